@@ -1,0 +1,171 @@
+"""What can be set, with its unit and the range in which it makes sense.        [host]
+
+Static configuration (sizes, rates, geometry) is hashable: a change recompiles.
+``PlannerParams`` is data (a pytree of float32): it can be swept, tuned and learned
+without recompiling.  The defaults here are the robot and the planner of the demo;
+``configs/*.yaml`` spell them out for editing and are read by ``astro_jax.strict_yaml``.
+"""
+
+import dataclasses
+import math
+from typing import Any
+
+from astro_jax.types import pytree
+
+
+def setting(default: Any, low: float = -math.inf, high: float = math.inf) -> Any:
+    """A field with the closed range that the strict loader accepts."""
+    return dataclasses.field(default=default, metadata={"low": low, "high": high})
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class SensorConfig:
+    """A planar range sensor fixed to the base."""
+
+    field_of_view: float = setting(math.radians(270.0), 0.1, 2 * math.pi)  # rad
+    beams: int = setting(270, 8, 4096)
+    range_max: float = setting(8.0, 0.5, 100.0)  # m
+    range_noise: float = setting(0.01, 0.0, 0.5)  # standard deviation, m
+    mount_x: float = setting(0.10, -2.0, 2.0)  # m ahead of the base's centre
+    mount_y: float = setting(0.0, -2.0, 2.0)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class RobotConfig:
+    """A differential-drive home robot with a screen on a pan joint."""
+
+    name: str = "astro"
+    length: float = setting(0.42, 0.05, 3.0)  # rectangular footprint, centred, m
+    width: float = setting(0.25, 0.05, 3.0)
+    wheel_base: float = setting(0.22, 0.02, 3.0)  # distance between the wheels, m
+    wheel_speed: float = setting(1.0, 0.05, 10.0)  # |v| + wheel_base/2·|ω|, m/s
+    wheel_acceleration: float = setting(1.2, 0.1, 50.0)  # m/s²
+    speed: float = setting(0.9, 0.05, 10.0)  # forward, m/s
+    reverse_speed: float = setting(0.25, 0.0, 10.0)  # m/s
+    yaw_rate: float = setting(1.8, 0.1, 20.0)  # rad/s
+    yaw_acceleration: float = setting(4.0, 0.1, 100.0)  # rad/s²
+    braking: float = setting(1.8, 0.1, 50.0)  # what the gate may use, m/s²
+    actuator_lag: float = setting(0.08, 0.0, 1.0)  # first-order time constant, s
+    pan_limit: float = setting(1.6, 0.0, math.pi)  # rad to either side
+    pan_rate: float = setting(2.5, 0.0, 20.0)  # rad/s
+    pan_acceleration: float = setting(8.0, 0.1, 200.0)  # rad/s²
+    sensor: SensorConfig = SensorConfig()
+
+    def problems(self) -> list[tuple[str, object, str]]:
+        """Physical inconsistencies between fields: (field, value, expectation)."""
+        found: list[tuple[str, object, str]] = []
+        if self.speed > self.wheel_speed:
+            found.append(("speed", self.speed, f"at most wheel_speed ({self.wheel_speed})"))
+        if self.reverse_speed > self.wheel_speed:
+            found.append(
+                ("reverse_speed", self.reverse_speed, f"at most wheel_speed ({self.wheel_speed})")
+            )
+        if self.braking < self.wheel_acceleration:
+            found.append(
+                ("braking", self.braking, f"at least wheel_acceleration ({self.wheel_acceleration})")
+            )
+        return found
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class PlannerConfig:
+    """Sizes and rates of the local planner (static: a change recompiles)."""
+
+    dt: float = setting(0.1, 0.02, 0.5)  # spacing of the trajectory's samples, s
+    intervals: tuple[float, ...] = (0.1, 0.2, 0.3, 0.4, 0.5, 0.5, 0.5, 0.5)  # knots, s
+    period: float = setting(0.1, 0.02, 1.0)  # of the local planner, s
+    gate_period: float = setting(0.02, 0.005, 0.1)  # of the reactive layer, s
+    allowance_ticks: int = setting(2, 1, 50)  # gate ticks granted to planning
+    global_candidates: int = setting(180, 8, 100000)
+    maneuver_candidates: int = setting(180, 8, 100000)
+    guided_candidates: int = setting(12, 1, 1000)
+    local_candidates: int = setting(200, 1, 100000)
+    elites: int = setting(4, 1, 64)  # centres of the local stage
+    gradient_steps: int = setting(8, 0, 100)
+    people: int = setting(8, 0, 64)  # capacity of tracks
+    people_stride: int = setting(2, 1, 10)  # moving bodies are sampled at dt·stride
+    map_cells: int = setting(120, 16, 512)  # rolling local map, cells per side
+    map_resolution: float = setting(0.05, 0.01, 0.5)  # m
+    clearance_cap: float = setting(1.0, 0.2, 3.0)  # distances are exact up to here, m
+    footprint_discs: int = setting(3, 1, 9)
+    recorded_stride: int = setting(10, 1, 1000)  # every k-th candidate is kept
+
+    @property
+    def horizon(self) -> float:
+        """Length of a plan, s."""
+        return sum(self.intervals)
+
+    @property
+    def times(self) -> int:
+        """Number of samples of a plan, both ends included."""
+        return round(self.horizon / self.dt) + 1
+
+    def problems(self, robot: RobotConfig) -> list[tuple[str, object, str]]:
+        """Physical inconsistencies between fields: (field, value, expectation)."""
+        found: list[tuple[str, object, str]] = []
+        if abs(self.horizon / self.dt - round(self.horizon / self.dt)) > 1e-6:
+            found.append(("intervals", self.intervals, f"a sum that is a multiple of dt ({self.dt})"))
+        stopping = robot.speed / robot.wheel_acceleration
+        if self.horizon < stopping:
+            found.append(
+                ("intervals", self.intervals, f"a sum of at least the stopping time {stopping:.2f} s")
+            )
+        ticks = self.period / self.gate_period
+        if abs(ticks - round(ticks)) > 1e-6 or round(ticks) < self.allowance_ticks:
+            found.append(
+                ("gate_period", self.gate_period, "a divisor of period with room for allowance_ticks")
+            )
+        if (self.times - 1) % self.people_stride:
+            found.append(
+                ("people_stride", self.people_stride, f"a divisor of {self.times - 1} plan steps")
+            )
+        return found
+
+
+@pytree
+class PlannerParams:
+    """What the planner values and believes: data, so that it can be swept and learned.
+
+    The unit of the objective is seconds of progress: a weight says how many seconds of
+    progress one unit of the term is worth.
+    """
+
+    # time preference and progress
+    patience: float = setting(4.0, 0.2, 100.0)  # τ of γ(t) = exp(−t/τ), s
+    heading_weight: float = setting(0.25, 0.0, 10.0)  # s per 1 − cos(heading error), at the goal
+    heading_radius: float = setting(0.35, 0.05, 5.0)  # where the heading starts to matter, m
+    # harm, in seconds of progress
+    harm_person: float = setting(12.0, 0.0, 1e4)
+    harm_person_speed: float = setting(12.0, 0.0, 1e4)  # per (m/s)² of contact speed
+    harm_wall: float = setting(3.0, 0.0, 1e4)
+    harm_wall_speed: float = setting(6.0, 0.0, 1e4)
+    # comfort
+    acceleration: float = setting(0.10, 0.0, 1e3)  # per (m/s²)²·s
+    turning: float = setting(0.02, 0.0, 1e3)  # per (rad/s²)²·s
+    lateral: float = setting(0.15, 0.0, 1e3)  # per (m/s²)²·s
+    reversing: float = setting(1.0, 0.0, 1e3)  # per m driven backwards
+    intrusion: float = setting(1.2, 0.0, 1e3)  # per s wholly inside personal space
+    personal_space: float = setting(0.55, 0.05, 5.0)  # gap at which it begins, m
+    # beliefs
+    wall_noise: float = setting(0.03, 0.005, 1.0)  # σ of the map at rest, m
+    wall_noise_speed: float = setting(0.03, 0.0, 1.0)  # its growth with speed, m per m/s
+    wall_noise_time: float = setting(0.008, 0.0, 1.0)  # its growth along the plan, m/s
+    wall_correlation: float = setting(0.4, 0.02, 10.0)  # length l of the map's error, m
+    overlap_rate: float = setting(2.0, 0.0, 100.0)  # hazard while inside, 1/s
+    walker_noise: float = setting(0.046, 0.0, 10.0)  # velocity diffusion of people, m²/s³
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class LatencyConfig:
+    """Delays the robot believes in when a message carries no age of its own, s."""
+
+    sensor: float = setting(0.20, 0.0, 1.0)
+    """Photon to planner."""
+    reactive_sensor: float = setting(0.04, 0.0, 1.0)
+    """Photon to gate: its own short path, no mapping and no tracking in between."""
+    command: float = setting(0.10, 0.0, 0.5)
+    """Gate to wheel (dead time)."""
+
+
+DEFAULT_ROBOT = RobotConfig()
+DEFAULT_PLANNER = PlannerConfig()

@@ -1,0 +1,26 @@
+"""Typed errors of the boundary: config, map, message, artifact, command line.  [host]"""
+
+
+class InputError(ValueError):
+    """Something handed in from outside is unusable.
+
+    Attributes:
+      field: what it is called where the user wrote it, for example ``"resolution"``.
+      value: what was found.
+      expected: what would have been accepted.
+      where: the file (and line) it came from, or an empty string.
+    """
+
+    def __init__(self, field: str, value: object, expected: str, where: str = ""):
+        self.field = field
+        self.value = value
+        self.expected = expected
+        self.where = where
+        place = f"{where}: " if where else ""
+        shown = value if isinstance(value, str) else repr(value)
+        shown = shown if len(shown) <= 120 else shown[:117] + "..."
+        super().__init__(f"{place}{field} is {shown}; expected {expected}")
+
+
+class UnreachableError(InputError):
+    """There is no way from the start to the goal for this robot."""
