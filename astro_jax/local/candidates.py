@@ -1,0 +1,142 @@
+"""Where the search looks: whole-space points, maneuvers, and followers of the route.
+
+Everything is handed over as z, the coordinates of the realizable space (robot/drive.py),
+so that every candidate can be driven.  Global seeds are always present: a search that
+only refines its last plan never finds the other way around.
+"""
+
+import functools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+from scipy.stats import qmc
+
+from astro_jax.config import PlannerConfig, RobotConfig
+from astro_jax.geometry import sample
+from astro_jax.robot import drive
+from astro_jax.robot.splines import SplineBasis
+from astro_jax.types import RouteField, WorldAtEffect
+
+
+def first_stage(
+    robot: RobotConfig,
+    config: PlannerConfig,
+    basis: SplineBasis,
+    world: WorldAtEffect,
+    field: RouteField,
+    previous: Float[Array, "N 2"],
+    shift: Float[Array, "d"],
+) -> Float[Array, "K N-2 2"]:
+    """All candidates that do not depend on this cycle's costs; the full stop is first.
+
+    ``previous`` holds the last plan's control points; ``shift`` moves the low-discrepancy
+    points a little further every cycle (Cranley–Patterson rotation).
+    """
+    free = basis.value.shape[1] - 2
+    wanted = jnp.concatenate(
+        [
+            anchors(robot, free),
+            maneuvers(robot, config.maneuver_candidates, free, shift),
+            guided(robot, config, basis, world, field)[:, 2:],
+            (jnp.asarray(basis.fit_ahead) @ previous)[None, 2:],
+        ]
+    )
+
+    def project(wanted):
+        return drive.encode(robot, basis, world.twist, world.twist_dot, wanted)
+
+    return jnp.concatenate([jax.vmap(project)(wanted), whole_space(config.global_candidates, free, shift)])
+
+
+def local_stage(
+    key: Array, elites: Float[Array, "E N-2 2"], count: int
+) -> Float[Array, "L N-2 2"]:
+    """Gaussian samples around the best few, from wide to narrow (σ 1 … .05 in z)."""
+    noise = jax.random.normal(key, (count, *elites.shape[1:]))
+    width = jnp.logspace(0.0, -1.3, count)[:, None, None]
+    # an edge-saturated coordinate must be able to come back
+    centre = jnp.clip(elites, -3.5, 3.5)
+    return centre[jnp.arange(count) % elites.shape[0]] + width * noise
+
+
+def anchors(robot: RobotConfig, free: int) -> Float[Array, "A N-2 2"]:
+    """Full stop first; then constant twists: hard turns, straights, arcs, backing out."""
+    speeds = np.array([0.0, 0.25, 0.5, 0.75, 1.0]) * robot.speed
+    rates = np.array([-1.0, -0.5, -0.2, 0.0, 0.2, 0.5, 1.0]) * robot.yaw_rate
+    forward = [(v, w) for v in speeds for w in rates if (v, w) != (0.0, 0.0)]
+    back = [(-robot.reverse_speed, w) for w in rates[[1, 3, 5]]]
+    twists = np.array([(0.0, 0.0), *forward, *back], np.float32)
+    return jnp.asarray(np.repeat(twists[:, None, :], free, axis=1))
+
+
+def maneuvers(
+    robot: RobotConfig, count: int, free: int, shift: Float[Array, "d"]
+) -> Float[Array, "K N-2 2"]:
+    """Two twists in sequence, with a smooth change-over, from a low-discrepancy set."""
+    u = jnp.mod(jnp.asarray(_sobol(count, 5)) + shift[None, :5], 1.0)
+    low = jnp.array([-robot.reverse_speed, -robot.yaw_rate])
+    high = jnp.array([robot.speed, robot.yaw_rate])
+    first = low[None] + (high - low)[None] * u[:, 0:2]
+    second = low[None] + (high - low)[None] * u[:, 2:4]
+    knot = jnp.arange(free, dtype=jnp.float32)[None, :]
+    blend = jax.nn.sigmoid(2.0 * (knot - free * u[:, 4:5]))[..., None]
+    return first[:, None] * (1.0 - blend) + second[:, None] * blend
+
+
+def whole_space(count: int, free: int, shift: Float[Array, "d"]) -> Float[Array, "K N-2 2"]:
+    """Normal-distributed z (σ 2) from a rotated Sobol set: any corner can be drawn."""
+    u = jnp.mod(jnp.asarray(_sobol(count, 2 * free)) + shift[None, : 2 * free], 1.0)
+    z = jax.scipy.special.ndtri(jnp.clip(u, 1e-3, 1.0 - 1e-3))
+    return 2.0 * z.reshape(count, free, 2)
+
+
+def guided(
+    robot: RobotConfig,
+    config: PlannerConfig,
+    basis: SplineBasis,
+    world: WorldAtEffect,
+    field: RouteField,
+) -> Float[Array, "G N 2"]:
+    """Control points of rollouts that steer down the cost-to-go at several speeds.
+
+    A unicycle turns towards −∇V at a gain and slows while it points elsewhere, the usual
+    guidance by a vector field; gains and speeds differ between rollouts.
+    """
+    count = config.guided_candidates
+    speed = robot.speed * jnp.linspace(1.0, 0.25, count)
+    gain = jnp.asarray(np.resize([1.5, 3.0, 5.0], count).astype(np.float32))
+    slope = jax.grad(lambda xy: sample(field.cost_to_go, xy))
+
+    def rollout(speed, gain):
+        def step(carry, _):
+            pose, v, omega = carry
+            down = -slope(pose[:2])
+            cross = jnp.cos(pose[2]) * down[1] - jnp.sin(pose[2]) * down[0]
+            dot = jnp.cos(pose[2]) * down[0] + jnp.sin(pose[2]) * down[1]
+            error = jnp.arctan2(cross, dot + 1e-9)
+            to_goal = jnp.sqrt(jnp.sum((pose[:2] - field.goal_map[:2]) ** 2) + 1e-9)
+            wanted_v = jnp.minimum(speed, 1.2 * to_goal) * jnp.maximum(jnp.cos(error), 0.0)
+            wanted_omega = jnp.clip(gain * error, -robot.yaw_rate, robot.yaw_rate)
+            limit = robot.wheel_acceleration * config.dt
+            v = v + jnp.clip(wanted_v - v, -limit, limit)
+            limit = robot.yaw_acceleration * config.dt
+            omega = omega + jnp.clip(wanted_omega - omega, -limit, limit)
+            turn = pose[2] + 0.5 * config.dt * omega
+            pose = pose + config.dt * jnp.stack([v * jnp.cos(turn), v * jnp.sin(turn), omega])
+            return (pose, v, omega), jnp.stack([v, omega])
+
+        start = (world.pose_map, world.twist[0], world.twist[1])
+        _, twists = jax.lax.scan(step, start, length=config.times - 1)
+        twists = jnp.concatenate([world.twist[None], twists])
+        return jnp.asarray(basis.fit_samples) @ twists
+
+    return jax.vmap(rollout)(speed, gain)
+
+
+@functools.lru_cache(maxsize=16)
+def _sobol(count: int, dimension: int) -> np.ndarray:
+    power = int(np.ceil(np.log2(count)))
+    points = qmc.Sobol(dimension, scramble=True, rng=np.random.default_rng(1)).random_base2(power)
+    return points[:count].astype(np.float32)

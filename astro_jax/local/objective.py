@@ -1,0 +1,107 @@
+"""Uncertainty-adjusted progress: one continuous objective, no modes, no thresholds.
+
+    J = −∫ S(t) γ(t) (−Ṗ) dt + ∫ (−Ṡ) harm dt + ∫ comfort dt
+
+P is the route layer's cost-to-go (s) plus the heading still to be turned near the goal, S
+the survival probability, γ(t) = exp(−t/τ) the time preference: progress later is worth
+less, or the robot would dither near the goal for ever.  Where risk is low the robot simply
+makes progress; where it is high, progress counts for nothing and only harm matters.
+"""
+
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from astro_jax.config import PlannerConfig, PlannerParams, RobotConfig
+from astro_jax.geometry import sample
+from astro_jax.local.risk import body_hazard, survival, wall_hazard
+from astro_jax.robot.drive import footprint_discs
+from astro_jax.types import CostTerms, Motion, RouteField, WorldAtEffect
+
+
+def evaluate(
+    robot: RobotConfig,
+    config: PlannerConfig,
+    params: PlannerParams,
+    world: WorldAtEffect,
+    field: RouteField,
+    motion: Motion,
+) -> tuple[CostTerms, Float[Array, "T"]]:
+    """The unweighted terms of one motion, and its survival over time."""
+    disc_x, disc_radius = footprint_discs(robot, config.footprint_discs)
+    wall, _ = wall_hazard(
+        params, motion, world.clearance, jnp.asarray(disc_x), disc_radius, config.dt
+    )
+    # people are sampled more coarsely: the entry rate does not depend on the step
+    coarse = _every(motion, config.people_stride)
+    body, contact_speed, gap = body_hazard(robot, params, coarse, world.forecast)
+    body = _refine(body, config.people_stride)
+    alive = survival(jnp.concatenate([body, wall[:, None]], axis=1), config.dt)
+
+    potential = remaining(params, field, motion.pose_map)
+    time = config.dt * jnp.arange(config.times, dtype=jnp.float32)
+    preference = jnp.exp(-time / params.patience)
+    middle = 0.5 * (alive * preference)[1:] + 0.5 * (alive * preference)[:-1]
+    progress = jnp.sum(middle * (potential[:-1] - potential[1:]))
+
+    # the share of each hazard in the loss of survival carries that contact's harm
+    severity = params.harm_person + params.harm_person_speed * contact_speed**2
+    rate = jnp.sum(body * _refine(severity, config.people_stride), axis=1)
+    rate = rate + wall * (params.harm_wall + params.harm_wall_speed * motion.twist[:, 0] ** 2)
+    harm = _integral(alive * rate, config.dt)
+
+    v, omega = motion.twist[:, 0], motion.twist[:, 1]
+    inside = jnp.maximum(1.0 - gap / params.personal_space, 0.0)
+    terms = CostTerms(
+        progress=progress,
+        harm=harm,
+        acceleration=_integral(motion.twist_dot[:, 0] ** 2, config.dt),
+        turning=_integral(motion.twist_dot[:, 1] ** 2, config.dt),
+        lateral=_integral((v * omega) ** 2, config.dt),
+        reversing=_integral(jnp.maximum(-v, 0.0), config.dt),
+        intrusion=_integral(jnp.sum(inside**2, axis=1), config.dt * config.people_stride),
+    )
+    return terms, alive
+
+
+def total(params: PlannerParams, terms: CostTerms) -> Float[Array, "*batch"]:
+    """J: the weighted sum of the terms (seconds of progress; harm carries its own weights)."""
+    return (
+        -terms.progress
+        + terms.harm
+        + params.acceleration * terms.acceleration
+        + params.turning * terms.turning
+        + params.lateral * terms.lateral
+        + params.reversing * terms.reversing
+        + params.intrusion * terms.intrusion
+    )
+
+
+def remaining(
+    params: PlannerParams, field: RouteField, pose_map: Float[Array, "T 3"]
+) -> Float[Array, "T"]:
+    """P: seconds still to go, with the final heading blended in near the goal."""
+    offset = pose_map[:, :2] - field.goal_map[None, :2]
+    near = jnp.exp(-0.5 * jnp.sum(offset**2, axis=-1) / params.heading_radius**2)
+    turn = 1.0 - jnp.cos(pose_map[:, 2] - field.goal_map[2])
+    return sample(field.cost_to_go, pose_map[:, :2]) + params.heading_weight * near * turn
+
+
+def _every(motion: Motion, stride: int) -> Motion:
+    return Motion(
+        pose_map=motion.pose_map[::stride],
+        twist=motion.twist[::stride],
+        twist_dot=motion.twist_dot[::stride],
+    )
+
+
+def _refine(coarse: Float[Array, "t M"], stride: int) -> Float[Array, "T M"]:
+    """Linear interpolation from every ``stride``-th plan time to all of them."""
+    if stride == 1:
+        return coarse
+    share = (jnp.arange(stride, dtype=jnp.float32) / stride)[None, :, None]
+    between = coarse[:-1, None] * (1.0 - share) + coarse[1:, None] * share
+    return jnp.concatenate([between.reshape(-1, coarse.shape[1]), coarse[-1:]])
+
+
+def _integral(rate: Float[Array, "T"], dt: float) -> Float[Array, ""]:
+    return dt * (jnp.sum(rate) - 0.5 * (rate[0] + rate[-1]))

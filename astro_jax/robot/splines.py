@@ -1,0 +1,92 @@
+"""Clamped cubic B-splines on fixed, non-uniform knots, as matrices made once on the host.
+
+Early knots are dense (a stop must be able to begin at once), later ones sparse (few
+numbers to search).  All matrices are NumPy constants of the static configuration.
+"""
+
+import dataclasses
+import functools
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.interpolate import BSpline
+
+DEGREE = 3
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
+class SplineBasis:
+    """Everything linear that can be done with N control points, as matrices."""
+
+    steps: NDArray[np.float32]
+    """(N − 1) seconds: |P_{i+1} − P_i| ≤ a·steps_i keeps the slope within a everywhere."""
+    value: NDArray[np.float32]
+    """(T, N) value at the plan times."""
+    slope: NDArray[np.float32]
+    """(T, N) derivative at the plan times, 1/s."""
+    node_value: NDArray[np.float32]
+    """(2(T−1), N) value at the two Gauss points of every plan step."""
+    node_integral: NDArray[np.float32]
+    """(2(T−1), N) integral from 0 to those Gauss points, s."""
+    integral: NDArray[np.float32]
+    """(T, N) integral from 0 to the plan times, s."""
+    tick_value: NDArray[np.float32]
+    """(S, N) value at the gate's ticks 0, gate_period, …, horizon."""
+    fit_ahead: NDArray[np.float32]
+    """(N, N) least-squares control points of the same curve seen one period later."""
+    fit_samples: NDArray[np.float32]
+    """(N, T) least-squares control points of a curve given at the plan times."""
+
+
+def first_controls(value, slope, basis: SplineBasis):
+    """The two control points that start a curve with this value and slope (C1 joint)."""
+    return value, value + slope * float(basis.steps[0])
+
+
+@functools.lru_cache(maxsize=32)
+def spline_basis(
+    intervals: tuple[float, ...], dt: float, gate_period: float, period: float
+) -> SplineBasis:
+    """Matrices for knots at the running sums of ``intervals`` (s).
+
+    Source: C. de Boor, A Practical Guide to Splines, 1978: the derivative of a spline of
+    degree p has control points p (P_{i+1} − P_i)/(t_{i+p+1} − t_{i+1}), and a spline lies
+    in the convex hull of its control points; hence ``steps``.
+    """
+    breaks = np.concatenate([[0.0], np.cumsum(intervals)])
+    horizon = breaks[-1]
+    knots = np.concatenate([[0.0] * DEGREE, breaks, [horizon] * DEGREE])
+    count = len(knots) - DEGREE - 1
+    curve = BSpline(knots, np.eye(count), DEGREE)
+    steps = (knots[DEGREE + 1 : DEGREE + count] - knots[1:count]) / DEGREE
+    area = curve.antiderivative()
+
+    plan_times = np.arange(round(horizon / dt) + 1) * dt
+    plan_times[-1] = horizon
+    half = dt / 2
+    gauss = half / np.sqrt(3.0)
+    middles = plan_times[:-1] + half
+    nodes = np.stack([middles - gauss, middles + gauss], axis=1).reshape(-1)
+    ticks = np.minimum(np.arange(round(horizon / gate_period) + 1) * gate_period, horizon)
+
+    dense = np.linspace(0.0, horizon, 121)
+    # past its end the old curve holds its last value
+    ahead = np.linalg.pinv(curve(dense)) @ curve(np.minimum(dense + period, horizon))
+    # a mild pull between neighbours keeps the fit to 0.1 s samples well-conditioned
+    smoothing = 1e-3 * np.diff(np.eye(count), axis=0)
+    samples = np.linalg.pinv(np.vstack([curve(plan_times), smoothing]))[:, : len(plan_times)]
+
+    def constant(matrix):
+        return np.ascontiguousarray(matrix, np.float32)
+
+    return SplineBasis(
+        steps=constant(steps),
+        value=constant(curve(plan_times)),
+        slope=constant(curve.derivative()(plan_times)),
+        node_value=constant(curve(nodes)),
+        node_integral=constant(area(nodes) - area(0.0)),
+        integral=constant(area(plan_times) - area(0.0)),
+        tick_value=constant(curve(ticks)),
+        fit_ahead=constant(ahead),
+        fit_samples=constant(samples),
+    )
