@@ -86,7 +86,7 @@ class PlannerConfig:
     people_stride: int = setting(2, 1, 10)  # moving bodies are sampled at dt·stride
     map_cells: int = setting(120, 16, 512)  # rolling local map, cells per side
     map_resolution: float = setting(0.05, 0.01, 0.5)  # m
-    clearance_cap: float = setting(1.0, 0.2, 3.0)  # distances are exact up to here, m
+    clearance_cells: int = setting(20, 2, 100)  # distances are exact up to here
     footprint_discs: int = setting(3, 1, 9)
     recorded_stride: int = setting(10, 1, 1000)  # every k-th candidate is kept
 
@@ -155,9 +155,9 @@ class PlannerParams:
     walker_noise: float = setting(0.046, 0.0, 10.0)  # velocity diffusion of people, m²/s³
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class LatencyConfig:
-    """Delays the robot believes in when a message carries no age of its own, s."""
+@pytree
+class Latency:
+    """Delays between a photon and a wheel, s (data: a sweep may vary them)."""
 
     sensor: float = setting(0.20, 0.0, 1.0)
     """Photon to planner."""

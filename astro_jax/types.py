@@ -71,8 +71,29 @@ class Odometry:
 
 
 @pytree
+class Detections:
+    """People as a detector sees them, true ``age`` seconds ago; slot = identity."""
+
+    xy_map: Float[Array, "*batch M 2"]
+    seen: Bool[Array, "*batch M"]
+    age: Float[Array, "*batch"]
+
+
+@pytree
+class Snapshot:
+    """Everything the sensors delivered for one planning cycle."""
+
+    scan: Scan
+    odometry: Odometry
+    detections: Detections
+
+
+# ---- what the robot remembers --------------------------------------------------------
+
+
+@pytree
 class Tracks:
-    """People as a tracker sees them, true ``age`` seconds ago; slot = identity."""
+    """People as the tracker believes them, true ``age`` seconds ago; slot = identity."""
 
     xy_map: Float[Array, "*batch M 2"]
     velocity_map: Float[Array, "*batch M 2"]
@@ -85,18 +106,6 @@ class Tracks:
     radius: Float[Array, "*batch M"]
     valid: Bool[Array, "*batch M"]
     age: Float[Array, "*batch"]
-
-
-@pytree
-class Snapshot:
-    """Everything the sensors delivered for one planning cycle."""
-
-    scan: Scan
-    odometry: Odometry
-    tracks: Tracks
-
-
-# ---- what the robot remembers --------------------------------------------------------
 
 
 @pytree
@@ -218,14 +227,3 @@ class Diagnostics:
     """Best cost before gradient refinement: the difference is the gain of refinement."""
     nonfinite_gradients: Int[Array, "*batch"]
     finite_candidates: Int[Array, "*batch"]
-
-
-@pytree
-class Command:
-    """The last word before the wheels, one per gate tick."""
-
-    twist: Float[Array, "*batch 2"]
-    pan_rate: Float[Array, "*batch"]
-    scale: Float[Array, "*batch"]
-    """The gate's factor on the planned twist, 0 … 1."""
-    reason: Int[Array, "*batch"]

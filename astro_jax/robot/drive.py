@@ -31,6 +31,13 @@ def admissible(robot: RobotConfig, twist: Float[Array, "2"]) -> Float[Array, "2"
     return jnp.stack([v, jnp.clip(twist[1], -limit, limit)])
 
 
+def limit_acceleration(robot: RobotConfig, twist_dot: Float[Array, "2"]) -> Float[Array, "2"]:
+    """Scale (v̇, ω̇) down, direction kept, until wheels and body can do it."""
+    wheel = jnp.abs(twist_dot[0]) + robot.wheel_base / 2 * jnp.abs(twist_dot[1])
+    excess = jnp.maximum(wheel / robot.wheel_acceleration, jnp.abs(twist_dot[1]) / robot.yaw_acceleration)
+    return twist_dot / jnp.maximum(excess, 1.0)
+
+
 def _reachable_speed(robot: RobotConfig, v, omega, step):
     """Interval of the next v for which some next ω exists."""
     half = robot.wheel_base / 2

@@ -13,6 +13,8 @@ from astro_jax.types import Tracks
 PERSISTENCE = 2.0
 FIRST_VELOCITY_VAR = 0.8**2
 """A person just seen may walk any way (m²/s²)."""
+DETECTION_VAR = 0.05**2
+"""Noise of one detection, per axis, m²."""
 DIFFUSION = 0.4
 """Velocity diffusion of the filter, m²/s³: turns are followed within about .3 s."""
 LOST_POSITION_VAR = DIFFUSION * PERSISTENCE**3 / 3
@@ -36,7 +38,6 @@ def update_tracks(
     tracks: Tracks,
     seen_xy_map: Float[Array, "M 2"],
     seen: Bool[Array, "M"],
-    noise_var: float,
     dt: float,
 ) -> Tracks:
     """Predict ``dt`` seconds ahead, then correct the slots that were seen.
@@ -53,7 +54,7 @@ def update_tracks(
     b = tracks.xy_velocity_cov + dt * tracks.velocity_var + DIFFUSION * dt**2 / 2
     c = tracks.velocity_var + DIFFUSION * dt
     # correct
-    gain = jnp.where(seen, 1.0 / (a + noise_var), 0.0)
+    gain = jnp.where(seen, 1.0 / (a + DETECTION_VAR), 0.0)
     innovation = seen_xy - xy
     corrected = (
         xy + (gain * a)[:, None] * innovation,
@@ -67,7 +68,7 @@ def update_tracks(
     fresh = (
         seen_xy,
         jnp.zeros_like(seen_xy),
-        jnp.full_like(a, noise_var),
+        jnp.full_like(a, DETECTION_VAR),
         jnp.zeros_like(b),
         jnp.full_like(c, FIRST_VELOCITY_VAR),
     )

@@ -1,0 +1,193 @@
+"""The reactive gate: the last word before the wheels.
+
+In, at 50 Hz: the plan, where the robot is, the freshest short-range scan, people's tracks
+and the ages of all of them.  Out: s · planned twist with one factor s ∈ [0, 1] for v and
+ω alike, so that the robot stays on the planned path while it slows or stops.
+Small, not learned, and fail-closed: conditions are positive, so NaN stops the robot.
+"""
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Bool, Float, Int
+
+from astro_jax.config import Latency, PlannerConfig, RobotConfig
+from astro_jax.geometry import to_frame
+from astro_jax.types import Plan, Reason, Status, Tracks, pytree
+
+LOOK_AHEAD_TICKS = 4
+"""The path is checked at every fourth gate tick of the plan."""
+CHECKS = 20
+"""Number of poses checked along it: 1.6 s at 50 Hz."""
+STATIC_MARGIN = 0.035
+"""Gap (m) to scan points at which the path counts as blocked."""
+PERSON_MARGIN = 0.12
+MAX_PLAN_AGE = 0.35
+"""Older plans are not followed (s): three cycles of the local planner have failed."""
+MAX_SCAN_AGE = 0.15
+MIN_VALID_BEAMS = 0.5
+
+
+@pytree
+class GateState:
+    """What the gate carries from tick to tick."""
+
+    phase: Float[Array, "*batch"]
+    """Progress along the plan's own time, s; runs slower than the clock while s < 1."""
+    twist: Float[Array, "*batch 2"]
+    """Last twist sent to the wheels."""
+
+
+def initial_gate() -> GateState:
+    """At rest, at the start of a plan."""
+    return GateState(phase=jnp.float32(0.0), twist=jnp.zeros(2))
+
+
+def react(
+    robot: RobotConfig,
+    config: PlannerConfig,
+    latency: Latency,
+    state: GateState,
+    plan: Plan,
+    plan_age: Float[Array, ""],
+    pose_map: Float[Array, "3"],
+    points_map: Float[Array, "R 2"],
+    returned: Bool[Array, "R"],
+    valid_share: Float[Array, ""],
+    scan_age: Float[Array, ""],
+    tracks: Tracks,
+) -> tuple[GateState, Float[Array, "2"], Float[Array, ""], Int[Array, ""]]:
+    """One tick: (state, twist to send, scale s, reason).
+
+    ``pose_map`` is where the robot will be when this command acts; ``points_map`` are end
+    points of the scan, ``returned`` marks those that hit something.
+    """
+    tick = config.gate_period
+    planned = _at_phase(plan.commands, state.phase, tick)
+    free = _free_distance(robot, config, plan, state.phase, pose_map, points_map, returned, tracks)
+    allowed = stopping_speed(robot, latency, tick, free)
+
+    plan_ok = (plan_age <= MAX_PLAN_AGE) & (plan.status == int(Status.OK))
+    plan_ok = plan_ok & jnp.all(jnp.isfinite(plan.commands))
+    scan_ok = (scan_age <= MAX_SCAN_AGE) & (valid_share >= MIN_VALID_BEAMS)
+    healthy = plan_ok & scan_ok & jnp.all(jnp.isfinite(pose_map))
+
+    wanted = path_speed(robot, planned)
+    ceiling = jnp.where(healthy, jnp.minimum(allowed, wanted), 0.0)
+    last = path_speed(robot, state.twist)
+    # never faster up than the wheels can, never harder down than the brakes can
+    speed = jnp.clip(
+        ceiling,
+        last - robot.braking * tick,
+        last + robot.wheel_acceleration * tick,
+    )
+    speed = jnp.maximum(speed, 0.0)
+    # without a usable plan the robot brakes along the curvature it is already driving
+    base = jnp.where(plan_ok & (wanted > 1e-4), planned, state.twist)
+    scale = jnp.clip(speed / jnp.maximum(path_speed(robot, base), 1e-4), 0.0, 1.0)
+    twist = scale * base
+    fine = jnp.all(jnp.isfinite(twist))
+    twist = jnp.where(fine, twist, 0.0)
+    scale = jnp.where(fine, scale, 0.0)
+
+    reason = jnp.where(allowed < wanted - 1e-3, int(Reason.SLOWED), int(Reason.CLEAR))
+    reason = jnp.where(scan_ok, reason, int(Reason.BAD_SCAN))
+    reason = jnp.where(plan_ok, reason, int(Reason.BAD_PLAN))
+    reason = jnp.where(fine & jnp.all(jnp.isfinite(pose_map)), reason, int(Reason.BAD_STATE))
+    # a plan that pauses (wanted ~ 0) must not hold its own clock
+    advance = jnp.where(wanted > 1e-4, scale, jnp.where(healthy, 1.0, 0.0))
+    return (
+        GateState(phase=state.phase + advance * tick, twist=twist),
+        twist,
+        scale,
+        reason,
+    )
+
+
+def path_speed(robot: RobotConfig, twist: Float[Array, "*n 2"]) -> Float[Array, "*n"]:
+    """Largest speed of a point of the footprint, bounded by |v| + |ω|·r (m/s)."""
+    reach = (robot.length**2 + robot.width**2) ** 0.5 / 2
+    return jnp.abs(twist[..., 0]) + reach * jnp.abs(twist[..., 1])
+
+
+def stopping_speed(
+    robot: RobotConfig, latency: Latency, tick: float, free: Float[Array, ""]
+) -> Float[Array, ""]:
+    """Fastest path speed (m/s) from which the robot still stops within ``free`` metres.
+
+    Solves v·t_r + v²/(2b) = d for v, with reaction time t_r (scan to wheel, one tick and
+    the actuator lag) and comfortable braking b = the wheels' acceleration limit; the
+    brakes' own limit above it is held in reserve.
+    """
+    reaction = latency.reactive_sensor + latency.command + robot.actuator_lag + tick
+    b = robot.wheel_acceleration
+    return -b * reaction + jnp.sqrt((b * reaction) ** 2 + 2.0 * b * jnp.maximum(free, 0.0))
+
+
+def upcoming_twists(
+    robot: RobotConfig, config: PlannerConfig, state: GateState, plan: Plan
+) -> Float[Array, "U+1 2"]:
+    """What the gate will send, undisturbed, while the next plan is being computed.
+
+    The last row is where the next plan joins: the first command that it will send itself.
+    """
+    tick = config.gate_period
+    planned_now = path_speed(robot, _at_phase(plan.commands, state.phase, tick))
+    ratio = path_speed(robot, state.twist) / jnp.maximum(planned_now, 1e-3)
+    scale = jnp.where(planned_now > 1e-3, jnp.clip(ratio, 0.0, 1.0), 1.0)
+    ahead = state.phase + scale * tick * jnp.arange(config.allowance_ticks + 1, dtype=jnp.float32)
+    return scale * jax.vmap(lambda phase: _at_phase(plan.commands, phase, tick))(ahead)
+
+
+def _at_phase(commands: Float[Array, "S 2"], phase: Float[Array, ""], tick: float):
+    position = jnp.clip(phase / tick, 0.0, commands.shape[0] - 1.001)
+    lower = jnp.floor(position)
+    share = position - lower
+    index = lower.astype(jnp.int32)
+    return (1.0 - share) * commands[index] + share * commands[index + 1]
+
+
+def _free_distance(
+    robot: RobotConfig, config: PlannerConfig, plan: Plan, phase, pose_map, points_map, returned, tracks
+) -> Float[Array, ""]:
+    """Metres of path (in ``path_speed``) before the footprint meets something.
+
+    The planned twists ahead are integrated from where the robot is, and the footprint is
+    held against every scan point and every person's predicted disc.  Something already
+    within the margin blocks only motion that brings it closer.
+    """
+    step = LOOK_AHEAD_TICKS * config.gate_period
+    ahead = phase + step * jnp.arange(CHECKS, dtype=jnp.float32)
+    twists = jax.vmap(lambda p: _at_phase(plan.commands, p, config.gate_period))(ahead)
+
+    def advance(pose, twist):
+        yaw = pose[2] + 0.5 * step * twist[1]
+        move = jnp.stack([twist[0] * jnp.cos(yaw), twist[0] * jnp.sin(yaw), twist[1]])
+        return pose + step * move, pose
+
+    _, poses = jax.lax.scan(advance, pose_map, twists)
+    lengths = jnp.cumsum(path_speed(robot, twists)) * step
+    lengths = jnp.concatenate([jnp.zeros(1), lengths[:-1]])
+
+    time = (step * jnp.arange(CHECKS, dtype=jnp.float32) + tracks.age)[:, None, None]
+    people = tracks.xy_map[None] + time * tracks.velocity_map[None]
+    points = jax.vmap(lambda pose: to_frame(pose, points_map))(poses)
+    discs = jax.vmap(to_frame)(poses, people)
+    wall_gap = jnp.where(returned[None], _rectangle_gap(robot, points), 1e3) - STATIC_MARGIN
+    person_gap = _rectangle_gap(robot, discs) - tracks.radius[None] - PERSON_MARGIN
+    person_gap = jnp.where(tracks.valid[None], person_gap, 1e3)
+    gap = jnp.concatenate([wall_gap, person_gap], axis=1)
+    # NaN compares false: write it as "not clear"
+    closer = gap < jnp.minimum(gap[:1], 0.0) - 0.004
+    blocked = jnp.any(~(gap >= 0.0) & (closer | ~jnp.isfinite(gap)), axis=1)
+    first = jnp.argmax(blocked)
+    # the last pose known to be clear lies one check before
+    reach = lengths[jnp.maximum(first - 1, 0)]
+    return jnp.where(jnp.any(blocked), reach, jnp.inf)
+
+
+def _rectangle_gap(robot: RobotConfig, xy_base: Float[Array, "*n 2"]) -> Float[Array, "*n"]:
+    """Signed distance of points to the robot's rectangle (m), negative inside."""
+    dx = jnp.abs(xy_base[..., 0]) - robot.length / 2
+    dy = jnp.abs(xy_base[..., 1]) - robot.width / 2
+    outside = jnp.hypot(jnp.maximum(dx, 0.0), jnp.maximum(dy, 0.0))
+    return outside + jnp.minimum(jnp.maximum(dx, dy), 0.0)

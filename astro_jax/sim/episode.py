@@ -1,0 +1,280 @@
+"""One closed loop: world, sensors, the whole robot, wheels and referee, on the device.
+
+An episode is a ``lax.scan`` over planning cycles; inside each, a scan over gate ticks; in
+each of those, physics steps of 5 ms.  The robot's part is ``navigator.think`` and
+``navigator.act``, the same functions that a real robot calls.  Everything is per episode:
+``vmap`` over scenes and states gives a batch.
+"""
+
+import dataclasses
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Bool, Float, Int
+
+from astro_jax import navigator
+from astro_jax.config import Latency, PlannerConfig, PlannerParams, RobotConfig
+from astro_jax.geometry import wrap_angle
+from astro_jax.navigator import NavigatorState
+from astro_jax.sim.contact import (
+    ContactState,
+    no_contacts,
+    touches_wall,
+    update_contacts,
+    wall_gap,
+    window_for,
+)
+from astro_jax.sim.scene import Scene
+from astro_jax.sim.sensors import detect_people, take_scan
+from astro_jax.sim.walkers import Walkers, initial_walkers, walk
+from astro_jax.types import Diagnostics, Odometry, RouteField, Snapshot, WorldAtEffect, pytree
+from astro_jax.world.people import no_tracks
+
+PHYSICS_STEP = 0.005
+MEMORY_TICKS = 64
+"""How far back the truth is kept for late sensors: 1.28 s at 50 Hz."""
+SCAN_STEPS, GATE_SCAN_STEPS = 72, 40
+POSE_NOISE = (0.004, 0.004, 0.003)
+"""Standard deviation of a measured pose: m, m, rad."""
+ARRIVAL_DISTANCE, ARRIVAL_ANGLE, ARRIVAL_SPEED = 0.20, 0.30, 0.05
+
+
+@pytree
+class SimState:
+    """The true world and the robot in it."""
+
+    time: Float[Array, "*batch"]
+    pose: Float[Array, "*batch 3"]
+    twist: Float[Array, "*batch 2"]
+    wheel_gain: Float[Array, "*batch 2"]
+    """True over commanded twist: worn wheels, uneven floor; fixed per episode."""
+    people: Walkers
+    contacts: ContactState
+    robot: NavigatorState
+    past_pose: Float[Array, "*batch C 3"]
+    """True poses at the last gate ticks, oldest first, the last one now."""
+    past_people: Float[Array, "*batch C M 2"]
+    sent: Float[Array, "*batch C 2"]
+    """Commands on their way to the wheels, oldest first."""
+    arrived_at: Float[Array, "*batch"]
+    """When the goal was reached (inf: not yet), s."""
+    key: Array
+
+
+@pytree
+class CycleLog:
+    """What happened in one planning cycle; a leading axis of cycles is added by the scan."""
+
+    time: Float[Array, "*batch"]
+    pose_map: Float[Array, "*batch 3"]
+    pan: Float[Array, "*batch"]
+    people_xy: Float[Array, "*batch M 2"]
+    track_valid: Bool[Array, "*batch M"]
+    world: WorldAtEffect
+    plan_pose: Float[Array, "*batch T 3"]
+    plan_twist: Float[Array, "*batch T 2"]
+    survival: Float[Array, "*batch T"]
+    status: Int[Array, "*batch"]
+    diagnostics: Diagnostics
+
+
+@pytree
+class TickLog:
+    """The true motion at the gate's rate."""
+
+    time: Float[Array, "*batch"]
+    pose_map: Float[Array, "*batch 3"]
+    twist: Float[Array, "*batch 2"]
+    command: Float[Array, "*batch 2"]
+    scale: Float[Array, "*batch"]
+    reason: Int[Array, "*batch"]
+    pan: Float[Array, "*batch"]
+    contacts: Int[Array, "*batch"]
+
+
+def start_episode(
+    robot: RobotConfig, config: PlannerConfig, scene: Scene, key: Array
+) -> SimState:
+    """Everything at rest at the scene's start."""
+    key, key_robot, key_gain = jax.random.split(key, 3)
+    people = initial_walkers(scene)
+    capacity = scene.present.shape[0]
+    tracks = dataclasses.replace(no_tracks(capacity), radius=scene.radius)
+    gain = 1.0 + 0.02 * jax.random.truncated_normal(key_gain, -2.0, 2.0, (2,))
+    return SimState(
+        time=jnp.float32(0.0),
+        pose=scene.start_map,
+        twist=jnp.zeros(2),
+        wheel_gain=gain,
+        people=people,
+        contacts=no_contacts(capacity),
+        robot=navigator.start(robot, config, scene.house, scene.start_map, key_robot, tracks),
+        past_pose=jnp.broadcast_to(scene.start_map[None], (MEMORY_TICKS, 3)),
+        past_people=jnp.broadcast_to(people.xy_map[None], (MEMORY_TICKS, capacity, 2)),
+        sent=jnp.zeros((MEMORY_TICKS, 2)),
+        arrived_at=jnp.float32(jnp.inf),
+        key=key,
+    )
+
+
+def run_cycles(
+    robot: RobotConfig,
+    config: PlannerConfig,
+    params: PlannerParams,
+    latency: Latency,
+    scene: Scene,
+    field: RouteField,
+    state: SimState,
+    cycles: int,
+) -> tuple[SimState, CycleLog, TickLog]:
+    """``cycles`` planning cycles of closed loop; logs carry a leading axis of cycles."""
+
+    def cycle(state: SimState, _):
+        state, log = _think(robot, config, params, latency, scene, field, state)
+        state, ticks = _act(robot, config, latency, scene, state)
+        return state, (log, ticks)
+
+    state, (log, ticks) = jax.lax.scan(cycle, state, length=cycles)
+    return state, log, ticks
+
+
+def _think(robot, config, params, latency, scene, field, state: SimState):
+    key, key_scan, key_pose, key_people = jax.random.split(state.key, 4)
+    pose, people_xy = _recall(config, state, latency.sensor)
+    snapshot = Snapshot(
+        scan=take_scan(
+            robot.sensor, scene, pose, people_xy, latency.sensor, key_scan, SCAN_STEPS
+        ),
+        odometry=_measure_pose(pose, latency.sensor, key_pose),
+        detections=detect_people(
+            robot.sensor, scene, pose, people_xy, latency.sensor, key_people
+        ),
+    )
+    brain, world, diagnostics = navigator.think(
+        robot, config, params, latency, state.robot, scene.house, field, snapshot
+    )
+    log = CycleLog(
+        time=state.time,
+        pose_map=state.pose,
+        pan=brain.screen.pan,
+        people_xy=state.people.xy_map,
+        track_valid=brain.tracks.valid,
+        world=world,
+        plan_pose=brain.next_plan.motion.pose_map,
+        plan_twist=brain.next_plan.motion.twist,
+        survival=brain.next_plan.survival,
+        status=brain.next_plan.status,
+        diagnostics=diagnostics,
+    )
+    return dataclasses.replace(state, robot=brain, key=key), log
+
+
+def _act(robot, config, latency, scene, state: SimState):
+    ticks = round(config.period / config.gate_period)
+
+    def tick(state: SimState, index):
+        key, key_scan, key_pose = jax.random.split(state.key, 3)
+        age = latency.reactive_sensor
+        pose, people_xy = _recall(config, state, age)
+        short = dataclasses.replace(robot.sensor, range_max=min(robot.sensor.range_max, 1.6))
+        scan = take_scan(short, scene, pose, people_xy, age, key_scan, GATE_SCAN_STEPS)
+        brain, twist, scale, reason = navigator.act(
+            robot, config, latency, state.robot, index, scan, _measure_pose(pose, age, key_pose)
+        )
+        state = dataclasses.replace(
+            state, robot=brain, sent=jnp.concatenate([state.sent[1:], twist[None]]), key=key
+        )
+        state = _physics(robot, config, latency, scene, state)
+        log = TickLog(
+            time=state.time,
+            pose_map=state.pose,
+            twist=state.twist,
+            command=twist,
+            scale=scale,
+            reason=reason,
+            pan=brain.screen.pan,
+            contacts=state.contacts.contacts,
+        )
+        return state, log
+
+    return jax.lax.scan(tick, state, jnp.arange(ticks))
+
+
+def _physics(robot, config, latency, scene: Scene, state: SimState) -> SimState:
+    """One gate tick of wheels, people and referee."""
+    steps = round(config.gate_period / PHYSICS_STEP)
+    people = walk(scene, state.people, state.pose[:2], robot.length / 2, config.gate_period)
+    # people are stepped per tick and move linearly within it
+    velocity = (people.xy_map - state.people.xy_map) / config.gate_period
+    follow = 1.0 - jnp.exp(-PHYSICS_STEP / jnp.maximum(robot.actuator_lag, 1e-3))
+    touch_cells = window_for(robot.length, robot.width, 0.05, 0.0)
+    gap_cells = window_for(robot.length, robot.width, 0.05, 0.4)
+    gap = wall_gap(
+        state.pose, robot.length, robot.width, scene.blocked, scene.origin, scene.resolution, gap_cells
+    )
+
+    def step(carry, index):
+        pose, twist, contacts = carry
+        since_sent = index.astype(jnp.float32) * PHYSICS_STEP - latency.command
+        # the newest command was sent at the start of this tick
+        back = jnp.floor(since_sent / config.gate_period + 1e-3).astype(jnp.int32)
+        command = state.sent[jnp.clip(MEMORY_TICKS - 1 + back, 0, MEMORY_TICKS - 1)]
+        twist = twist + follow * (command * state.wheel_gain - twist)
+        yaw = pose[2] + 0.5 * PHYSICS_STEP * twist[1]
+        move = jnp.stack([twist[0] * jnp.cos(yaw), twist[0] * jnp.sin(yaw), twist[1]])
+        pose = pose + PHYSICS_STEP * move
+        after = (index + 1).astype(jnp.float32) * PHYSICS_STEP
+        touched = touches_wall(
+            pose, robot.length, robot.width, scene.blocked, scene.origin, scene.resolution, touch_cells
+        )
+        # the exact gap is measured once per tick; between, contact is what counts
+        wall = jnp.where(touched, 0.0, jnp.where(index == 0, jnp.maximum(gap, 1e-3), jnp.inf))
+        contacts = update_contacts(
+            contacts,
+            state.time + after,
+            pose,
+            twist,
+            length=robot.length,
+            width=robot.width,
+            xy=state.people.xy_map + after * velocity,
+            velocity=velocity,
+            radius=scene.radius,
+            valid=scene.present,
+            wall=wall,
+        )
+        return (pose, twist, contacts), None
+
+    first = (state.pose, state.twist, state.contacts)
+    (pose, twist, contacts), _ = jax.lax.scan(step, first, jnp.arange(steps))
+    time = state.time + config.gate_period
+    return dataclasses.replace(
+        state,
+        time=time,
+        pose=pose,
+        twist=twist,
+        people=people,
+        contacts=contacts,
+        past_pose=jnp.concatenate([state.past_pose[1:], pose[None]]),
+        past_people=jnp.concatenate([state.past_people[1:], people.xy_map[None]]),
+        arrived_at=jnp.where(
+            _arrived(scene, pose, twist), jnp.minimum(state.arrived_at, time), state.arrived_at
+        ),
+    )
+
+
+def _recall(config: PlannerConfig, state: SimState, age: Float[Array, ""]):
+    """True pose and people ``age`` seconds ago (to the nearest gate tick)."""
+    back = jnp.round(age / config.gate_period).astype(jnp.int32)
+    index = jnp.clip(MEMORY_TICKS - 1 - back, 0, MEMORY_TICKS - 1)
+    return state.past_pose[index], state.past_people[index]
+
+
+def _measure_pose(pose, age, key) -> Odometry:
+    noise = jnp.array(POSE_NOISE) * jax.random.normal(key, (3,))
+    return Odometry(pose_map=pose + noise, age=age)
+
+
+def _arrived(scene: Scene, pose, twist) -> Bool[Array, ""]:
+    near = jnp.sum((pose[:2] - scene.goal_map[:2]) ** 2) <= ARRIVAL_DISTANCE**2
+    facing = jnp.abs(wrap_angle(pose[2] - scene.goal_map[2])) <= ARRIVAL_ANGLE
+    return near & facing & (jnp.abs(twist[0]) <= ARRIVAL_SPEED) & (jnp.abs(twist[1]) <= 0.2)

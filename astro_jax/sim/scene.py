@@ -1,0 +1,80 @@
+"""What is true in a simulated home, and what the robot is told about it."""
+
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Bool, Float, Int
+from scipy import ndimage
+
+from astro_jax.types import Grid, pytree
+from astro_jax.world.grid import prior_from_occupancy
+
+
+@pytree
+class Scene:
+    """One home with its people. Sizes are shared by all scenes of a batch."""
+
+    blocked: Bool[Array, "*batch H W"]
+    """The truth, closed doors included."""
+    distance: Float[Array, "*batch H W"]
+    """Metres from each cell's centre to the nearest blocked cell's centre."""
+    origin: Float[Array, "*batch 2"]
+    resolution: Float[Array, "*batch"]
+    house: Grid
+    """Log-odds of the map that the robot was given."""
+    start_map: Float[Array, "*batch 3"]
+    goal_map: Float[Array, "*batch 3"]
+    path_map: Float[Array, "*batch M P 2"]
+    """Where each person walks to and fro, a point every ``path_spacing``."""
+    path_length: Int[Array, "*batch M"]
+    path_spacing: Float[Array, "*batch"]
+    walk_start: Float[Array, "*batch M"]
+    """Share of the path walked at the start, 0 … 1."""
+    walk_speed: Float[Array, "*batch M"]
+    present: Bool[Array, "*batch M"]
+    radius: Float[Array, "*batch M"]
+
+
+def make_scene(
+    occupancy: Int[np.ndarray, "H W"],
+    blocked: Bool[np.ndarray, "H W"],
+    origin: Float[np.ndarray, "2"],
+    resolution: float,
+    start: Float[np.ndarray, "3"],
+    goal: Float[np.ndarray, "3"],
+    paths: Float[np.ndarray, "n P 2"],
+    lengths: Int[np.ndarray, "n"],
+    spacing: float,
+    capacity: int,
+    seed: int,
+) -> Scene:
+    """Assemble a scene with ``n`` ≤ ``capacity`` people at random speeds and phases. [host]
+
+    ``occupancy`` is what the robot is told, ``blocked`` what is true.
+    """
+    count, points = paths.shape[:2]
+    random = np.random.default_rng(seed)
+    path = np.zeros((capacity, points, 2), np.float32)
+    path[:count] = paths
+    length = np.full(capacity, 2, np.int32)
+    length[:count] = lengths
+    distance = ndimage.distance_transform_edt(~np.pad(blocked, 1, constant_values=True))
+    return Scene(
+        blocked=jnp.asarray(blocked),
+        distance=jnp.asarray(distance[1:-1, 1:-1] * resolution, jnp.float32),
+        origin=jnp.asarray(origin, jnp.float32),
+        resolution=jnp.float32(resolution),
+        house=Grid(
+            values=prior_from_occupancy(jnp.asarray(occupancy)),
+            origin=jnp.asarray(origin, jnp.float32),
+            resolution=jnp.float32(resolution),
+        ),
+        start_map=jnp.asarray(start, jnp.float32),
+        goal_map=jnp.asarray(goal, jnp.float32),
+        path_map=jnp.asarray(path),
+        path_length=jnp.asarray(length),
+        path_spacing=jnp.float32(spacing),
+        walk_start=jnp.asarray(random.uniform(0.0, 1.0, capacity), jnp.float32),
+        walk_speed=jnp.asarray(random.uniform(0.5, 1.1, capacity), jnp.float32),
+        present=jnp.arange(capacity) < count,
+        radius=jnp.full(capacity, 0.22, jnp.float32),
+    )

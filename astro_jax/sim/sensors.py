@@ -1,0 +1,107 @@
+"""Simulated range sensor and person detector, in the true world."""
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Bool, Float
+
+from astro_jax.config import SensorConfig
+from astro_jax.geometry import compose
+from astro_jax.sim.scene import Scene
+from astro_jax.types import Detections, Scan
+from astro_jax.world.grid import beam_angles
+
+DETECTION_NOISE = 0.05
+"""Standard deviation of a detected person's position, per axis, m."""
+PERSON_SIGHT = 6.0
+"""How far a person is recognised, m."""
+
+
+def take_scan(
+    sensor: SensorConfig,
+    scene: Scene,
+    pose_map: Float[Array, "3"],
+    people_xy: Float[Array, "M 2"],
+    age: Float[Array, ""],
+    key: Array,
+    steps: int,
+) -> Scan:
+    """What the sensor saw from the base's true pose: walls and people, with range noise.
+
+    Beams are sphere-traced through the true distance grid; one that has not come to an end
+    after ``steps`` is reported as invalid.  Legs and trunks are seen as the person's disc.
+    """
+    mount = jnp.array([sensor.mount_x, sensor.mount_y, 0.0])
+    eye = compose(pose_map, mount)
+    angles = beam_angles(sensor) + eye[2]
+    direction = jnp.stack([jnp.cos(angles), jnp.sin(angles)], axis=-1)
+    wall, ended = _trace(scene, eye[:2], direction, sensor.range_max, steps)
+    ranges = jnp.minimum(wall, _to_people(scene, eye[:2], direction, people_xy))
+    noise = sensor.range_noise * jax.random.normal(key, ranges.shape)
+    hit = ranges < sensor.range_max
+    return Scan(
+        ranges=jnp.where(hit, jnp.maximum(ranges + noise, 0.0), jnp.inf),
+        valid=ended | hit,
+        pose_map=eye,
+        age=age,
+    )
+
+
+def detect_people(
+    sensor: SensorConfig,
+    scene: Scene,
+    pose_map: Float[Array, "3"],
+    people_xy: Float[Array, "M 2"],
+    age: Float[Array, ""],
+    key: Array,
+) -> Detections:
+    """People within the sensor's field of view and in line of sight, with noise."""
+    eye = compose(pose_map, jnp.array([sensor.mount_x, sensor.mount_y, 0.0]))
+    offset = people_xy - eye[None, :2]
+    distance = jnp.sqrt(jnp.sum(offset**2, axis=-1) + 1e-9)
+    bearing = jnp.arctan2(offset[:, 1], offset[:, 0]) - eye[2]
+    ahead = jnp.cos(bearing) >= jnp.cos(sensor.field_of_view / 2)
+    sight, _ = _trace(scene, eye[:2], offset / distance[:, None], PERSON_SIGHT, 48)
+    seen = scene.present & ahead & (distance < sight + scene.radius) & (distance < PERSON_SIGHT)
+    noise = DETECTION_NOISE * jax.random.normal(key, people_xy.shape)
+    return Detections(xy_map=people_xy + noise, seen=seen, age=age)
+
+
+def _trace(
+    scene: Scene,
+    eye: Float[Array, "2"],
+    direction: Float[Array, "R 2"],
+    reach: float,
+    steps: int,
+) -> tuple[Float[Array, "R"], Bool[Array, "R"]]:
+    """Range to the first blocked cell (at most ``reach``), and whether it was decided."""
+    rows, columns = scene.distance.shape
+    flat = scene.distance.reshape(-1)
+
+    def advance(_, carry):
+        travelled, hit = carry
+        cell = (eye[None] + travelled[:, None] * direction - scene.origin[None]) / scene.resolution
+        column = jnp.round(cell[:, 0]).astype(jnp.int32)
+        row = jnp.round(cell[:, 1]).astype(jnp.int32)
+        inside = (row >= 0) & (row < rows) & (column >= 0) & (column < columns)
+        index = jnp.clip(row, 0, rows - 1) * columns + jnp.clip(column, 0, columns - 1)
+        gap = jnp.where(inside, flat[index], 0.0)
+        hit = hit | (gap <= 0.0)
+        # from anywhere in this cell no blocked cell's edge is nearer than this
+        safe = gap - 1.42 * scene.resolution
+        step = jnp.maximum(safe, 0.35 * scene.resolution)
+        return jnp.where(hit, travelled, jnp.minimum(travelled + step, reach)), hit
+
+    start = jnp.zeros(direction.shape[0]), jnp.zeros(direction.shape[0], bool)
+    travelled, hit = jax.lax.fori_loop(0, steps, advance, start)
+    return travelled, hit | (travelled >= reach)
+
+
+def _to_people(scene: Scene, eye, direction, people_xy) -> Float[Array, "R"]:
+    """Range to the first person's disc along each beam, inf where there is none."""
+    offset = people_xy - eye[None]
+    along = direction @ offset.T
+    across = direction[:, :1] * offset[None, :, 1] - direction[:, 1:] * offset[None, :, 0]
+    inside = scene.radius[None] ** 2 - across**2
+    entry = along - jnp.sqrt(jnp.maximum(inside, 0.0))
+    hit = (inside > 0.0) & (entry > 0.0) & scene.present[None]
+    return jnp.min(jnp.where(hit, entry, jnp.inf), axis=1)
