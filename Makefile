@@ -1,0 +1,41 @@
+# install: an environment in .venv with everything · demo: the first thing to look at
+# test, lint, types: what CI runs (.ci/run) · soak: the long statistical tests
+
+PYTHON ?= python3
+BIN := .venv/bin
+STAMP := .venv/.installed
+ARGS ?=
+WORKERS ?= 2
+
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+export PIP_NO_INPUT := 1
+
+.PHONY: install demo test lint types soak
+
+install: $(STAMP)
+
+$(STAMP): pyproject.toml constraints.txt | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[viz,dev]'
+	@touch $@
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "astro_jax needs Python 3.11 or newer: make PYTHON=/path/to/python3.11" >&2; exit 1; }
+	$(PYTHON) -m venv .venv || { rm -rf .venv; exit 1; }
+
+demo: install
+	$(BIN)/astro-jax demo --out out/demo $(ARGS)
+
+test: install
+	$(BIN)/python -m pytest -n $(WORKERS) $(ARGS)
+
+soak: install
+	$(BIN)/python -m pytest -m soak $(ARGS)
+
+lint: install
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	@find notebooks -name '*.ipynb' -not -path '*/.*' -print0 | xargs -0 -r $(BIN)/nbstripout --verify
+
+types: install
+	$(BIN)/pyright

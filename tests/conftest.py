@@ -1,0 +1,27 @@
+import os
+from pathlib import Path
+
+import jax
+import pytest
+from hypothesis import settings
+
+ROOT = Path(__file__).parent.parent
+
+jax.config.update("jax_numpy_rank_promotion", "raise")
+if (ROOT / ".venv").is_dir():
+    # What compiles for longer than .1 s is kept: a second run starts several times faster.
+    # The folder must be trusted, so it is not in a temporary directory.
+    jax.config.update("jax_compilation_cache_dir", str(ROOT / ".venv" / ".jax_test_cache"))
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.1)
+
+settings.register_profile("astro_jax", settings(), deadline=None)
+settings.load_profile("astro_jax")
+
+
+@pytest.fixture(scope="session")
+def data_dir() -> Path:
+    """Reference data sets; see the README for their layout."""
+    folder = Path(os.environ.get("ASTRO_JAX_DATA") or ROOT / ".." / "shared" / "data")
+    if not folder.is_dir():
+        pytest.skip(f"no reference data at {folder}: set ASTRO_JAX_DATA")
+    return folder.resolve()
