@@ -76,13 +76,12 @@ class PlannerConfig:
     period: float = setting(0.1, 0.02, 1.0)  # of the local planner, s
     gate_period: float = setting(0.02, 0.005, 0.1)  # of the reactive layer, s
     allowance_ticks: int = setting(2, 1, 50)  # gate ticks granted to planning
-    global_candidates: int = setting(180, 8, 100000)
-    maneuver_candidates: int = setting(180, 8, 100000)
+    candidates: int = setting(300, 64, 1000000)  # judged per stage
+    stages: int = setting(2, 1, 20)  # of sampling, each around the last one's best
     guided_candidates: int = setting(12, 1, 1000)
-    local_candidates: int = setting(200, 1, 100000)
-    elites: int = setting(4, 1, 64)  # centres of the local stage
+    elites: int = setting(4, 1, 64)  # centres of the next stage
     gradient_steps: int = setting(8, 0, 100)
-    people: int = setting(8, 0, 64)  # capacity of tracks
+    people: int = setting(8, 1, 64)  # capacity of tracks
     people_stride: int = setting(2, 1, 10)  # moving bodies are sampled at dt·stride
     map_cells: int = setting(120, 16, 512)  # rolling local map, cells per side
     map_resolution: float = setting(0.05, 0.01, 0.5)  # m

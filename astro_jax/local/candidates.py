@@ -20,7 +20,7 @@ from astro_jax.robot.splines import SplineBasis
 from astro_jax.types import RouteField, WorldAtEffect
 
 
-def first_stage(
+def seeds(
     robot: RobotConfig,
     config: PlannerConfig,
     basis: SplineBasis,
@@ -29,33 +29,37 @@ def first_stage(
     previous: Float[Array, "N 2"],
     shift: Float[Array, "d"],
 ) -> Float[Array, "K N-2 2"]:
-    """All candidates that do not depend on this cycle's costs; the full stop is first.
+    """The first ``config.candidates``; the full stop is the very first.
 
     ``previous`` holds the last plan's control points; ``shift`` moves the low-discrepancy
     points a little further every cycle (Cranley–Patterson rotation).
     """
     free = basis.value.shape[1] - 2
+    fixed = anchors(robot, free)
+    count = config.candidates - fixed.shape[0] - config.guided_candidates - 1
     wanted = jnp.concatenate(
         [
-            anchors(robot, free),
-            maneuvers(robot, config.maneuver_candidates, free, shift),
-            guided(robot, config, basis, world, field)[:, 2:],
+            fixed,
             (jnp.asarray(basis.fit_ahead) @ previous)[None, 2:],
+            guided(robot, config, basis, world, field)[:, 2:],
+            maneuvers(robot, count // 2, free, shift),
         ]
     )
 
     def project(wanted):
         return drive.encode(robot, basis, world.twist, world.twist_dot, wanted)
 
-    return jnp.concatenate([jax.vmap(project)(wanted), whole_space(config.global_candidates, free, shift)])
+    return jnp.concatenate(
+        [jax.vmap(project)(wanted), whole_space(count - count // 2, free, shift)]
+    )
 
 
-def local_stage(
-    key: Array, elites: Float[Array, "E N-2 2"], count: int
-) -> Float[Array, "L N-2 2"]:
-    """Gaussian samples around the best few, from wide to narrow (σ 1 … .05 in z)."""
+def around(
+    key: Array, elites: Float[Array, "E N-2 2"], count: int, stage: Float[Array, ""]
+) -> Float[Array, "K N-2 2"]:
+    """Gaussian samples around the best few, σ from 1 down to .05 in z, halved per stage."""
     noise = jax.random.normal(key, (count, *elites.shape[1:]))
-    width = jnp.logspace(0.0, -1.3, count)[:, None, None]
+    width = jnp.logspace(0.0, -1.3, count)[:, None, None] * 0.5**stage
     # an edge-saturated coordinate must be able to come back
     centre = jnp.clip(elites, -3.5, 3.5)
     return centre[jnp.arange(count) % elites.shape[0]] + width * noise

@@ -1,5 +1,7 @@
 """The local planner: one cycle, from the world at effect to a plan."""
 
+from collections.abc import Callable
+
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
@@ -7,13 +9,11 @@ from jaxtyping import Array, Bool, Float
 from astro_jax.config import PlannerConfig, PlannerParams, RobotConfig
 from astro_jax.local import candidates
 from astro_jax.local.objective import evaluate, total
-from astro_jax.local.refine import refine
+from astro_jax.local.refine import Judged, refine
 from astro_jax.robot import drive
 from astro_jax.robot.splines import SplineBasis, spline_basis
 from astro_jax.types import (
-    CostTerms,
     Diagnostics,
-    Motion,
     Plan,
     PlannerState,
     RouteField,
@@ -39,51 +39,64 @@ def plan(
     key, key_shift, key_local = jax.random.split(state.key, 3)
     world, healthy = _trusted(world)
 
-    def judge(z: Float[Array, "N-2 2"]) -> tuple[Float[Array, ""], tuple[CostTerms, Motion, Array]]:
+    def judge(z: Float[Array, "N-2 2"]) -> tuple[Float[Array, ""], Judged]:
         controls = drive.decode(robot, basis, world.twist, world.twist_dot, z)
         motion = drive.motion(basis, config.dt, world.pose_map, controls)
         terms, alive = evaluate(robot, config, params, world, field, motion)
-        return total(params, terms), (terms, motion, alive)
-
-    def judge_all(z: Float[Array, "K N-2 2"]) -> tuple[Float[Array, "K"], Float[Array, "K T 2"]]:
-        cost, (_, motion, _) = jax.vmap(judge)(z)
-        return jnp.where(jnp.isfinite(cost), cost, jnp.inf), motion.pose_map[..., :2]
+        return total(params, terms), Judged(
+            controls=controls, motion=motion, terms=terms, survival=alive
+        )
 
     shift = jax.random.uniform(key_shift, (2 * (basis.value.shape[1] - 2),))
-    seeds = candidates.first_stage(robot, config, basis, world, field, state.controls, shift)
-    seed_cost, seed_xy = judge_all(seeds)
-    _, elite = jax.lax.top_k(-seed_cost, config.elites)
-    locals_ = candidates.local_stage(key_local, seeds[elite], config.local_candidates)
-    local_cost, local_xy = judge_all(locals_)
-
-    z_all = jnp.concatenate([seeds, locals_])
-    cost_all = jnp.concatenate([seed_cost, local_cost])
-    sampled = jnp.argmin(cost_all)
-    refined, refined_cost, bad_gradients = refine(
-        lambda z: judge(z)[0], z_all[sampled], config.gradient_steps
-    )
-    z = jnp.where(refined_cost < cost_all[sampled], refined, z_all[sampled])
-    some = jnp.any(jnp.isfinite(cost_all)) & jnp.all(jnp.isfinite(z))
+    seeds = candidates.seeds(robot, config, basis, world, field, state.controls, shift)
+    z, cost, xy = search(config, judge, seeds, key_local)
+    sampled = jnp.argmin(cost)
+    some = jnp.isfinite(cost[sampled])
     # the full stop is the first seed: what is left when nothing can be trusted
-    z = jnp.where(some & healthy, z, seeds[0])
+    z = jnp.where(some & healthy, z[sampled], seeds[0])
+    best_cost, best, bad_gradients = refine(judge, z, config.gradient_steps)
 
-    best_cost, (terms, motion, alive) = judge(z)
-    controls = drive.decode(robot, basis, world.twist, world.twist_dot, z)
-    chosen = _release(basis, controls, motion, alive, some, healthy)
     stride = config.recorded_stride
     return (
-        PlannerState(controls=controls, key=key),
-        chosen,
+        PlannerState(controls=best.controls, key=key),
+        _release(basis, best, some, healthy),
         Diagnostics(
-            cost=cost_all[::stride],
-            candidate_xy_map=jnp.concatenate([seed_xy, local_xy])[::stride],
-            terms=terms,
+            cost=cost[::stride],
+            candidate_xy_map=xy[::stride],
+            terms=best.terms,
             best_cost=best_cost,
-            sampled_cost=cost_all[sampled],
+            sampled_cost=cost[sampled],
             nonfinite_gradients=bad_gradients,
-            finite_candidates=jnp.sum(jnp.isfinite(cost_all)),
+            finite_candidates=jnp.sum(jnp.isfinite(cost)),
         ),
     )
+
+
+def search(
+    config: PlannerConfig,
+    judge: Callable[[Float[Array, "N-2 2"]], tuple[Float[Array, ""], Judged]],
+    seeds: Float[Array, "K N-2 2"],
+    key: Array,
+) -> tuple[Float[Array, "A N-2 2"], Float[Array, "A"], Float[Array, "A T 2"]]:
+    """Judge the seeds, then samples around the best few, stage by stage.
+
+    Returns every z, cost and path of all stages.  A cost that is not finite becomes +inf
+    (``argmin`` would pick a NaN).  The stages share one compiled body.
+    """
+
+    def stage(carry, index):
+        z, key = carry
+        key, draw = jax.random.split(key)
+        cost, judged = jax.vmap(judge)(z)
+        cost = jnp.where(jnp.isfinite(cost), cost, jnp.inf)
+        _, elite = jax.lax.top_k(-cost, config.elites)
+        next_z = candidates.around(draw, z[elite], z.shape[0], index)
+        return (next_z, key), (z, cost, judged.motion.pose_map[..., :2])
+
+    stages = jnp.arange(config.stages, dtype=jnp.float32)
+    _, (z, cost, xy) = jax.lax.scan(stage, (seeds, key), stages)
+    count = config.stages * seeds.shape[0]
+    return z.reshape(count, *z.shape[2:]), cost.reshape(count), xy.reshape(count, *xy.shape[2:])
 
 
 def initial_state(config: PlannerConfig, key: Array) -> PlannerState:
@@ -114,13 +127,12 @@ def _trusted(world: WorldAtEffect) -> tuple[WorldAtEffect, Bool[Array, ""]]:
     ), finite
 
 
-def _release(basis: SplineBasis, controls, motion: Motion, alive, some, healthy) -> Plan:
-    status = jnp.where(some, int(Status.OK), int(Status.NO_FINITE_CANDIDATE))
-    status = jnp.where(healthy, status, int(Status.BAD_STATE))
+def _release(basis: SplineBasis, best: Judged, some, healthy) -> Plan:
+    status = jnp.where(some, jnp.int32(Status.OK), jnp.int32(Status.NO_FINITE_CANDIDATE))
     return Plan(
-        motion=motion,
-        survival=jnp.where(jnp.isfinite(alive), alive, 0.0),
-        commands=jnp.asarray(basis.tick_value) @ controls,
-        controls=controls,
-        status=status,
+        motion=best.motion,
+        survival=jnp.where(jnp.isfinite(best.survival), best.survival, 0.0),
+        commands=jnp.asarray(basis.tick_value) @ best.controls,
+        controls=best.controls,
+        status=jnp.where(healthy, status, jnp.int32(Status.BAD_STATE)),
     )

@@ -7,37 +7,52 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import Array, Float, Int
 
+from astro_jax.types import CostTerms, Motion, pytree
+
+LEARNING_RATE = 0.15
 REACH = 5.0
 """Steps stay where σ(z) still has a slope."""
 
 
+@pytree
+class Judged:
+    """A candidate with everything that its cost was computed from."""
+
+    controls: Float[Array, "*batch N 2"]
+    motion: Motion
+    terms: CostTerms
+    survival: Float[Array, "*batch T"]
+
+
 def refine(
-    cost: Callable[[Float[Array, "N-2 2"]], Float[Array, ""]],
+    judge: Callable[[Float[Array, "N-2 2"]], tuple[Float[Array, ""], Judged]],
     start: Float[Array, "N-2 2"],
     steps: int,
-    learning_rate: float = 0.15,
-) -> tuple[Float[Array, "N-2 2"], Float[Array, ""], Int[Array, ""]]:
-    """Adam from ``start``: (best z, its cost, number of non-finite gradients).
+) -> tuple[Float[Array, ""], Judged, Int[Array, ""]]:
+    """Adam from ``start``: (best cost, best candidate, number of non-finite gradients).
 
-    A non-finite gradient or cost is skipped and counted, never followed: it would switch
+    ``start`` itself is always among the candidates, so the result is never worse.  A
+    non-finite gradient or cost is skipped and counted, never followed: it would switch
     refinement off silently.
     """
-    optimiser = optax.adam(learning_rate, b1=0.8, b2=0.95)
-    value_and_gradient = jax.value_and_grad(cost)
+    optimiser = optax.adam(LEARNING_RATE, b1=0.8, b2=0.95)
+    value_and_gradient = jax.value_and_grad(judge, has_aux=True)
 
-    def step(carry, _):
-        z, memory, best, best_cost, bad = carry
-        value, gradient = value_and_gradient(z)
-        better = value < best_cost
-        best, best_cost = jnp.where(better, z, best), jnp.where(better, value, best_cost)
+    def step(carry, index):
+        z, memory, best_cost, best, bad = carry
+        (cost, judged), gradient = value_and_gradient(z)
+        better = (index == 0) | (cost < best_cost)
+
+        def keep(new, old):
+            return jnp.where(better, new, old)
+
+        best_cost, best = keep(cost, best_cost), jax.tree.map(keep, judged, best)
         finite = jnp.all(jnp.isfinite(gradient))
         update, memory = optimiser.update(jnp.where(finite, gradient, 0.0), memory)
         z = jnp.clip(z + update, -REACH, REACH)
-        return (z, memory, best, best_cost, bad + ~finite), None
+        return (z, memory, best_cost, best, bad + ~finite), None
 
-    start = jnp.clip(start, -REACH, REACH)
-    first = (start, optimiser.init(start), start, jnp.float32(jnp.inf), jnp.int32(0))
-    (z, _, best, best_cost, bad), _ = jax.lax.scan(step, first, length=steps)
-    value = cost(z)
-    better = value < best_cost
-    return jnp.where(better, z, best), jnp.where(better, value, best_cost), bad
+    blank = jax.tree.map(jnp.zeros_like, jax.eval_shape(judge, start)[1])
+    first = (start, optimiser.init(start), jnp.float32(jnp.inf), blank, jnp.int32(0))
+    (_, _, best_cost, best, bad), _ = jax.lax.scan(step, first, jnp.arange(steps + 1))
+    return best_cost, best, bad

@@ -13,6 +13,7 @@ of ever entering.  The flux is blind to being inside already: ``overlap_rate`` a
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float
 
 from astro_jax.config import PlannerParams, RobotConfig
@@ -117,12 +118,13 @@ def wall_hazard(
 def survival(hazard: Float[Array, "T n"], dt: float) -> Float[Array, "T"]:
     """Probability of having touched nothing up to each time.
 
-    S(t) = Π_i s(1 − E_i(t)) with E_i = ∫λ_i dt (trapezoid) and a soft floor
-    s(x) = softplus(x/κ)·κ, κ = .05: 1 − E until E nears one, never below zero, always with
-    a slope.  (exp(−E) would under-report high risk: .51 against .71 in Monte Carlo.)
+    S(t) = Π_i f(1 − E_i(t)) with E_i = ∫λ_i dt (trapezoid) and a soft floor
+    f(x) = (x + √(x² + κ²))/2, κ = .05: 1 − E until E nears one, never below zero, always
+    with a slope.  (exp(−E) would under-report high risk: .51 against .71 in Monte Carlo.)
     """
-    steps = 0.5 * dt * (hazard[1:] + hazard[:-1])
-    expected = jnp.concatenate([jnp.zeros_like(hazard[:1]), jnp.cumsum(steps, axis=0)])
-    kappa = 0.05
-    floor = kappa * jax.nn.softplus((1.0 - expected) / kappa)
-    return jnp.exp(jnp.sum(jnp.log(jnp.minimum(floor, 1.0)), axis=-1))
+    count = hazard.shape[0]
+    trapezoid = np.tri(count, dtype=np.float32) - 0.5 * np.eye(count, dtype=np.float32)
+    trapezoid[:, 0] -= 0.5
+    left = 1.0 - jnp.asarray(dt * trapezoid) @ hazard
+    floor = 0.5 * (left + jnp.sqrt(left**2 + 0.05**2))
+    return jnp.prod(jnp.minimum(floor, 1.0), axis=-1)

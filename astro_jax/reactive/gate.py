@@ -89,10 +89,10 @@ def react(
     twist = jnp.where(fine, twist, 0.0)
     scale = jnp.where(fine, scale, 0.0)
 
-    reason = jnp.where(allowed < wanted - 1e-3, int(Reason.SLOWED), int(Reason.CLEAR))
-    reason = jnp.where(scan_ok, reason, int(Reason.BAD_SCAN))
-    reason = jnp.where(plan_ok, reason, int(Reason.BAD_PLAN))
-    reason = jnp.where(fine & jnp.all(jnp.isfinite(pose_map)), reason, int(Reason.BAD_STATE))
+    reason = jnp.where(allowed < wanted - 1e-3, jnp.int32(Reason.SLOWED), jnp.int32(Reason.CLEAR))
+    reason = jnp.where(scan_ok, reason, jnp.int32(Reason.BAD_SCAN))
+    reason = jnp.where(plan_ok, reason, jnp.int32(Reason.BAD_PLAN))
+    reason = jnp.where(fine & jnp.all(jnp.isfinite(pose_map)), reason, jnp.int32(Reason.BAD_STATE))
     # a plan that pauses (wanted ~ 0) must not hold its own clock
     advance = jnp.where(wanted > 1e-4, scale, jnp.where(healthy, 1.0, 0.0))
     return (

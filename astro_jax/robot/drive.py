@@ -144,22 +144,11 @@ def motion(
     """
     yaw_nodes = basis.node_integral @ controls[:, 1] + pose_map[2]
     v_nodes = basis.node_value @ controls[:, 0]
-    dx = jnp.cumsum(_pairs(v_nodes * jnp.cos(yaw_nodes))) * (dt / 2)
-    dy = jnp.cumsum(_pairs(v_nodes * jnp.sin(yaw_nodes))) * (dt / 2)
-    zero = jnp.zeros(1, jnp.float32)
-    pose = jnp.stack(
-        [
-            pose_map[0] + jnp.concatenate([zero, dx]),
-            pose_map[1] + jnp.concatenate([zero, dy]),
-            pose_map[2] + basis.integral @ controls[:, 1],
-        ],
-        axis=-1,
-    )
+    x = jnp.asarray(basis.node_sum) @ (v_nodes * jnp.cos(yaw_nodes))
+    y = jnp.asarray(basis.node_sum) @ (v_nodes * jnp.sin(yaw_nodes))
+    yaw = basis.integral @ controls[:, 1]
+    pose = jnp.stack([pose_map[0] + x, pose_map[1] + y, pose_map[2] + yaw], axis=-1)
     return Motion(pose_map=pose, twist=basis.value @ controls, twist_dot=basis.slope @ controls)
-
-
-def _pairs(nodes: Float[Array, "n"]) -> Float[Array, "n/2"]:
-    return nodes.reshape(-1, 2).sum(axis=1)
 
 
 def footprint_discs(robot: RobotConfig, count: int) -> tuple[np.ndarray, float]:

@@ -28,6 +28,10 @@ class SplineBasis:
     """(2(T−1), N) value at the two Gauss points of every plan step."""
     node_integral: NDArray[np.float32]
     """(2(T−1), N) integral from 0 to those Gauss points, s."""
+    node_sum: NDArray[np.float32]
+    """(T, 2(T−1)) quadrature from 0 to the plan times of values at the Gauss points, s.
+
+    As a triangular matrix because a cumulative sum is slow to run and to compile."""
     integral: NDArray[np.float32]
     """(T, N) integral from 0 to the plan times, s."""
     tick_value: NDArray[np.float32]
@@ -85,6 +89,7 @@ def spline_basis(
         slope=constant(curve.derivative()(plan_times)),
         node_value=constant(curve(nodes)),
         node_integral=constant(area(nodes) - area(0.0)),
+        node_sum=constant(half * np.kron(np.tri(len(plan_times), len(middles), -1), [1.0, 1.0])),
         integral=constant(area(plan_times) - area(0.0)),
         tick_value=constant(curve(ticks)),
         fit_ahead=constant(ahead),
