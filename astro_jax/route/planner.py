@@ -1,0 +1,99 @@
+"""The route layer on demand: solve once, then again when the map proves wrong.     [host]
+
+In: the house map, a goal, and now and then the robot's local map.  Out: a ``Route`` whose
+field the local planner follows.  What the robot has seen blocked is remembered until it
+is seen free again, so a closed door stays closed behind the robot's back.
+"""
+
+import dataclasses
+
+import numpy as np
+import numpy.typing as npt
+from jaxtyping import Bool
+from scipy import ndimage
+
+from astro_jax.config import RobotConfig
+from astro_jax.errors import InputError, UnreachableError
+from astro_jax.route.field import check_query, solve_field
+from astro_jax.route.maps import HouseMap
+from astro_jax.types import Grid, RouteField
+
+SURE_BLOCKED, SURE_FREE = 1.0, -1.0
+"""Log-odds of the local map beyond which a cell contradicts the house map."""
+KNOWN_MARGIN = 2
+"""Cells around a wall of the map in which a hit says nothing new."""
+NEWS = 3
+"""Contradicting cells that are worth a new search."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Route:
+    """The answer to one question of the way, and what was learned since."""
+
+    house_map: HouseMap
+    robot: RobotConfig
+    goal_map: tuple[float, float, float]
+    field: RouteField
+    seen_blocked: Bool[np.ndarray, "H W"]
+    """Cells that the map calls free and the robot has found blocked."""
+    searches: int = 1
+    failure: UnreachableError | None = None
+    """Why the last search found no way; ``field`` is then the last one that did."""
+
+
+def plan_route(
+    house_map: HouseMap, robot: RobotConfig, start: npt.ArrayLike, goal: npt.ArrayLike
+) -> Route:
+    """Search the whole map for the way from ``start`` to ``goal`` (x, y, yaw).
+
+    Raises:
+      InputError: start or goal is unusable.
+      UnreachableError: there is no way between them.
+    """
+    check_query(house_map, robot, start, goal)
+    x, y, yaw = (float(value) for value in np.asarray(goal))
+    return Route(
+        house_map=house_map,
+        robot=robot,
+        goal_map=(x, y, yaw),
+        field=solve_field(house_map, house_map.blocked, (x, y, yaw), robot),
+        seen_blocked=np.zeros(house_map.blocked.shape, bool),
+    )
+
+
+def revise(route: Route, local_map: Grid, pose_map: npt.ArrayLike) -> Route:
+    """Hold the robot's local map against the route; search again if it contradicts.
+
+    A goal that has become unreachable is reported in ``failure``; the last field stays.
+    """
+    seen = _contradictions(route, local_map)
+    if np.count_nonzero(seen != route.seen_blocked) < NEWS:
+        return route
+    blocked = route.house_map.blocked | seen
+    searched = dataclasses.replace(route, seen_blocked=seen, searches=route.searches + 1)
+    try:
+        check_query(route.house_map, route.robot, pose_map, route.goal_map, blocked)
+    except UnreachableError as failure:
+        return dataclasses.replace(searched, failure=failure)
+    except InputError:
+        pass  # too close to something to start from: the field still leads out
+    field = solve_field(route.house_map, blocked, route.goal_map, route.robot)
+    return dataclasses.replace(searched, field=field, failure=None)
+
+
+def _contradictions(route: Route, local_map: Grid) -> Bool[np.ndarray, "H W"]:
+    house = route.house_map
+    values = np.asarray(local_map.values)
+    columns, rows = np.meshgrid(np.arange(values.shape[1]), np.arange(values.shape[0]))
+    cells = np.stack([columns, rows], axis=-1)
+    xy = np.asarray(local_map.origin) + float(local_map.resolution) * cells
+    row, column, inside = house.cell_of(xy)
+    known = ndimage.binary_dilation(house.blocked, iterations=KNOWN_MARGIN)
+
+    seen = route.seen_blocked.copy()
+    free = inside & (values < SURE_FREE)
+    seen[row[free], column[free]] = False
+    news = inside & (values > SURE_BLOCKED)
+    news[inside] &= ~known[row[inside], column[inside]]
+    seen[row[news], column[news]] = True
+    return seen
