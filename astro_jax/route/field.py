@@ -364,7 +364,7 @@ def _hits_wall(
     pose: Float[np.ndarray, "3"],
 ) -> bool:
     """Whether a blocked cell's centre lies in the footprint, by more than the map resolves."""
-    x, y = (house_map.xy_of(*np.nonzero(blocked)) - pose[:2]).T
+    x, y = (house_map.xy_of(np.nonzero(blocked)) - pose[:2]).T
     along = np.abs(np.cos(pose[2]) * x + np.sin(pose[2]) * y)
     across = np.abs(np.cos(pose[2]) * y - np.sin(pose[2]) * x)
     length, width = robot.length - house_map.resolution, robot.width - house_map.resolution

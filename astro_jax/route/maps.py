@@ -69,10 +69,9 @@ class HouseMap:
         """Whether points lie on the map; not-a-number does not."""
         return self.cell_of(xy_map)[2]
 
-    def xy_of(self, row: Numbers, column: Numbers) -> Float[np.ndarray, "*n 2"]:
-        """Map coordinates of the centres of cells, m."""
-        cells = np.stack(np.broadcast_arrays(column, row), axis=-1)
-        return self.origin + self.resolution * cells
+    def xy_of(self, cells: Numbers) -> Float[np.ndarray, "*n 2"]:
+        """Map coordinates of the centres of cells, m; takes (rows, columns)."""
+        return self.origin + self.resolution * np.moveaxis(np.asarray(cells)[::-1], 0, -1)
 
 
 def load_map(path: str | Path) -> HouseMap:

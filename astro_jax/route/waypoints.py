@@ -172,7 +172,7 @@ def _places(
     if rows.size == 0:
         expected = f"some free place {clearance} m from walls"
         raise InputError("map", house_map.name, expected)
-    return house_map.xy_of(rows, columns)
+    return house_map.xy_of((rows, columns))
 
 
 def _person_field(

@@ -85,7 +85,7 @@ def load_scene(path: str | Path) -> SceneDescription:
 def truth_blocked(house_map: HouseMap, doors: Sequence[Door]) -> Bool[np.ndarray, "H W"]:
     """The cells blocked in truth: the map's, and every cell that a closed door covers."""
     blocked = house_map.blocked.copy()
-    x, y = np.moveaxis(house_map.xy_of(*np.indices(blocked.shape)), -1, 0)
+    x, y = np.moveaxis(house_map.xy_of(np.indices(blocked.shape)), -1, 0)
     for door in doors:
         if door.closed:
             x_min, y_min, x_max, y_max = door.rectangle

@@ -34,7 +34,7 @@ def open_map(height=120, width=160, origin=(-1.0, 2.0)):
 
 
 def centres(house_map):
-    return house_map.xy_of(*np.indices(house_map.occupancy.shape))
+    return house_map.xy_of(np.indices(house_map.occupancy.shape))
 
 
 def two_rooms(door=True):
