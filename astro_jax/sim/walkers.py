@@ -16,8 +16,12 @@ RELAXATION = 0.5
 """Time in which a person takes up the wanted velocity, s."""
 LEASH = 0.6
 """The point waits for a person who is further behind than this, m."""
-REPULSION, REACH = 2.0, 0.25
-"""Strength (m/s²) and range (m) of the repulsion by others."""
+REPULSION, REACH = 5.0, 0.25
+"""Strength (m/s²) and range (m) of the repulsion by others: a person who wants to walk on
+at 1 m/s comes to rest about .25 m from what stands in the way."""
+KEEP_RIGHT = 0.35
+"""Sideways share of the repulsion: people step to their right of what they meet, or two
+who meet head-on would stand there for ever."""
 WALL_REPULSION, WALL_REACH = 3.0, 0.08
 SIDE_SIGHT = 0.4
 """Weight of what is behind a person's back (1: as much as ahead)."""
@@ -103,8 +107,11 @@ def _push(xy, velocity, radius, others_xy, radii, present) -> Float[Array, "2"]:
     ahead = -(away @ velocity) / (distance * speed)
     sight = SIDE_SIGHT + (1.0 - SIDE_SIGHT) * (1.0 + ahead) / 2.0
     strength = REPULSION * sight * jnp.exp((radius + radii - distance) / REACH)
-    strength = jnp.where(oneself | ~present, 0.0, jnp.minimum(strength, 6.0))
-    return jnp.sum((strength / distance)[:, None] * away, axis=0)
+    strength = jnp.where(oneself | ~present, 0.0, jnp.minimum(strength, 8.0))
+    # seen from the person, "away" turned clockwise is to the left of the other: keep right
+    aside = jnp.stack([-away[:, 1], away[:, 0]], axis=-1)
+    push = away + KEEP_RIGHT * jnp.maximum(ahead, 0.0)[:, None] * aside
+    return jnp.sum((strength / distance)[:, None] * push, axis=0)
 
 
 def _wall_push(scene: Scene, xy, radius) -> Float[Array, "2"]:

@@ -1,0 +1,238 @@
+"""An episode as a film: the whole house on the left, the robot's cycle on the right.   [host]
+
+In: a record.  Out: an MP4 in real time, or a GIF where no ffmpeg can be had.
+
+What stays is drawn once; each frame restores it and draws only what moves, straight into
+the canvas's buffer, which is handed to the encoder without a copy.
+"""
+
+import contextlib
+import os
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import UInt8
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from PIL import Image
+
+from astro_jax.viz import layers, plots, style
+from astro_jax.viz.record import EpisodeRecord
+
+WIDTH, HEIGHT = 1100, 620
+"""Of a frame, pixels; even, as H.264 with 4:2:0 colours wants them."""
+REACH = 2.6
+"""Half the side of the close-up, m."""
+SMALLEST = 0.022
+"""Least size of the robot and of people in the overview, as a share of its longer side."""
+
+
+class EncoderError(RuntimeError):
+    """ffmpeg is missing or did not do what it was asked to."""
+
+
+def write_video(stem: str | Path, record: EpisodeRecord) -> Path:
+    """Write the film beside nothing half-written, and say where it is.
+
+    Args:
+      stem: the path without a suffix; ``.mp4``, or ``.gif`` without a working ffmpeg, is
+        added.  Either appears only once it is complete.
+      record: the episode; one frame per planning cycle, played in real time.
+
+    Raises:
+      OSError: the file cannot be written.
+    """
+    stem = Path(stem)
+    target = stem.with_name(stem.name + ".mp4")
+    try:
+        with _completed(target) as unfinished:
+            _encode_mp4(unfinished, record)
+    except EncoderError:
+        target = stem.with_name(stem.name + ".gif")
+        with _completed(target) as unfinished:
+            _encode_gif(unfinished, record)
+    return target
+
+
+def frames(record: EpisodeRecord) -> Iterator[UInt8[np.ndarray, "H W 4"]]:
+    """RGBA pictures of all cycles; each is valid until the next is asked for."""
+    figure = Figure(figsize=(WIDTH / 100, HEIGHT / 100), dpi=100, facecolor="white")
+    canvas = FigureCanvasAgg(figure)
+    overview, close_up = _stage(figure, record)
+    canvas.draw()
+    background = canvas.copy_from_bbox(figure.bbox)
+
+    shows, artists = _cast(overview, close_up, record)
+    captions = [
+        figure.text(x / WIDTH, 0.953, "", fontsize=12, color=style.INK, va="center")
+        for x in (20, 190, 335, 565, 815)
+    ]
+    for cycle in range(record.cycles):
+        canvas.restore_region(background)
+        for show in shows:
+            show(cycle)
+        x, y = record.log.pose_map[cycle, :2]
+        close_up.set(xlim=(x - REACH, x + REACH), ylim=(y - REACH, y + REACH))
+        for artist in artists:
+            close_up.draw_artist(artist)
+        for caption, words in zip(captions, _words(record, cycle), strict=True):
+            caption.set_text(words)
+            figure.draw_artist(caption)
+        yield np.asarray(canvas.buffer_rgba())
+
+
+def _stage(figure: Figure, record: EpisodeRecord) -> tuple[Axes, Axes]:
+    """What does not move: both frames, the house on the left, and the key below."""
+    x_low, x_high, y_low, y_high = _known_extent(record)
+    size = np.array([x_high - x_low, y_high - y_low])
+    room = np.array([540.0, 510.0])
+    drawn = size * np.min(room / size)
+    left, low = 15 + 0.5 * (room[0] - drawn[0]), 65 + 0.5 * (room[1] - drawn[1])
+    overview = figure.add_axes(
+        (left / WIDTH, low / HEIGHT, drawn[0] / WIDTH, drawn[1] / HEIGHT), aspect="auto"
+    )
+    close_up = figure.add_axes((575 / WIDTH, 65 / HEIGHT, 510 / WIDTH, 510 / HEIGHT))
+    layers.house(overview, record)
+    layers.goal(overview, record, size=0.012 * float(size.max()))
+    overview.set(xlim=(x_low, x_high), ylim=(y_low, y_high), aspect="auto")
+    close_up.set(xlim=(-REACH, REACH), ylim=(-REACH, REACH))
+    layers.scale_bar(overview, 1.0)
+    for axes in (overview, close_up):
+        axes.set(xticks=[], yticks=[], facecolor=style.UNKNOWN)
+        for side in axes.spines.values():
+            side.set(color=style.FAINT, linewidth=0.8)
+    key = figure.add_axes((0.0, 0.0, 1.0, 60 / HEIGHT))
+    key.set_axis_off()
+    plots.draw_key(key, record, columns=6)
+    return overview, close_up
+
+
+def _cast(overview: Axes, close_up: Axes, record: EpisodeRecord):
+    """What moves: how to move it, and the artists in the order of drawing."""
+    before = {id(a) for axes in (overview, close_up) for a in axes.get_children()}
+    longer = float(np.ptp(np.reshape(_known_extent(record), (2, 2)), axis=1).max())
+    least = SMALLEST * longer
+    shows = [
+        layers.windows(overview, record),
+        layers.trail(overview, record),
+        layers.people(overview, record, least=0.4 * least),
+        layers.plan(overview, record, width=2.0, ghosts=False),
+        layers.robot(overview, record, scale=max(1.0, least / record.robot.length), cone=False),
+        layers.house(close_up, record, REACH),
+        layers.sensed(close_up, record),
+        layers.windows(close_up, record),
+        layers.guidance(close_up, record, REACH),
+        layers.goal(close_up, record),
+        layers.trail(close_up, record),
+        layers.candidates(close_up, record),
+        layers.forecasts(close_up, record),
+        layers.people(close_up, record),
+        layers.plan(close_up, record),
+        layers.robot(close_up, record),
+        layers.scale_bar(close_up, 1.0),
+    ]
+    # pictures set the limits of their axes
+    close_up.set(aspect="auto", autoscale_on=False)
+    artists = []
+    for axes in (overview, close_up):
+        added = [artist for artist in axes.get_children() if id(artist) not in before]
+        artists += sorted(added, key=lambda artist: artist.get_zorder())
+        artists += list(axes.spines.values())
+    return shows, artists
+
+
+def _words(record: EpisodeRecord, cycle: int) -> list[str]:
+    speed, _ = record.ticks.twist[record.ticks_of(cycle).stop - 1]
+    return [
+        f"t = {float(record.log.time[cycle]):.1f} s",
+        f"{speed:.2f} m/s".replace("-", "−"),
+        f"gate {plots.gate_text(record, cycle)}",
+        f"survival of the plan {float(record.log.survival[cycle, -1]):.2f}",
+        "",
+    ]
+
+
+def _known_extent(record: EpisodeRecord) -> tuple[float, float, float, float]:
+    """Edges of the part of the map that is known, with everything that happened: m."""
+    rows, columns = np.nonzero(record.occupancy >= 0)
+    cells = np.stack([columns, rows], axis=1) if len(rows) else np.zeros((1, 2))
+    xy = record.origin + record.resolution * cells
+    poses = np.concatenate([xy, record.ticks.pose_map[:, :2], record.goal[None, :2]])
+    low, high = poses.min(axis=0) - 0.3, poses.max(axis=0) + 0.3
+    return float(low[0]), float(high[0]), float(low[1]), float(high[1])
+
+
+@contextlib.contextmanager
+def _completed(target: Path) -> Iterator[Path]:
+    """A name beside the target to write to; renamed at the end, removed on failure."""
+    unfinished = target.with_name(f".{target.stem}.{os.getpid()}{target.suffix}")
+    try:
+        yield unfinished
+        unfinished.replace(target)
+    finally:
+        unfinished.unlink(missing_ok=True)
+
+
+def _encode_mp4(path: Path, record: EpisodeRecord) -> None:
+    rate = f"{1.0 / record.planner.period:.6g}"
+    given = ["-f", "rawvideo", "-pix_fmt", "rgba", "-s", f"{WIDTH}x{HEIGHT}", "-r", rate]
+    codec = ["-c:v", "libx264", "-preset", "veryfast", "-crf", "21", "-pix_fmt", "yuv420p"]
+    whole = ["-movflags", "+faststart", "-f", "mp4", str(path)]
+    command = [ffmpeg(), "-y", "-loglevel", "error", *given, "-i", "-", "-an", *codec, *whole]
+    with tempfile.TemporaryFile() as complaints:
+        try:
+            process = subprocess.Popen(
+                command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=complaints
+            )
+        except OSError as error:
+            raise EncoderError(f"ffmpeg does not start: {error}") from error
+        try:
+            _feed(process, record)
+        except BaseException:
+            process.kill()
+            process.wait()
+            raise
+        if process.wait() != 0:
+            complaints.seek(0)
+            raise EncoderError(complaints.read().decode(errors="replace").strip())
+
+
+def _feed(process: subprocess.Popen, record: EpisodeRecord) -> None:
+    assert process.stdin is not None
+    # a broken pipe means that ffmpeg gave up: its exit status says so
+    with contextlib.suppress(BrokenPipeError), process.stdin as pipe:
+        for frame in frames(record):
+            pipe.write(frame.data)
+
+
+def _encode_gif(path: Path, record: EpisodeRecord) -> None:
+    """Half the size and half the rate: GIF compresses badly."""
+    size = (WIDTH // 2, HEIGHT // 2)
+    pictures = (
+        Image.fromarray(frame[..., :3])
+        .resize(size, Image.Resampling.BOX)
+        .quantize(96, Image.Quantize.FASTOCTREE, dither=Image.Dither.NONE)
+        for cycle, frame in enumerate(frames(record))
+        if cycle % 2 == 0
+    )
+    first = next(pictures)
+    shown = round(2000.0 * record.planner.period)
+    first.save(path, "GIF", save_all=True, append_images=pictures, duration=shown, loop=0)
+
+
+def ffmpeg() -> str:
+    """Path of the ffmpeg that comes with imageio-ffmpeg, or of the system's.
+
+    Raises:
+      EncoderError: there is neither.
+    """
+    try:
+        import imageio_ffmpeg
+
+        return imageio_ffmpeg.get_ffmpeg_exe()
+    except (ImportError, RuntimeError) as error:
+        raise EncoderError(f"no ffmpeg: {error}") from error

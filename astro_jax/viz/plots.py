@@ -1,0 +1,172 @@
+"""A still picture of one planning cycle.   [host]
+
+In: a record and the number of a cycle.  Out: a Matplotlib figure without global state, to
+be saved with ``figure.savefig``.
+"""
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.legend_handler import HandlerTuple
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
+
+from astro_jax.types import Status
+from astro_jax.viz import layers, style
+from astro_jax.viz.record import EpisodeRecord
+
+REACH = 3.45
+"""Half the side of the square around the robot that a still shows, m."""
+
+
+def cycle_figure(record: EpisodeRecord, cycle: int) -> Figure:
+    """The scene around the robot, its plan's survival and speed, and a legend."""
+    figure = Figure(figsize=(12.4, 8.1), dpi=120, facecolor="white")
+    FigureCanvasAgg(figure)
+    scene = figure.add_axes((0.05, 0.06, 0.54, 0.8267))
+    draw_cycle(scene, record, cycle)
+    draw_survival(figure.add_axes((0.665, 0.6967, 0.27, 0.16)), record, cycle)
+    draw_speed(figure.add_axes((0.665, 0.45, 0.27, 0.16)), record, cycle)
+    key = figure.add_axes((0.622, 0.03, 0.368, 0.355))
+    key.set_axis_off()
+    draw_key(key, record)
+    title = f"Planning cycle {cycle} of {record.cycles}, t = {float(record.log.time[cycle]):.1f} s"
+    figure.text(0.05, 0.953, title, fontsize=15, weight="bold", color=style.INK)
+    figure.text(0.05, 0.914, summary(record, cycle), fontsize=10.5, color=style.INK)
+    return figure
+
+
+def summary(record: EpisodeRecord, cycle: int) -> str:
+    """The figures of a cycle in one line."""
+    seen = record.log.diagnostics
+    speed, yaw_rate = record.ticks.twist[record.ticks_of(cycle).start]
+    cost, sampled = float(seen.best_cost[cycle]), float(seen.sampled_cost[cycle])
+    status = Status(int(record.log.status[cycle]))
+    parts = [
+        f"{speed:.2f} m/s, {yaw_rate:+.2f} rad/s",
+        f"gate {gate_text(record, cycle)}",
+        f"cost {cost:.2f} s, {sampled - cost:.3f} s better by refinement",
+        f"survival {float(record.log.survival[cycle, -1]):.3f}",
+    ]
+    if status is not Status.OK:
+        parts.append(status.name.lower().replace("_", " "))
+    return "   ·   ".join(parts).replace("-", "−")
+
+
+def gate_text(record: EpisodeRecord, cycle: int) -> str:
+    """What the reactive layer let through, and why: ``"40 % (slowed)"``."""
+    scale, reason = record.gate_of(cycle)
+    return f"{100 * scale:.0f} % ({reason.name.lower().replace('_', ' ')})"
+
+
+def draw_cycle(axes: Axes, record: EpisodeRecord, cycle: int, reach: float = REACH) -> None:
+    """Everything the robot knew, weighed and chose in one cycle, seen from above.
+
+    Args:
+      axes: where to draw; its limits and labels are set.
+      record: the episode.
+      cycle: which planning cycle.
+      reach: half the side of the square that is shown, m.
+    """
+    for show in (
+        layers.house(axes, record),
+        layers.sensed(axes, record),
+        layers.windows(axes, record),
+        layers.guidance(axes, record, reach),
+        layers.goal(axes, record),
+        layers.trail(axes, record),
+        layers.candidates(axes, record),
+        layers.forecasts(axes, record),
+        layers.people(axes, record),
+        layers.plan(axes, record),
+        layers.robot(axes, record),
+    ):
+        show(cycle)
+    x, y = record.log.pose_map[cycle, :2]
+    axes.set(xlim=(x - reach, x + reach), ylim=(y - reach, y + reach), aspect="equal")
+    axes.set(xlabel="x (m)", ylabel="y (m)", facecolor=style.UNKNOWN)
+    _tidy(axes)
+
+
+def draw_survival(axes: Axes, record: EpisodeRecord, cycle: int) -> None:
+    """How likely the plan is to get to each time untouched."""
+    times, survival = record.plan_times, record.log.survival[cycle]
+    axes.fill_between(times, survival, color=style.PLAN, alpha=0.12, linewidth=0)
+    axes.plot(times, survival, color=style.PLAN, linewidth=2.0)
+    axes.set(xlim=(0.0, times[-1]), ylim=(0.0, 1.05), ylabel="survival S(t)")
+    axes.set_title("Chance of having touched nothing by then", fontsize=10, loc="left", color=style.INK)
+    _tidy(axes)
+
+
+def draw_speed(axes: Axes, record: EpisodeRecord, cycle: int) -> None:
+    """Forward speed (left scale) and yaw rate (right scale) along the plan."""
+    times, twist = record.plan_times, record.log.plan_twist[cycle]
+    robot = record.robot
+    axes.axhline(0.0, color=style.FAINT, linewidth=0.6)
+    axes.plot(times, twist[:, 0], color=style.SPEED, linewidth=2.0)
+    axes.set(xlim=(0.0, times[-1]), xlabel="time along the plan (s)")
+    axes.set_ylim(-1.15 * robot.speed, 1.15 * robot.speed)
+    axes.set_ylabel("speed v (m/s)", color=style.SPEED)
+    axes.set_title("What the wheels will do", fontsize=10, loc="left", color=style.INK)
+    turning = axes.twinx()
+    turning.plot(times, twist[:, 1], color=style.TURN, linewidth=1.6, linestyle="--")
+    turning.set_ylim(-1.15 * robot.yaw_rate, 1.15 * robot.yaw_rate)
+    turning.set_ylabel("yaw rate ω (rad/s)", color=style.TURN)
+    for panel in (axes, turning):
+        _tidy(panel)
+    axes.yaxis.label.set_color(style.SPEED)
+    turning.yaxis.label.set_color(style.TURN)
+
+
+def draw_key(axes: Axes, record: EpisodeRecord, columns: int = 2) -> None:
+    """What every colour and line of ``draw_cycle`` stands for."""
+    line = lambda colour, **look: Line2D([], [], color=colour, **look)
+    patch = lambda colour, **look: Patch(facecolor=colour, **look)
+    planner = record.planner
+    side = planner.map_cells * planner.map_resolution
+    dot = {"marker": "o", "linestyle": "none", "markersize": 9}
+    ring = {**dot, "markerfacecolor": "white"}
+    entries = [
+        (tuple(line(style.COST(c), linewidth=2.2) for c in np.linspace(0, 1, 6)),
+         f"1 in {planner.recorded_stride} candidates, best → worst"),
+        (line(style.PLAN, linewidth=3.2), "chosen plan with footprints"),
+        (patch(style.ROBOT), "robot; triangle: heading"),
+        (line(style.SCREEN, linewidth=4.5), "screen; cone: what it faces"),
+        (line(style.TRAIL, linewidth=1.6, linestyle=(0, (1, 1.2))), "driven so far"),
+        (line(style.GUIDE, marker=">", markersize=5), "guidance −∇V to the goal"),
+        (line(style.GOAL, **ring), "goal; arrow: heading there"),
+        (line(style.PERSON, **dot), "person the robot tracks"),
+        (line(style.UNSEEN, **ring), "person it does not see"),
+        ((patch(style.PERSON, alpha=0.2), line(style.PERSON, linestyle="--", linewidth=0.9)),
+         "forecast 1, 2, 3 s ahead: 1σ, 2σ"),
+        (patch(style.WALL), "wall on the house map"),
+        (patch(style.UNKNOWN), "unknown"),
+        (patch(style.SENSED), "obstacle in the local map now"),
+        (patch(style.STRIPES[1], edgecolor=style.STRIPES[0], hatch="////"),
+         "obstacle missing on the map"),
+        (line(style.FAINT, linestyle=(0, (5, 3))), f"{side:g} × {side:g} m local map"),
+        (line(style.FAINT, linestyle=(0, (2, 2))), "2 × 2 m reactive window"),
+    ]  # fmt: skip
+    handles, labels = zip(*entries, strict=True)
+    axes.legend(
+        handles,
+        labels,
+        ncols=columns,
+        loc="upper left",
+        mode="expand",
+        borderaxespad=0.0,
+        fontsize=8.5,
+        labelcolor=style.INK,
+        frameon=False,
+        labelspacing=1.05,
+        handler_map={tuple: HandlerTuple(ndivide=None, pad=0.0)},
+    )
+
+
+def _tidy(axes: Axes) -> None:
+    axes.tick_params(colors=style.INK, labelsize=8.5, length=3)
+    for side in axes.spines.values():
+        side.set(color=style.FAINT, linewidth=0.8)
+    for label in (axes.xaxis.label, axes.yaxis.label):
+        label.set(color=style.INK, fontsize=9)

@@ -1,0 +1,107 @@
+"""Outlines in the map frame: what things look like from above.   [host]
+
+Poses and places come in, vertices of polygons and polylines go out.
+"""
+
+import numpy as np
+import numpy.typing as npt
+from jaxtyping import Bool, Float
+
+from astro_jax.config import RobotConfig
+from astro_jax.types import RouteField
+
+_ANGLES = np.linspace(0.0, 2.0 * np.pi, 49)
+_CIRCLE = np.stack([np.cos(_ANGLES), np.sin(_ANGLES)], axis=-1)
+SCREEN_WIDTH, SCREEN_GAP = 0.26, 0.07
+"""Width of the drawn screen and its distance before the robot's front, m."""
+CONE_LENGTH, CONE_HALF_ANGLE = 0.9, 0.40
+"""Where the screen faces, drawn as a cone: m, rad."""
+
+
+def placed(
+    pose_map: Float[np.ndarray, "*n 3"], outline: Float[np.ndarray, "v 2"]
+) -> Float[np.ndarray, "*n v 2"]:
+    """An outline in the frame of a body, for a body at each of the poses."""
+    cos, sin = np.cos(pose_map[..., 2:]), np.sin(pose_map[..., 2:])
+    x, y = outline[:, 0], outline[:, 1]
+    turned = np.stack([cos * x - sin * y, sin * x + cos * y], axis=-1)
+    return pose_map[..., None, :2] + turned
+
+
+def rectangle(length: float, width: float) -> Float[np.ndarray, "5 2"]:
+    """A closed rectangle around the origin."""
+    corners = np.array([[-1, -1], [1, -1], [1, 1], [-1, 1], [-1, -1]])
+    return 0.5 * corners * [length, width]
+
+
+def heading_mark(robot: RobotConfig) -> Float[np.ndarray, "4 2"]:
+    """A triangle inside the footprint that points ahead."""
+    half = 0.34 * robot.width
+    tip, tail = 0.40 * robot.length, 0.02 * robot.length
+    return np.array([[tip, 0.0], [tail, half], [tail, -half], [tip, 0.0]])
+
+
+def screen_bar(
+    robot: RobotConfig, pose_map: Float[np.ndarray, "3"], pan: float
+) -> Float[np.ndarray, "2 2"]:
+    """The screen, a bar across the direction in which it faces."""
+    ahead = 0.5 * robot.length + SCREEN_GAP
+    facing = np.append(pose_map[:2], pose_map[2] + pan)
+    half = 0.5 * SCREEN_WIDTH
+    return placed(facing, np.array([[ahead, -half], [ahead, half]]))
+
+
+def screen_cone(
+    robot: RobotConfig, pose_map: Float[np.ndarray, "3"], pan: float
+) -> Float[np.ndarray, "v 2"]:
+    """What lies before the screen, from the screen outwards."""
+    angle = np.linspace(-CONE_HALF_ANGLE, CONE_HALF_ANGLE, 13)
+    near = 0.5 * robot.length + SCREEN_GAP
+    far = (near + CONE_LENGTH) * np.stack([np.cos(angle), np.sin(angle)], axis=-1)
+    bar = np.array([[near, 0.5 * SCREEN_WIDTH], [near, -0.5 * SCREEN_WIDTH]])
+    return placed(np.append(pose_map[:2], pose_map[2] + pan), np.concatenate([bar, far]))
+
+
+def circles(
+    xy_map: Float[np.ndarray, "n 2"], radius: Float[np.ndarray, "n"]
+) -> Float[np.ndarray, "n v 2"]:
+    """Circles as polygons."""
+    return xy_map[:, None, :] + radius[:, None, None] * _CIRCLE
+
+
+def goal_arrow(goal_map: Float[np.ndarray, "3"], size: float) -> Float[np.ndarray, "5 2"]:
+    """A stroke with a head from the goal in the direction to face there."""
+    return placed(goal_map, size * np.array([[0, 0], [2, 0], [1.5, 0.35], [2, 0], [1.5, -0.35]]))
+
+
+def descent_arrows(
+    field: RouteField,
+    allowed: Bool[np.ndarray, "H W"],
+    centre: npt.ArrayLike,
+    reach: float,
+    spacing: float = 0.4,
+) -> Float[np.ndarray, "n 5 2"]:
+    """Arrows along −∇V, the way to the goal, on a lattice around ``centre``.
+
+    Args:
+      field: the guidance; one arrow in the middle of each lattice cell that is allowed.
+      allowed: cells of the same grid in which an arrow makes sense.
+      centre: (x, y) of the middle, m; the lattice itself stays put as this moves.
+      reach: half the side of the square that is covered, m.
+      spacing: of the lattice, m.
+    """
+    grid = field.cost_to_go
+    table = np.asarray(grid.table)
+    low = np.ceil((np.asarray(centre) - reach) / spacing)
+    high = np.floor((np.asarray(centre) + reach) / spacing)
+    x, y = (spacing * np.arange(a, b + 1) for a, b in zip(low, high, strict=True))
+    xy = np.stack(np.meshgrid(x, y), axis=-1).reshape(-1, 2)
+    column, row = np.rint((xy - np.asarray(grid.origin)) / float(grid.resolution)).astype(int).T
+    on_map = (column >= 0) & (row >= 0) & (column < table.shape[1]) & (row < table.shape[0])
+    xy, column, row = xy[on_map], column[on_map], row[on_map]
+    slope = table[row, column, 1:3]
+    drawn = allowed[row, column] & (np.hypot(*slope.T) > 1e-6)
+    heading = np.arctan2(-slope[drawn, 1], -slope[drawn, 0])
+    arrow = np.array([[-0.5, 0.0], [0.5, 0.0], [0.2, 0.2], [0.5, 0.0], [0.2, -0.2]])
+    pose = np.concatenate([xy[drawn], heading[:, None]], axis=1)
+    return placed(pose, 0.42 * spacing * arrow)

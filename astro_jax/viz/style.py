@@ -1,0 +1,45 @@
+"""The colours of all pictures, and the order in which things lie upon each other.   [host]
+
+Green to red is asked for where candidates are compared; so that it also reads without red
+and green, lightness tells the same story: the best are dark, the worst are pale.
+"""
+
+import numpy as np
+from jaxtyping import Bool, Float, Int
+from matplotlib.colors import LinearSegmentedColormap, to_rgb
+
+INK = "#1d2733"
+"""Text and frames."""
+FAINT = "#7b8794"
+FREE, UNKNOWN, WALL, SENSED = "#ffffff", "#e4e7eb", "#5b6675", "#222b38"
+STRIPES = ("#1d2733", "#f2b705")
+"""Hazard tape: an obstacle that is not on the robot's map."""
+PLAN, ROBOT, SCREEN = "#0b4fd1", "#0d2f6e", "#00a9c9"
+PERSON, UNSEEN = "#8a3ea8", "#a9a3ad"
+TRAIL, GUIDE, GOAL = "#5b6675", "#a8b7c8", "#0d2f6e"
+SPEED, TURN = "#0b4fd1", "#c2571a"
+
+COST = LinearSegmentedColormap.from_list(
+    "cost", ["#004d1e", "#3f8f2e", "#a8a826", "#eeb53c", "#f59a5d", "#fb8273"]
+)
+"""0 is the best candidate, 1 the worst; CIE lightness 28, 53, 67, 77, 72, 67."""
+
+CELLS, WINDOWS, ARROWS, TRAILS, FANS, CLOUDS, BODIES, PLANS, ROBOTS = range(1, 10)
+"""Order of drawing, from the floor up."""
+
+
+def cell_colours(
+    occupancy: Int[np.ndarray, "H W"], blocked: Bool[np.ndarray, "H W"]
+) -> Float[np.ndarray, "H W 3"]:
+    """The house from above: the robot's map, and striped what is there but not on it."""
+    colours = np.empty((*occupancy.shape, 3))
+    colours[:] = to_rgb(FREE)
+    colours[occupancy < 0] = to_rgb(UNKNOWN)
+    walls = occupancy > 0
+    share = occupancy[walls][:, None] / 100.0
+    colours[walls] = share * to_rgb(WALL) + (1.0 - share) * to_rgb(FREE)
+    rows, columns = np.indices(occupancy.shape)
+    surprise = blocked & (occupancy >= 0) & (occupancy < 50)
+    for band, colour in enumerate(STRIPES):
+        colours[surprise & ((rows + columns) // 2 % 2 == band)] = to_rgb(colour)
+    return colours
