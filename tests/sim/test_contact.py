@@ -386,7 +386,7 @@ def test_k2_head_on():
     assert state.contact_speed == pytest.approx(1.5, rel=1e-4)
     touch = (3.0 - 0.5 * LENGTH - 0.25) / 1.5
     assert state.first_contact_at == pytest.approx(touch, abs=1.5 * DT)
-    assert TIME[np.argmax(contacts > 0)] == pytest.approx(state.first_contact_at, abs=1e-5)
+    assert TIME[np.argmax(contacts > 0)] == pytest.approx(float(state.first_contact_at), abs=1e-5)
     assert state.min_ttc == 0.0
 
 
