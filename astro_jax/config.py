@@ -151,7 +151,7 @@ class PlannerParams:
     wall_noise_time: float = setting(0.008, 0.0, 1.0)  # its growth along the plan, m/s
     wall_correlation: float = setting(0.4, 0.02, 10.0)  # length l of the map's error, m
     overlap_rate: float = setting(2.0, 0.0, 100.0)  # hazard while inside, 1/s
-    walker_noise: float = setting(0.046, 0.0, 10.0)  # velocity diffusion of people, m²/s³
+    walker_noise: float = setting(0.02, 0.0, 10.0)  # velocity diffusion of people, m²/s³
 
 
 @pytree

@@ -80,7 +80,9 @@ def body_hazard(
     at_edge = closing + slope * gap
     across_line = 2.0 * cdf(half_span / sigma) - 1.0
     entry = pdf(gap / sigma) / sigma * across_line * _flux(at_edge, spread)
-    overlap = params.overlap_rate * cdf(-gap / sigma) * across_line
+    # whoever was within reach at first and still is; all others have to come in, and count there
+    inside = cdf(-gap / sigma) * across_line
+    overlap = params.overlap_rate * jnp.minimum(inside, inside[:1])
     hazard = jnp.where(bodies.valid[None], entry + overlap, 0.0)
     return hazard, jnp.maximum(closing, 0.0), jnp.where(bodies.valid[None], gap, 1e3)
 

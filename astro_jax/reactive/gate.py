@@ -18,8 +18,10 @@ LOOK_AHEAD_TICKS = 4
 """The path is checked at every fourth gate tick of the plan."""
 CHECKS = 20
 """Number of poses checked along it: 1.6 s at 50 Hz."""
-STATIC_MARGIN = 0.035
-"""Gap (m) to scan points at which the path counts as blocked."""
+STATIC_MARGIN = 0.012
+"""Gap (m) to scan points at which the path counts as blocked: range and pose noise."""
+CRAWL_MARGIN, CRAWL_SPEED = 0.06, 0.12
+"""A path that leads nearer than this (m) is driven no faster than this (m/s)."""
 PERSON_MARGIN = 0.12
 MAX_PLAN_AGE = 0.35
 """Older plans are not followed (s): three cycles of the local planner have failed."""
@@ -63,8 +65,16 @@ def react(
     """
     tick = config.gate_period
     planned = _at_phase(plan.commands, state.phase, tick)
-    free = _free_distance(robot, config, plan, state.phase, pose_map, points_map, returned, tracks)
-    allowed = stopping_speed(robot, latency, tick, free)
+    gap, lengths = _gaps_ahead(
+        robot, config, plan, state.phase, pose_map, points_map, returned, tracks
+    )
+    free = _free_distance(gap, lengths)
+    # before a tight place the robot slows to a crawl instead of stopping short of it
+    tight = _free_distance(gap - (CRAWL_MARGIN - STATIC_MARGIN), lengths)
+    allowed = jnp.minimum(
+        stopping_speed(robot, latency, tick, free),
+        jnp.maximum(stopping_speed(robot, latency, tick, tight), CRAWL_SPEED),
+    )
 
     plan_ok = (plan_age <= MAX_PLAN_AGE) & (plan.status == int(Status.OK))
     plan_ok = plan_ok & jnp.all(jnp.isfinite(plan.commands))
@@ -146,14 +156,14 @@ def _at_phase(commands: Float[Array, "S 2"], phase: Float[Array, ""], tick: floa
     return (1.0 - share) * commands[index] + share * commands[index + 1]
 
 
-def _free_distance(
+def _gaps_ahead(
     robot: RobotConfig, config: PlannerConfig, plan: Plan, phase, pose_map, points_map, returned, tracks
-) -> Float[Array, ""]:
-    """Metres of path (in ``path_speed``) before the footprint meets something.
+) -> tuple[Float[Array, "C P"], Float[Array, "C"]]:
+    """Gaps (m, margins taken off) to everything at poses along the plan, and path lengths.
 
     The planned twists ahead are integrated from where the robot is, and the footprint is
-    held against every scan point and every person's predicted disc.  Something already
-    within the margin blocks only motion that brings it closer.
+    held against every scan point and every person's predicted disc.  Lengths are metres of
+    ``path_speed`` travelled before each pose.
     """
     step = LOOK_AHEAD_TICKS * config.gate_period
     ahead = phase + step * jnp.arange(CHECKS, dtype=jnp.float32)
@@ -175,10 +185,17 @@ def _free_distance(
     wall_gap = jnp.where(returned[None], _rectangle_gap(robot, points), 1e3) - STATIC_MARGIN
     person_gap = _rectangle_gap(robot, discs) - tracks.radius[None] - PERSON_MARGIN
     person_gap = jnp.where(tracks.valid[None], person_gap, 1e3)
-    gap = jnp.concatenate([wall_gap, person_gap], axis=1)
+    return jnp.concatenate([wall_gap, person_gap], axis=1), lengths
+
+
+def _free_distance(gap: Float[Array, "C P"], lengths: Float[Array, "C"]) -> Float[Array, ""]:
+    """Metres of path before some gap closes, inf if none does.
+
+    What is too near already blocks only motion that brings it nearer still.
+    """
+    nearer = gap < jnp.minimum(gap[:1], 0.0) - 0.004
     # NaN compares false: write it as "not clear"
-    closer = gap < jnp.minimum(gap[:1], 0.0) - 0.004
-    blocked = jnp.any(~(gap >= 0.0) & (closer | ~jnp.isfinite(gap)), axis=1)
+    blocked = jnp.any(~(gap >= 0.0) & (nearer | ~jnp.isfinite(gap)), axis=1)
     first = jnp.argmax(blocked)
     # the last pose known to be clear lies one check before
     reach = lengths[jnp.maximum(first - 1, 0)]

@@ -12,6 +12,7 @@ import subprocess
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import UInt8
@@ -27,8 +28,32 @@ WIDTH, HEIGHT = 1100, 620
 """Of a frame, pixels; even, as H.264 with 4:2:0 colours wants them."""
 REACH = 2.6
 """Half the side of the close-up, m."""
-SMALLEST = 0.022
-"""Least size of the robot and of people in the overview, as a share of its longer side."""
+SMALLEST = 0.03
+"""Least length of the robot in the overview, as a share of its width."""
+
+
+class Square(NamedTuple):
+    """A place on the frame, pixels from its lower left corner."""
+
+    left: int
+    low: int
+    size: int
+
+
+FRAME = Square(left=575, low=56, size=510)
+"""Of the close-up."""
+ROOM = np.array([540.0, 375.0])
+"""Room of the overview, upper left, pixels."""
+VALUE_Y = 0.928
+CAPTIONS = (
+    (15, "time"),
+    (115, "speed"),
+    (230, "yaw rate"),
+    (375, "reactive gate lets through"),
+    (575, "survival over the plan"),
+    (740, "cost of the plan"),
+)
+"""Their places from the left, pixels."""
 
 
 class EncoderError(RuntimeError):
@@ -62,68 +87,87 @@ def frames(record: EpisodeRecord) -> Iterator[UInt8[np.ndarray, "H W 4"]]:
     """RGBA pictures of all cycles; each is valid until the next is asked for."""
     figure = Figure(figsize=(WIDTH / 100, HEIGHT / 100), dpi=100, facecolor="white")
     canvas = FigureCanvasAgg(figure)
-    overview, close_up = _stage(figure, record)
+    overview, close_up, course = _stage(figure, record)
     canvas.draw()
     background = canvas.copy_from_bbox(figure.bbox)
+    pixels = np.asarray(canvas.buffer_rgba())
 
-    shows, artists = _cast(overview, close_up, record)
-    captions = [
-        figure.text(x / WIDTH, 0.953, "", fontsize=12, color=style.INK, va="center")
-        for x in (20, 190, 335, 565, 815)
+    shows, artists = _cast(overview, close_up, course, record)
+    values = [
+        figure.text(x / WIDTH, VALUE_Y, "", fontsize=13, color=style.INK) for x, _ in CAPTIONS
     ]
+    paint = layers.ground(record)
+    # row 0 of the frame is its top
+    top = HEIGHT - FRAME.low - FRAME.size
+    edge = np.s_[1 : FRAME.size - 1]  # leaves the axes' frame visible
+    inside = pixels[top : top + FRAME.size, FRAME.left : FRAME.left + FRAME.size][edge, edge]
+    offset = (np.arange(FRAME.size)[edge] + 0.5) * (2.0 * REACH / FRAME.size) - REACH
     for cycle in range(record.cycles):
+        x, y = record.log.pose_map[cycle, :2]
         canvas.restore_region(background)
+        inside[:] = paint(cycle, x + offset, y - offset)
+        close_up.set(xlim=(x - REACH, x + REACH), ylim=(y - REACH, y + REACH))
         for show in shows:
             show(cycle)
-        x, y = record.log.pose_map[cycle, :2]
-        close_up.set(xlim=(x - REACH, x + REACH), ylim=(y - REACH, y + REACH))
         for artist in artists:
             close_up.draw_artist(artist)
-        for caption, words in zip(captions, _words(record, cycle), strict=True):
-            caption.set_text(words)
-            figure.draw_artist(caption)
-        yield np.asarray(canvas.buffer_rgba())
+        for value, word in zip(values, _words(record, cycle), strict=True):
+            value.set_text(word)
+            figure.draw_artist(value)
+        yield pixels
 
 
-def _stage(figure: Figure, record: EpisodeRecord) -> tuple[Axes, Axes]:
-    """What does not move: both frames, the house on the left, and the key below."""
+def _stage(figure: Figure, record: EpisodeRecord) -> tuple[Axes, Axes, Axes]:
+    """What does not move: three frames, the house, the course of the drive, the key."""
     x_low, x_high, y_low, y_high = _known_extent(record)
     size = np.array([x_high - x_low, y_high - y_low])
-    room = np.array([540.0, 510.0])
-    drawn = size * np.min(room / size)
-    left, low = 15 + 0.5 * (room[0] - drawn[0]), 65 + 0.5 * (room[1] - drawn[1])
-    overview = figure.add_axes(
-        (left / WIDTH, low / HEIGHT, drawn[0] / WIDTH, drawn[1] / HEIGHT), aspect="auto"
+    drawn = size * np.min(ROOM / size)
+    left, low = 15 + 0.5 * (ROOM[0] - drawn[0]), FRAME.low + FRAME.size - drawn[1]
+    overview = _axes(figure, left, low, drawn[0], drawn[1])
+    overview.imshow(
+        style.cell_colours(record.occupancy, record.blocked),
+        extent=record.extent,
+        origin="lower",
+        zorder=style.CELLS,
     )
-    close_up = figure.add_axes((575 / WIDTH, 65 / HEIGHT, 510 / WIDTH, 510 / HEIGHT))
-    layers.house(overview, record)
     layers.goal(overview, record, size=0.012 * float(size.max()))
     overview.set(xlim=(x_low, x_high), ylim=(y_low, y_high), aspect="auto")
-    close_up.set(xlim=(-REACH, REACH), ylim=(-REACH, REACH))
-    layers.scale_bar(overview, 1.0)
+    layers.scale_bar(overview)
+    close_up = _axes(figure, FRAME.left, FRAME.low, FRAME.size, FRAME.size)
     for axes in (overview, close_up):
         axes.set(xticks=[], yticks=[], facecolor=style.UNKNOWN)
-        for side in axes.spines.values():
-            side.set(color=style.FAINT, linewidth=0.8)
-    key = figure.add_axes((0.0, 0.0, 1.0, 60 / HEIGHT))
+    close_up.set(xlim=(-REACH, REACH), ylim=(-REACH, REACH))
+
+    course = _axes(figure, 47, FRAME.low + 18, ROOM[0] - 32, low - FRAME.low - 44)
+    plots.draw_course(course, record)
+    key = _axes(figure, 15, 2, WIDTH - 30, 44)
     key.set_axis_off()
-    plots.draw_key(key, record, columns=6)
-    return overview, close_up
+    plots.draw_key(key, record, brief=True)
+    for x, label in CAPTIONS:
+        figure.text(x / WIDTH, VALUE_Y + 0.036, label, fontsize=8, color=style.FAINT)
+    return overview, close_up, course
 
 
-def _cast(overview: Axes, close_up: Axes, record: EpisodeRecord):
+def _axes(figure: Figure, left: float, low: float, width: float, height: float) -> Axes:
+    """Axes at a place in pixels."""
+    axes = figure.add_axes((left / WIDTH, low / HEIGHT, width / WIDTH, height / HEIGHT))
+    for side in axes.spines.values():
+        side.set(color=style.FAINT, linewidth=0.8)
+    return axes
+
+
+def _cast(overview: Axes, close_up: Axes, course: Axes, record: EpisodeRecord):
     """What moves: how to move it, and the artists in the order of drawing."""
-    before = {id(a) for axes in (overview, close_up) for a in axes.get_children()}
-    longer = float(np.ptp(np.reshape(_known_extent(record), (2, 2)), axis=1).max())
-    least = SMALLEST * longer
+    stages = (overview, close_up, course)
+    before = {id(artist) for axes in stages for artist in axes.get_children()}
+    least = SMALLEST * float(np.ptp(overview.get_xlim()))
+    scale = max(1.0, least / record.robot.length)
     shows = [
-        layers.windows(overview, record),
+        layers.windows(overview, record, reactive=False),
         layers.trail(overview, record),
         layers.people(overview, record, least=0.4 * least),
         layers.plan(overview, record, width=2.0, ghosts=False),
-        layers.robot(overview, record, scale=max(1.0, least / record.robot.length), cone=False),
-        layers.house(close_up, record, REACH),
-        layers.sensed(close_up, record),
+        layers.robot(overview, record, scale=scale, screen=False),
         layers.windows(close_up, record),
         layers.guidance(close_up, record, REACH),
         layers.goal(close_up, record),
@@ -133,27 +177,28 @@ def _cast(overview: Axes, close_up: Axes, record: EpisodeRecord):
         layers.people(close_up, record),
         layers.plan(close_up, record),
         layers.robot(close_up, record),
-        layers.scale_bar(close_up, 1.0),
+        layers.scale_bar(close_up),
+        layers.cursor(course, record),
     ]
-    # pictures set the limits of their axes
-    close_up.set(aspect="auto", autoscale_on=False)
     artists = []
-    for axes in (overview, close_up):
+    for axes in stages:
         added = [artist for artist in axes.get_children() if id(artist) not in before]
         artists += sorted(added, key=lambda artist: artist.get_zorder())
-        artists += list(axes.spines.values())
     return shows, artists
 
 
 def _words(record: EpisodeRecord, cycle: int) -> list[str]:
-    speed, _ = record.ticks.twist[record.ticks_of(cycle).stop - 1]
-    return [
-        f"t = {float(record.log.time[cycle]):.1f} s",
-        f"{speed:.2f} m/s".replace("-", "−"),
-        f"gate {plots.gate_text(record, cycle)}",
-        f"survival of the plan {float(record.log.survival[cycle, -1]):.2f}",
-        "",
+    """Values of the captions."""
+    speed, yaw_rate = record.ticks.twist[record.ticks_of(cycle).start]
+    words = [
+        f"{float(record.log.time[cycle]):.1f} s",
+        f"{speed:.2f} m/s",
+        f"{yaw_rate:+.2f} rad/s",
+        plots.gate_text(record, cycle),
+        f"{float(record.log.survival[cycle, -1]):.2f}",
+        f"{float(record.log.diagnostics.best_cost[cycle]):.2f} s",
     ]
+    return [word.replace("-", "−") for word in words]
 
 
 def _known_extent(record: EpisodeRecord) -> tuple[float, float, float, float]:
@@ -180,7 +225,7 @@ def _completed(target: Path) -> Iterator[Path]:
 def _encode_mp4(path: Path, record: EpisodeRecord) -> None:
     rate = f"{1.0 / record.planner.period:.6g}"
     given = ["-f", "rawvideo", "-pix_fmt", "rgba", "-s", f"{WIDTH}x{HEIGHT}", "-r", rate]
-    codec = ["-c:v", "libx264", "-preset", "veryfast", "-crf", "21", "-pix_fmt", "yuv420p"]
+    codec = ["-c:v", "libx264", "-preset", "superfast", "-crf", "23", "-pix_fmt", "yuv420p"]
     whole = ["-movflags", "+faststart", "-f", "mp4", str(path)]
     command = [ffmpeg(), "-y", "-loglevel", "error", *given, "-i", "-", "-an", *codec, *whole]
     with tempfile.TemporaryFile() as complaints:

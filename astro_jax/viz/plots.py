@@ -4,6 +4,8 @@ In: a record and the number of a cycle.  Out: a Matplotlib figure without global
 be saved with ``figure.savefig``.
 """
 
+from typing import Any
+
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -42,11 +44,12 @@ def summary(record: EpisodeRecord, cycle: int) -> str:
     seen = record.log.diagnostics
     speed, yaw_rate = record.ticks.twist[record.ticks_of(cycle).start]
     cost, sampled = float(seen.best_cost[cycle]), float(seen.sampled_cost[cycle])
+    gain = round(sampled - cost, 3) + 0.0  # no minus before zero
     status = Status(int(record.log.status[cycle]))
     parts = [
         f"{speed:.2f} m/s, {yaw_rate:+.2f} rad/s",
         f"gate {gate_text(record, cycle)}",
-        f"cost {cost:.2f} s, {sampled - cost:.3f} s better by refinement",
+        f"cost {cost:.2f} s, {gain:.3f} s better by refinement",
         f"survival {float(record.log.survival[cycle, -1]):.3f}",
     ]
     if status is not Status.OK:
@@ -69,9 +72,17 @@ def draw_cycle(axes: Axes, record: EpisodeRecord, cycle: int, reach: float = REA
       cycle: which planning cycle.
       reach: half the side of the square that is shown, m.
     """
+    x, y = record.log.pose_map[cycle, :2]
+    step = 0.2 * record.resolution
+    offset = np.arange(-reach + 0.5 * step, reach, step)
+    axes.imshow(
+        layers.ground(record)(cycle, x + offset, y + offset),
+        extent=(x - reach, x + reach, y - reach, y + reach),
+        origin="lower",
+        interpolation="nearest",
+        zorder=style.CELLS,
+    )
     for show in (
-        layers.house(axes, record),
-        layers.sensed(axes, record),
         layers.windows(axes, record),
         layers.guidance(axes, record, reach),
         layers.goal(axes, record),
@@ -83,7 +94,6 @@ def draw_cycle(axes: Axes, record: EpisodeRecord, cycle: int, reach: float = REA
         layers.robot(axes, record),
     ):
         show(cycle)
-    x, y = record.log.pose_map[cycle, :2]
     axes.set(xlim=(x - reach, x + reach), ylim=(y - reach, y + reach), aspect="equal")
     axes.set(xlabel="x (m)", ylabel="y (m)", facecolor=style.UNKNOWN)
     _tidy(axes)
@@ -119,49 +129,67 @@ def draw_speed(axes: Axes, record: EpisodeRecord, cycle: int) -> None:
     turning.yaxis.label.set_color(style.TURN)
 
 
-def draw_key(axes: Axes, record: EpisodeRecord, columns: int = 2) -> None:
-    """What every colour and line of ``draw_cycle`` stands for."""
+def draw_course(axes: Axes, record: EpisodeRecord) -> None:
+    """Speed over the whole episode, shaded where the reactive layer held back."""
+    ticks = record.ticks
+    top = 1.1 * record.robot.speed
+    held = np.where(ticks.scale < 0.995, top * (1.0 - ticks.scale), 0.0)
+    axes.fill_between(ticks.time, top - held, top, color=style.TURN, alpha=0.35, linewidth=0)
+    axes.plot(ticks.time, ticks.twist[:, 0], color=style.SPEED, linewidth=1.3)
+    axes.set(xlim=(0.0, float(ticks.time[-1])), ylim=(min(0.0, ticks.twist[:, 0].min()), top))
+    title = "speed (m/s) over time (s); shaded from above: held back by the gate"
+    axes.set_title(title, fontsize=8, loc="left", color=style.FAINT, pad=4)
+    _tidy(axes)
+
+
+def draw_key(axes: Axes, record: EpisodeRecord, brief: bool = False) -> None:
+    """What the colours and lines of ``draw_cycle`` stand for; ``brief``: the main ones."""
+    entries = [(handle, label) for handle, label, main in _key(record) if main or not brief]
+    handles, labels = zip(*entries, strict=True)
+    axes.legend(
+        handles,
+        labels,
+        ncols=5 if brief else 2,
+        loc="upper left",
+        mode="expand",
+        borderaxespad=0.0,
+        fontsize=8.0 if brief else 8.5,
+        handlelength=1.7 if brief else 2.0,
+        labelcolor=style.INK,
+        frameon=False,
+        labelspacing=0.5 if brief else 1.05,
+        handler_map={tuple: HandlerTuple(ndivide=None, pad=0.0)},
+    )
+
+
+def _key(record: EpisodeRecord) -> list[tuple[Any, str, bool]]:
     line = lambda colour, **look: Line2D([], [], color=colour, **look)
     patch = lambda colour, **look: Patch(facecolor=colour, **look)
     planner = record.planner
     side = planner.map_cells * planner.map_resolution
     dot = {"marker": "o", "linestyle": "none", "markersize": 9}
     ring = {**dot, "markerfacecolor": "white"}
-    entries = [
-        (tuple(line(style.COST(c), linewidth=2.2) for c in np.linspace(0, 1, 6)),
-         f"1 in {planner.recorded_stride} candidates, best → worst"),
-        (line(style.PLAN, linewidth=3.2), "chosen plan with footprints"),
-        (patch(style.ROBOT), "robot; triangle: heading"),
-        (line(style.SCREEN, linewidth=4.5), "screen; cone: what it faces"),
-        (line(style.TRAIL, linewidth=1.6, linestyle=(0, (1, 1.2))), "driven so far"),
-        (line(style.GUIDE, marker=">", markersize=5), "guidance −∇V to the goal"),
-        (line(style.GOAL, **ring), "goal; arrow: heading there"),
-        (line(style.PERSON, **dot), "person the robot tracks"),
-        (line(style.UNSEEN, **ring), "person it does not see"),
-        ((patch(style.PERSON, alpha=0.2), line(style.PERSON, linestyle="--", linewidth=0.9)),
-         "forecast 1, 2, 3 s ahead: 1σ, 2σ"),
-        (patch(style.WALL), "wall on the house map"),
-        (patch(style.UNKNOWN), "unknown"),
-        (patch(style.SENSED), "obstacle in the local map now"),
-        (patch(style.STRIPES[1], edgecolor=style.STRIPES[0], hatch="////"),
-         "obstacle missing on the map"),
-        (line(style.FAINT, linestyle=(0, (5, 3))), f"{side:g} × {side:g} m local map"),
-        (line(style.FAINT, linestyle=(0, (2, 2))), "2 × 2 m reactive window"),
-    ]  # fmt: skip
-    handles, labels = zip(*entries, strict=True)
-    axes.legend(
-        handles,
-        labels,
-        ncols=columns,
-        loc="upper left",
-        mode="expand",
-        borderaxespad=0.0,
-        fontsize=8.5,
-        labelcolor=style.INK,
-        frameon=False,
-        labelspacing=1.05,
-        handler_map={tuple: HandlerTuple(ndivide=None, pad=0.0)},
-    )
+    fan = tuple(line(style.COST(c), linewidth=2.2) for c in np.linspace(0, 1, 6))
+    cloud = (patch(style.PERSON, alpha=0.2), line(style.PERSON, linestyle="--", linewidth=0.9))
+    tape = patch(style.STRIPES[1], edgecolor=style.STRIPES[0], hatch="////")
+    return [
+        (fan, f"1 in {planner.recorded_stride} candidates, best → worst", True),
+        (line(style.PLAN, linewidth=3.2), "chosen plan with footprints", True),
+        (patch(style.ROBOT), "robot; triangle: heading", False),
+        (line(style.SCREEN, linewidth=4.5), "screen; cone: what it faces", True),
+        (line(style.TRAIL, linewidth=1.6, linestyle=(0, (1, 1.2))), "driven so far", True),
+        (line(style.GUIDE, marker=">", markersize=5), "guidance −∇V to the goal", True),
+        (line(style.GOAL, **ring), "goal; arrow: heading there", False),
+        (line(style.PERSON, **dot), "person the robot tracks", True),
+        (line(style.UNSEEN, **ring), "person it does not see", True),
+        (cloud, "forecast 1, 2, 3 s ahead: 1σ, 2σ", True),
+        (patch(style.WALL), "wall on the house map", False),
+        (patch(style.UNKNOWN), "unknown", False),
+        (patch(style.SENSED), "obstacle in the local map", True),
+        (tape, "obstacle not on the house map", True),
+        (line(style.FAINT, linestyle=(0, (5, 3))), f"{side:g} × {side:g} m local map", False),
+        (line(style.FAINT, linestyle=(0, (2, 2))), "2 × 2 m reactive window", False),
+    ]
 
 
 def _tidy(axes: Axes) -> None:

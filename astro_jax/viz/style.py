@@ -5,8 +5,8 @@ and green, lightness tells the same story: the best are dark, the worst are pale
 """
 
 import numpy as np
-from jaxtyping import Bool, Float, Int
-from matplotlib.colors import LinearSegmentedColormap, to_rgb
+from jaxtyping import Bool, Int, UInt8
+from matplotlib.colors import LinearSegmentedColormap, to_rgba
 
 INK = "#1d2733"
 """Text and frames."""
@@ -24,22 +24,19 @@ COST = LinearSegmentedColormap.from_list(
 )
 """0 is the best candidate, 1 the worst; CIE lightness 28, 53, 67, 77, 72, 67."""
 
-CELLS, WINDOWS, ARROWS, TRAILS, FANS, CLOUDS, BODIES, PLANS, ROBOTS = range(1, 10)
+CELLS, CLOUDS, WINDOWS, ARROWS, TRAILS, FANS, BODIES, PLANS, ROBOTS = range(1, 10)
 """Order of drawing, from the floor up."""
 
 
 def cell_colours(
     occupancy: Int[np.ndarray, "H W"], blocked: Bool[np.ndarray, "H W"]
-) -> Float[np.ndarray, "H W 3"]:
-    """The house from above: the robot's map, and striped what is there but not on it."""
-    colours = np.empty((*occupancy.shape, 3))
-    colours[:] = to_rgb(FREE)
-    colours[occupancy < 0] = to_rgb(UNKNOWN)
-    walls = occupancy > 0
-    share = occupancy[walls][:, None] / 100.0
-    colours[walls] = share * to_rgb(WALL) + (1.0 - share) * to_rgb(FREE)
+) -> UInt8[np.ndarray, "H W 4"]:
+    """The house from above, RGBA: the robot's map, and striped what is not on it."""
+    share = np.clip(occupancy, 0, 100)[..., None] / 100.0
+    colours = share * to_rgba(WALL) + (1.0 - share) * to_rgba(FREE)
+    colours[occupancy < 0] = to_rgba(UNKNOWN)
     rows, columns = np.indices(occupancy.shape)
     surprise = blocked & (occupancy >= 0) & (occupancy < 50)
     for band, colour in enumerate(STRIPES):
-        colours[surprise & ((rows + columns) // 2 % 2 == band)] = to_rgb(colour)
-    return colours
+        colours[surprise & ((rows + columns) // 2 % 2 == band)] = to_rgba(colour)
+    return np.rint(255.0 * colours).astype(np.uint8)

@@ -1,8 +1,9 @@
 """Where people will be: constant velocity with a velocity that diffuses.
 
 A body's velocity performs a random walk of intensity q (m²/s³), so its position variance
-grows like q t³/3.  One q = .046 reproduces the RMS errors of constant-velocity prediction
-on ETH/UCY walkers (.10/.17/.36/.57 m at .8/1.2/2/2.8 s: the model gives .09/.16/.35/.58).
+grows like q t³/3, on top of what the track's own velocity uncertainty contributes.  With
+the tracker's ± .15 m/s, q = .02 reproduces the RMS errors of constant-velocity prediction
+on ETH/UCY walkers (.10/.17/.36/.57 m at .8/1.2/2/2.8 s: the model gives .14/.21/.38/.57).
 """
 
 import jax.numpy as jnp
