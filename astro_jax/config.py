@@ -131,8 +131,9 @@ class PlannerParams:
 
     # time preference and progress
     patience: float = setting(4.0, 0.2, 100.0)  # τ of γ(t) = exp(−t/τ), s
-    heading_weight: float = setting(0.25, 0.0, 10.0)  # s per 1 − cos(heading error), at the goal
-    heading_radius: float = setting(0.35, 0.05, 5.0)  # where the heading starts to matter, m
+    heading_weight: float = setting(0.3, 0.0, 10.0)  # s per 1 − cos(heading error), near the goal
+    heading_radius: float = setting(0.15, 0.02, 5.0)  # within which the goal's own heading counts, m
+    approach_radius: float = setting(0.8, 0.05, 5.0)  # within which facing the goal counts, m
     # harm, in seconds of progress
     harm_person: float = setting(12.0, 0.0, 1e4)
     harm_person_speed: float = setting(12.0, 0.0, 1e4)  # per (m/s)² of contact speed

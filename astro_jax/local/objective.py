@@ -12,7 +12,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from astro_jax.config import PlannerConfig, PlannerParams, RobotConfig
-from astro_jax.geometry import sample
+from astro_jax.geometry import heading, safe_norm, sample
 from astro_jax.local.risk import body_hazard, survival, wall_hazard
 from astro_jax.robot.drive import footprint_discs
 from astro_jax.types import CostTerms, Motion, RouteField, WorldAtEffect
@@ -79,11 +79,21 @@ def total(params: PlannerParams, terms: CostTerms) -> Float[Array, "*batch"]:
 def remaining(
     params: PlannerParams, field: RouteField, pose_map: Float[Array, "T 3"]
 ) -> Float[Array, "T"]:
-    """P: seconds still to go, with the final heading blended in near the goal."""
-    offset = pose_map[:, :2] - field.goal_map[None, :2]
-    near = jnp.exp(-0.5 * jnp.sum(offset**2, axis=-1) / params.heading_radius**2)
-    turn = 1.0 - jnp.cos(pose_map[:, 2] - field.goal_map[2])
-    return sample(field.cost_to_go, pose_map[:, :2]) + params.heading_weight * near * turn
+    """P: seconds still to go, with the turns that the goal's pose still asks for.
+
+    P = V + w·n(r)·(1 − cos(ψ − ψ*)).  Near the goal (n = exp(−r²/2R²)) the robot should face
+    the goal, and at the goal the goal's heading: ψ* is the direction of (g − p)/ρ + e^(−r²/2ρ²)·ĝ.
+    Without it a robot that stands a little off, facing the right way, would stay there: no
+    short move makes V smaller.
+    """
+    to_goal = field.goal_map[None, :2] - pose_map[:, :2]
+    square = jnp.sum(to_goal**2, axis=-1)
+    at_goal = jnp.exp(-0.5 * square / params.heading_radius**2)
+    wanted = to_goal / params.heading_radius + at_goal[:, None] * heading(field.goal_map[2])[None]
+    facing = jnp.sum(heading(pose_map[:, 2]) * wanted, axis=-1) / safe_norm(wanted, 1e-3)
+    near = jnp.exp(-0.5 * square / params.approach_radius**2)
+    turning = params.heading_weight * near * (1.0 - facing)
+    return sample(field.cost_to_go, pose_map[:, :2]) + turning
 
 
 def _every(motion: Motion, stride: int) -> Motion:

@@ -26,7 +26,7 @@ from astro_jax.viz.record import EpisodeRecord
 
 WIDTH, HEIGHT = 1100, 620
 """Of a frame, pixels; even, as H.264 with 4:2:0 colours wants them."""
-REACH = 2.6
+REACH = 2.9
 """Half the side of the close-up, m."""
 SMALLEST = 0.03
 """Least length of the robot in the overview, as a share of its width."""

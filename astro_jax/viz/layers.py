@@ -7,8 +7,8 @@ them to another cycle: a still picture calls it once, a video once per frame.
 from collections.abc import Callable
 
 import numpy as np
-from matplotlib.axes import Axes
 from jaxtyping import UInt8
+from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection, PolyCollection
 from matplotlib.colors import to_rgba
 
@@ -35,11 +35,14 @@ def ground(record: EpisodeRecord) -> Paint:
     house = np.pad(house, ((1, 1), (1, 1), (0, 0)))
     rim = np.pad(np.zeros(record.occupancy.shape, bool), 1, constant_values=True)
     house[rim] = np.rint(255.0 * np.array(to_rgba(style.UNKNOWN)))
-    # what the house map does not know counts as an obstacle: shown, but not like a wall
-    share = np.where(np.pad(record.occupancy < 0, 1, constant_values=True), 0.3, 0.85)[..., None]
+    # unknown ground counts as an obstacle too but is no wall, and tape must stay legible
+    tinted = (record.occupancy < 0) | style.surprising(record.occupancy, record.blocked)
+    share = np.where(np.pad(tinted, 1, constant_values=True), 0.3, 0.85)[..., None]
     sensed = np.rint((1.0 - share) * house + share * 255.0 * np.array(to_rgba(style.SENSED)))
     # one word per cell is gathered faster than four bytes
-    plain, dark = (np.ascontiguousarray(t, np.uint8).view(np.uint32)[..., 0] for t in (house, sensed))
+    plain, dark = (
+        np.ascontiguousarray(t, np.uint8).view(np.uint32)[..., 0] for t in (house, sensed)
+    )
     clearance = record.log.world.clearance
 
     def paint(cycle: int, x: np.ndarray, y: np.ndarray) -> UInt8[np.ndarray, "h w 4"]:
@@ -257,6 +260,8 @@ def _local_frame(record: EpisodeRecord, cycle: int) -> np.ndarray:
     resolution = float(grid.resolution[cycle])
     rows, columns = grid.table.shape[1:3]
     low = grid.origin[cycle] - 0.5 * resolution
-    return low + 0.5 * resolution * np.array([columns, rows]) + shapes.rectangle(
-        columns * resolution, rows * resolution
+    return (
+        low
+        + 0.5 * resolution * np.array([columns, rows])
+        + shapes.rectangle(columns * resolution, rows * resolution)
     )

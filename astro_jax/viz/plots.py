@@ -105,7 +105,9 @@ def draw_survival(axes: Axes, record: EpisodeRecord, cycle: int) -> None:
     axes.fill_between(times, survival, color=style.PLAN, alpha=0.12, linewidth=0)
     axes.plot(times, survival, color=style.PLAN, linewidth=2.0)
     axes.set(xlim=(0.0, times[-1]), ylim=(0.0, 1.05), ylabel="survival S(t)")
-    axes.set_title("Chance of having touched nothing by then", fontsize=10, loc="left", color=style.INK)
+    axes.set_title(
+        "Chance of having touched nothing by then", fontsize=10, loc="left", color=style.INK
+    )
     _tidy(axes)
 
 

@@ -28,6 +28,13 @@ CELLS, CLOUDS, WINDOWS, ARROWS, TRAILS, FANS, BODIES, PLANS, ROBOTS = range(1, 1
 """Order of drawing, from the floor up."""
 
 
+def surprising(
+    occupancy: Int[np.ndarray, "H W"], blocked: Bool[np.ndarray, "H W"]
+) -> Bool[np.ndarray, "H W"]:
+    """Cells that the robot's map calls free although something is there."""
+    return blocked & (occupancy >= 0) & (occupancy < 50)
+
+
 def cell_colours(
     occupancy: Int[np.ndarray, "H W"], blocked: Bool[np.ndarray, "H W"]
 ) -> UInt8[np.ndarray, "H W 4"]:
@@ -36,7 +43,7 @@ def cell_colours(
     colours = share * to_rgba(WALL) + (1.0 - share) * to_rgba(FREE)
     colours[occupancy < 0] = to_rgba(UNKNOWN)
     rows, columns = np.indices(occupancy.shape)
-    surprise = blocked & (occupancy >= 0) & (occupancy < 50)
+    surprise = surprising(occupancy, blocked)
     for band, colour in enumerate(STRIPES):
         colours[surprise & ((rows + columns) // 2 % 2 == band)] = to_rgba(colour)
     return np.rint(255.0 * colours).astype(np.uint8)
