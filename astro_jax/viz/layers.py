@@ -7,7 +7,8 @@ them to another cycle: a still picture calls it once, a video once per frame.
 from collections.abc import Callable
 
 import numpy as np
-from jaxtyping import UInt8
+import numpy.typing as npt
+from jaxtyping import Float, Int, UInt8
 from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection, PolyCollection
 from matplotlib.colors import to_rgba
@@ -102,7 +103,8 @@ def goal(axes: Axes, record: EpisodeRecord, size: float = 0.2) -> Show:
 
 
 def trail(axes: Axes, record: EpisodeRecord, width: float = 1.6) -> Show:
-    """The way driven so far."""
+    """The way driven so far, from a dot where it began."""
+    axes.plot(*record.start[:2, None], "o", color=style.TRAIL, markersize=5, zorder=style.TRAILS)
     (line,) = axes.plot(
         [], [], color=style.TRAIL, linewidth=width, linestyle=(0, (1, 1.2)), zorder=style.TRAILS
     )
@@ -129,15 +131,15 @@ def candidates(axes: Axes, record: EpisodeRecord, width: float = 1.4) -> Show:
         order = order[::-1]
         rank = np.linspace(1.0, 0.0, len(order)) if len(order) > 1 else np.zeros(len(order))
         fan.set_segments(list(seen.candidate_xy_map[cycle][order]))
-        fan.set_color(style.COST(rank))
+        fan.set(color=style.COST(rank))
 
     return show
 
 
-def usable_candidates(cost: np.ndarray, xy_map: np.ndarray) -> np.ndarray:
-    """Indices of the finite candidates, best first."""
+def usable_candidates(cost: npt.ArrayLike, xy_map: npt.ArrayLike) -> Int[np.ndarray, "k"]:
+    """Indices of the finite candidates, best first: costs (K,), places (K, T, 2)."""
     finite = np.isfinite(cost) & np.isfinite(xy_map).all(axis=(1, 2))
-    order = np.argsort(cost, kind="stable")
+    order = np.argsort(np.asarray(cost), kind="stable")
     return order[finite[order]]
 
 
@@ -176,7 +178,7 @@ def forecasts(axes: Axes, record: EpisodeRecord) -> Show:
         at, spread = xy[chosen].reshape(-1, 2), sigma[chosen].reshape(-1)
         shade = np.repeat(fade, valid.sum())
         one.set_verts(list(shapes.circles(at, spread)))
-        one.set_facecolor([to_rgba(style.PERSON, 0.2 * a) for a in shade])
+        one.set_facecolor([to_rgba(style.PERSON, 0.14 * a) for a in shade])
         two.set_segments(list(shapes.circles(at, 2.0 * spread)))
         two.set_color([to_rgba(style.PERSON, a) for a in shade])
         means.set_segments(list(np.swapaxes(xy, 0, 1)))
@@ -255,13 +257,10 @@ def scale_bar(axes: Axes, metres: float = 1.0) -> Show:
     return lambda cycle: None
 
 
-def _local_frame(record: EpisodeRecord, cycle: int) -> np.ndarray:
+def _local_frame(record: EpisodeRecord, cycle: int) -> Float[np.ndarray, "5 2"]:
     grid = record.log.world.clearance
     resolution = float(grid.resolution[cycle])
     rows, columns = grid.table.shape[1:3]
-    low = grid.origin[cycle] - 0.5 * resolution
-    return (
-        low
-        + 0.5 * resolution * np.array([columns, rows])
-        + shapes.rectangle(columns * resolution, rows * resolution)
-    )
+    size = resolution * np.array([columns, rows])
+    centre = grid.origin[cycle] + 0.5 * (size - resolution)
+    return np.asarray(centre + shapes.rectangle(*size))

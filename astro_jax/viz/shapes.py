@@ -19,9 +19,10 @@ CONE_LENGTH, CONE_HALF_ANGLE = 0.9, 0.40
 
 
 def placed(
-    pose_map: Float[np.ndarray, "*n 3"], outline: Float[np.ndarray, "v 2"]
+    pose_map: npt.ArrayLike, outline: Float[np.ndarray, "v 2"]
 ) -> Float[np.ndarray, "*n v 2"]:
-    """An outline in the frame of a body, for a body at each of the poses."""
+    """An outline in the frame of a body, for a body at each of the poses (..., 3)."""
+    pose_map = np.asarray(pose_map)
     cos, sin = np.cos(pose_map[..., 2:]), np.sin(pose_map[..., 2:])
     x, y = outline[:, 0], outline[:, 1]
     turned = np.stack([cos * x - sin * y, sin * x + cos * y], axis=-1)
@@ -41,32 +42,29 @@ def heading_mark(robot: RobotConfig) -> Float[np.ndarray, "4 2"]:
     return np.array([[tip, 0.0], [tail, half], [tail, -half], [tip, 0.0]])
 
 
-def screen_bar(
-    robot: RobotConfig, pose_map: Float[np.ndarray, "3"], pan: float
-) -> Float[np.ndarray, "2 2"]:
+def screen_bar(robot: RobotConfig, pose_map: npt.ArrayLike, pan: float) -> Float[np.ndarray, "2 2"]:
     """The screen, a bar across the direction in which it faces."""
     ahead = 0.5 * robot.length + SCREEN_GAP
-    facing = np.append(pose_map[:2], pose_map[2] + pan)
+    facing = np.add(pose_map, [0.0, 0.0, pan])
     half = 0.5 * SCREEN_WIDTH
     return placed(facing, np.array([[ahead, -half], [ahead, half]]))
 
 
 def screen_cone(
-    robot: RobotConfig, pose_map: Float[np.ndarray, "3"], pan: float
+    robot: RobotConfig, pose_map: npt.ArrayLike, pan: float
 ) -> Float[np.ndarray, "v 2"]:
     """What lies before the screen, from the screen outwards."""
     angle = np.linspace(-CONE_HALF_ANGLE, CONE_HALF_ANGLE, 13)
     near = 0.5 * robot.length + SCREEN_GAP
     far = (near + CONE_LENGTH) * np.stack([np.cos(angle), np.sin(angle)], axis=-1)
     bar = np.array([[near, 0.5 * SCREEN_WIDTH], [near, -0.5 * SCREEN_WIDTH]])
-    return placed(np.append(pose_map[:2], pose_map[2] + pan), np.concatenate([bar, far]))
+    facing = np.add(pose_map, [0.0, 0.0, pan])
+    return placed(facing, np.concatenate([bar, far]))
 
 
-def circles(
-    xy_map: Float[np.ndarray, "n 2"], radius: Float[np.ndarray, "n"]
-) -> Float[np.ndarray, "n v 2"]:
-    """Circles as polygons."""
-    return xy_map[:, None, :] + radius[:, None, None] * _CIRCLE
+def circles(xy_map: npt.ArrayLike, radius: npt.ArrayLike) -> Float[np.ndarray, "n v 2"]:
+    """Circles as polygons: centres (n, 2), radii (n,)."""
+    return np.asarray(xy_map)[:, None, :] + np.asarray(radius)[:, None, None] * _CIRCLE
 
 
 def goal_arrow(goal_map: Float[np.ndarray, "3"], size: float) -> Float[np.ndarray, "5 2"]:
