@@ -192,11 +192,11 @@ def _words(record: EpisodeRecord, cycle: int) -> list[str]:
     speed, yaw_rate = record.ticks.twist[record.ticks_of(cycle).start]
     words = [
         f"{float(record.log.time[cycle]):.1f} s",
-        f"{speed:.2f} m/s",
-        f"{yaw_rate:+.2f} rad/s",
+        f"{speed:z.2f} m/s",
+        f"{yaw_rate:+z.2f} rad/s",
         plots.gate_text(record, cycle),
         f"{float(record.log.survival[cycle, -1]):.2f}",
-        f"{float(record.log.diagnostics.best_cost[cycle]):.2f} s",
+        f"{float(record.log.diagnostics.best_cost[cycle]):z.2f} s",
     ]
     return [word.replace("-", "−") for word in words]
 

@@ -44,12 +44,11 @@ def summary(record: EpisodeRecord, cycle: int) -> str:
     seen = record.log.diagnostics
     speed, yaw_rate = record.ticks.twist[record.ticks_of(cycle).start]
     cost, sampled = float(seen.best_cost[cycle]), float(seen.sampled_cost[cycle])
-    gain = round(sampled - cost, 3) + 0.0  # no minus before zero
     status = Status(int(record.log.status[cycle]))
     parts = [
-        f"{speed:.2f} m/s, {yaw_rate:+.2f} rad/s",
+        f"{speed:z.2f} m/s, {yaw_rate:+z.2f} rad/s",
         f"gate {gate_text(record, cycle)}",
-        f"cost {cost:.2f} s, {gain:.3f} s better by refinement",
+        f"cost {cost:z.2f} s, {sampled - cost:z.3f} s better by refinement",
         f"survival {float(record.log.survival[cycle, -1]):.3f}",
     ]
     if status is not Status.OK:
