@@ -80,7 +80,7 @@ class PlannerConfig:
     stages: int = setting(2, 1, 20)  # of sampling, each around the last one's best
     guided_candidates: int = setting(12, 1, 1000)
     elites: int = setting(4, 1, 64)  # centres of the next stage
-    gradient_steps: int = setting(8, 0, 100)
+    gradient_steps: int = setting(12, 0, 100)
     people: int = setting(8, 1, 64)  # capacity of tracks
     people_stride: int = setting(2, 1, 10)  # moving bodies are sampled at dt·stride
     map_cells: int = setting(120, 16, 512)  # rolling local map, cells per side
@@ -131,7 +131,7 @@ class PlannerParams:
 
     # time preference and progress
     patience: float = setting(4.0, 0.2, 100.0)  # τ of γ(t) = exp(−t/τ), s
-    heading_weight: float = setting(0.3, 0.0, 10.0)  # s per 1 − cos(heading error), near the goal
+    heading_weight: float = setting(0.6, 0.0, 10.0)  # s per 1 − cos(heading error), near the goal
     heading_radius: float = setting(0.15, 0.02, 5.0)  # within which the goal's own heading counts, m
     approach_radius: float = setting(0.8, 0.05, 5.0)  # within which facing the goal counts, m
     # harm, in seconds of progress
@@ -140,9 +140,9 @@ class PlannerParams:
     harm_wall: float = setting(3.0, 0.0, 1e4)
     harm_wall_speed: float = setting(6.0, 0.0, 1e4)
     # comfort
-    acceleration: float = setting(0.10, 0.0, 1e3)  # per (m/s²)²·s
-    turning: float = setting(0.02, 0.0, 1e3)  # per (rad/s²)²·s
-    lateral: float = setting(0.15, 0.0, 1e3)  # per (m/s²)²·s
+    acceleration: float = setting(0.25, 0.0, 1e3)  # per (m/s²)²·s
+    turning: float = setting(0.06, 0.0, 1e3)  # per (rad/s²)²·s
+    lateral: float = setting(0.25, 0.0, 1e3)  # per (m/s²)²·s
     reversing: float = setting(1.0, 0.0, 1e3)  # per m driven backwards
     intrusion: float = setting(1.2, 0.0, 1e3)  # per s wholly inside personal space
     personal_space: float = setting(0.55, 0.05, 5.0)  # gap at which it begins, m

@@ -9,7 +9,8 @@ from jaxtyping import Array, Float, Int
 
 from astro_jax.types import CostTerms, Motion, pytree
 
-LEARNING_RATE = 0.15
+LEARNING_RATE, FINAL_SHARE = 0.3, 0.1
+"""Step in z of the first iteration, and the last one's share of it (cosine)."""
 REACH = 5.0
 """Steps stay where σ(z) still has a slope."""
 
@@ -35,7 +36,9 @@ def refine(
     non-finite gradient or cost is skipped and counted, never followed: it would switch
     refinement off silently.
     """
-    optimiser = optax.adam(LEARNING_RATE, b1=0.8, b2=0.95)
+    optimiser = optax.adam(
+        optax.cosine_decay_schedule(LEARNING_RATE, max(steps, 1), FINAL_SHARE), b1=0.8, b2=0.95
+    )
     value_and_gradient = jax.value_and_grad(judge, has_aux=True)
 
     def step(carry, index):

@@ -26,7 +26,7 @@ from astro_jax.types import RouteField, SmoothGrid
 
 CRUISE = 0.9
 """Fraction of the top speed at which routes are timed: nobody drives flat out at home."""
-SLOWEST = 0.5
+SLOWEST = 0.2
 """Fraction of the cruising speed right beside a wall."""
 COMFORT = 0.4
 """Gap between hull and wall from which a wall no longer slows, m."""
