@@ -62,7 +62,11 @@ class RobotConfig:
             )
         if self.braking < self.wheel_acceleration:
             found.append(
-                ("braking", self.braking, f"at least wheel_acceleration ({self.wheel_acceleration})")
+                (
+                    "braking",
+                    self.braking,
+                    f"at least wheel_acceleration ({self.wheel_acceleration})",
+                )
             )
         return found
 
@@ -103,16 +107,26 @@ class PlannerConfig:
         """Physical inconsistencies between fields: (field, value, expectation)."""
         found: list[tuple[str, object, str]] = []
         if abs(self.horizon / self.dt - round(self.horizon / self.dt)) > 1e-6:
-            found.append(("intervals", self.intervals, f"a sum that is a multiple of dt ({self.dt})"))
+            found.append(
+                ("intervals", self.intervals, f"a sum that is a multiple of dt ({self.dt})")
+            )
         stopping = robot.speed / robot.wheel_acceleration
         if self.horizon < stopping:
             found.append(
-                ("intervals", self.intervals, f"a sum of at least the stopping time {stopping:.2f} s")
+                (
+                    "intervals",
+                    self.intervals,
+                    f"a sum of at least the stopping time {stopping:.2f} s",
+                )
             )
         ticks = self.period / self.gate_period
         if abs(ticks - round(ticks)) > 1e-6 or round(ticks) < self.allowance_ticks:
             found.append(
-                ("gate_period", self.gate_period, "a divisor of period with room for allowance_ticks")
+                (
+                    "gate_period",
+                    self.gate_period,
+                    "a divisor of period with room for allowance_ticks",
+                )
             )
         if (self.times - 1) % self.people_stride:
             found.append(
@@ -132,7 +146,9 @@ class PlannerParams:
     # time preference and progress
     patience: float = setting(4.0, 0.2, 100.0)  # τ of γ(t) = exp(−t/τ), s
     heading_weight: float = setting(0.6, 0.0, 10.0)  # s per 1 − cos(heading error), near the goal
-    heading_radius: float = setting(0.15, 0.02, 5.0)  # within which the goal's own heading counts, m
+    heading_radius: float = setting(
+        0.15, 0.02, 5.0
+    )  # within which the goal's own heading counts, m
     approach_radius: float = setting(0.8, 0.05, 5.0)  # within which facing the goal counts, m
     # harm, in seconds of progress
     harm_person: float = setting(12.0, 0.0, 1e4)

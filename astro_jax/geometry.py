@@ -91,7 +91,9 @@ def sample(field: SmoothGrid, xy_map: Float[Array, "*n 2"]) -> Float[Array, "*n"
 
     step = field.resolution
     low = (1.0 - wx) * plane(0, dx, dy) + wx * plane(1, dx - step, dy)
-    high = (1.0 - wx) * plane(columns, dx, dy - step) + wx * plane(columns + 1, dx - step, dy - step)
+    high = (1.0 - wx) * plane(columns, dx, dy - step) + wx * plane(
+        columns + 1, dx - step, dy - step
+    )
     return (1.0 - wy) * low + wy * high
 
 

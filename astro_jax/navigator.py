@@ -26,6 +26,7 @@ from astro_jax.types import (
     PlannerState,
     RouteField,
     Scan,
+    SmoothGrid,
     Snapshot,
     Status,
     Tracks,
@@ -50,6 +51,8 @@ class NavigatorState:
     gate: GateState
     screen: ScreenState
     local_map: Grid
+    clearance: SmoothGrid
+    """Distances in ``local_map``."""
     plan: Plan
     next_plan: Plan
     """Computed this cycle; takes over ``allowance_ticks`` after the cycle began."""
@@ -60,16 +63,23 @@ class NavigatorState:
 
 
 def start(
-    robot: RobotConfig, config: PlannerConfig, house: Grid, pose_map: Float[Array, "3"], key: Array, tracks: Tracks
+    robot: RobotConfig,
+    config: PlannerConfig,
+    house: Grid,
+    pose_map: Float[Array, "3"],
+    key: Array,
+    tracks: Tracks,
 ) -> NavigatorState:
     """At rest at ``pose_map``, knowing nothing but the house map."""
     planner = initial_state(config, key)
     rest = _resting_plan(config, planner, pose_map)
+    local_map = blank_map(config, house, pose_map[:2])
     return NavigatorState(
         planner=planner,
         gate=initial_gate(),
         screen=initial_screen(),
-        local_map=blank_map(config, house, pose_map[:2]),
+        local_map=local_map,
+        clearance=_clearance(config, local_map),
         plan=rest,
         next_plan=rest,
         plan_age=jnp.float32(0.0),
@@ -130,6 +140,7 @@ def act(
         jnp.mean(scan.valid.astype(jnp.float32)),
         scan.age,
         tracks,
+        state.clearance,
     )
     target = intent(robot, state.plan.motion, config.dt)
     return (
@@ -164,29 +175,46 @@ def predict(
     twist_dot = limit_acceleration(robot, twist_dot)
     times = config.dt * jnp.arange(0, config.times, config.people_stride, dtype=jnp.float32)
     effect = config.allowance_ticks * config.gate_period + delay
-    local = state.local_map
     return WorldAtEffect(
         pose_map=pose,
         twist=upcoming[-1],
         twist_dot=twist_dot,
-        clearance=clearance_field(occupied(local), local, config.clearance_cells),
+        clearance=state.clearance,
         forecast=forecast(state.tracks, params.walker_noise, effect, times),
     )
 
 
 def _remember(
-    robot: RobotConfig, config: PlannerConfig, state: NavigatorState, house: Grid, snapshot: Snapshot
+    robot: RobotConfig,
+    config: PlannerConfig,
+    state: NavigatorState,
+    house: Grid,
+    snapshot: Snapshot,
 ) -> NavigatorState:
     seen = snapshot.detections
     tracks = update_tracks(state.tracks, seen.xy_map, seen.seen, config.period)
     tracks = dataclasses.replace(tracks, age=seen.age)
     local_map = update_map(
-        config, robot.sensor, state.local_map, house, snapshot.scan, tracks, snapshot.odometry.pose_map[:2]
+        config,
+        robot.sensor,
+        state.local_map,
+        house,
+        snapshot.scan,
+        tracks,
+        snapshot.odometry.pose_map[:2],
     )
-    return dataclasses.replace(state, tracks=tracks, local_map=local_map)
+    return dataclasses.replace(
+        state, tracks=tracks, local_map=local_map, clearance=_clearance(config, local_map)
+    )
 
 
-def _take_over(config: PlannerConfig, state: NavigatorState, tick: Int[Array, ""]) -> NavigatorState:
+def _clearance(config: PlannerConfig, local_map: Grid) -> SmoothGrid:
+    return clearance_field(occupied(local_map), local_map, config.clearance_cells)
+
+
+def _take_over(
+    config: PlannerConfig, state: NavigatorState, tick: Int[Array, ""]
+) -> NavigatorState:
     """Switch to the plan computed in this cycle at the tick for which it was made."""
     now = tick == config.allowance_ticks
 
@@ -206,7 +234,9 @@ def _in_view(pose_map: Float[Array, "3"], points_map: Float[Array, "R 2"]) -> Bo
     return jnp.all(jnp.abs(to_frame(pose_map, points_map)) <= 1.0, axis=-1)
 
 
-def _resting_plan(config: PlannerConfig, planner: PlannerState, pose_map: Float[Array, "3"]) -> Plan:
+def _resting_plan(
+    config: PlannerConfig, planner: PlannerState, pose_map: Float[Array, "3"]
+) -> Plan:
     count = config.times
     ticks = basis_of(config).tick_value.shape[0]
     still = jnp.zeros((count, 2))

@@ -13,8 +13,8 @@ import numpy as np
 from jaxtyping import Array, Float
 from scipy.stats import qmc
 
-from astro_jax.config import PlannerConfig, RobotConfig
-from astro_jax.geometry import sample
+from astro_jax.config import PlannerConfig, PlannerParams, RobotConfig
+from astro_jax.geometry import heading, safe_norm, sample, to_frame
 from astro_jax.robot import drive
 from astro_jax.robot.splines import SplineBasis
 from astro_jax.types import RouteField, WorldAtEffect
@@ -23,6 +23,7 @@ from astro_jax.types import RouteField, WorldAtEffect
 def seeds(
     robot: RobotConfig,
     config: PlannerConfig,
+    params: PlannerParams,
     basis: SplineBasis,
     world: WorldAtEffect,
     field: RouteField,
@@ -41,7 +42,7 @@ def seeds(
         [
             fixed,
             (jnp.asarray(basis.fit_ahead) @ previous)[None, 2:],
-            guided(robot, config, basis, world, field)[:, 2:],
+            guided(robot, config, params, basis, world, field)[:, 2:],
             maneuvers(robot, count // 2, free, shift),
         ]
     )
@@ -99,33 +100,42 @@ def whole_space(count: int, free: int, shift: Float[Array, "d"]) -> Float[Array,
 def guided(
     robot: RobotConfig,
     config: PlannerConfig,
+    params: PlannerParams,
     basis: SplineBasis,
     world: WorldAtEffect,
     field: RouteField,
 ) -> Float[Array, "G N 2"]:
     """Control points of rollouts that steer down the cost-to-go at several speeds.
 
-    A unicycle turns towards −∇V at a gain and slows while it points elsewhere, the usual
-    guidance by a vector field; gains and speeds differ between rollouts.
+    A unicycle turns towards the direction in which it should go and slows while it points
+    elsewhere, the usual guidance by a vector field; near the goal that direction swings to
+    the goal's heading, so that the rollouts park.  Gains and speeds differ between them; all
+    accelerate gently, as the objective wants it.
     """
     count = config.guided_candidates
-    speed = robot.speed * jnp.linspace(1.0, 0.25, count)
-    gain = jnp.asarray(np.resize([1.5, 3.0, 5.0], count).astype(np.float32))
+    speed = robot.speed * jnp.linspace(1.0, 0.2, count)
+    gain = jnp.asarray(np.resize([1.5, 3.0, 0.8, 5.0], count).astype(np.float32))
     slope = jax.grad(lambda xy: sample(field.cost_to_go, xy))
+
+    def wanted_direction(pose, distance):
+        downhill = -slope(pose[:2])
+        near = distance / params.heading_radius
+        at_goal = jnp.exp(-0.5 * near**2) * heading(field.goal_map[2])
+        return jnp.minimum(near, 10.0) * downhill / safe_norm(downhill, 1e-3) + at_goal
 
     def rollout(speed, gain):
         def step(carry, _):
             pose, v, omega = carry
-            down = -slope(pose[:2])
-            cross = jnp.cos(pose[2]) * down[1] - jnp.sin(pose[2]) * down[0]
-            dot = jnp.cos(pose[2]) * down[0] + jnp.sin(pose[2]) * down[1]
-            error = jnp.arctan2(cross, dot + 1e-9)
-            to_goal = jnp.sqrt(jnp.sum((pose[:2] - field.goal_map[:2]) ** 2) + 1e-9)
-            wanted_v = jnp.minimum(speed, 1.2 * to_goal) * jnp.maximum(jnp.cos(error), 0.0)
+            distance = safe_norm(pose[:2] - field.goal_map[:2])
+            wanted = to_frame(
+                jnp.array([0.0, 0.0, 1.0]) * pose[2], wanted_direction(pose, distance)
+            )
+            error = jnp.arctan2(wanted[1], wanted[0] + 1e-9)
+            wanted_v = jnp.minimum(speed, 1.2 * distance) * jnp.maximum(jnp.cos(error), 0.0)
             wanted_omega = jnp.clip(gain * error, -robot.yaw_rate, robot.yaw_rate)
-            limit = robot.wheel_acceleration * config.dt
+            limit = 0.5 * robot.wheel_acceleration * config.dt
             v = v + jnp.clip(wanted_v - v, -limit, limit)
-            limit = robot.yaw_acceleration * config.dt
+            limit = 0.3 * robot.yaw_acceleration * config.dt
             omega = omega + jnp.clip(wanted_omega - omega, -limit, limit)
             turn = pose[2] + 0.5 * config.dt * omega
             pose = pose + config.dt * jnp.stack([v * jnp.cos(turn), v * jnp.sin(turn), omega])

@@ -1,9 +1,9 @@
 """Uncertainty-adjusted progress: one continuous objective, no modes, no thresholds.
 
-    J = −∫ S(t) γ(t) (−Ṗ) dt + ∫ (−Ṡ) harm dt + ∫ comfort dt
+    J = −∫ S(t) γ(t) (−Ṗ) dt + Σ_i ∫ (−Ṡ_i) harm_i dt + ∫ comfort dt
 
 P is the route layer's cost-to-go (s) plus the heading still to be turned near the goal, S
-the survival probability, γ(t) = exp(−t/τ) the time preference: progress later is worth
+the probability of having touched nothing, S_i that of not having touched i, γ(t) = exp(−t/τ) the time preference: progress later is worth
 less, or the robot would dither near the goal for ever.  Where risk is low the robot simply
 makes progress; where it is high, progress counts for nothing and only harm matters.
 """
@@ -13,7 +13,7 @@ from jaxtyping import Array, Float
 
 from astro_jax.config import PlannerConfig, PlannerParams, RobotConfig
 from astro_jax.geometry import heading, safe_norm, sample
-from astro_jax.local.risk import body_hazard, survival, wall_hazard
+from astro_jax.local.risk import body_hazard, unharmed, wall_hazard
 from astro_jax.robot.drive import footprint_discs
 from astro_jax.types import CostTerms, Motion, RouteField, WorldAtEffect
 
@@ -35,19 +35,24 @@ def evaluate(
     coarse = _every(motion, config.people_stride)
     body, contact_speed, gap = body_hazard(robot, params, coarse, world.forecast)
     body = _refine(body, config.people_stride)
-    alive = survival(jnp.concatenate([body, wall[:, None]], axis=1), config.dt)
+
+    # each contact harms by its own hazard: after one with a person a wall still hurts
+    severity = _refine(
+        params.harm_person + params.harm_person_speed * contact_speed**2, config.people_stride
+    )
+    of_wall = params.harm_wall + params.harm_wall_speed * motion.twist[:, 0] ** 2
+    severity = jnp.concatenate([severity, of_wall[:, None]], axis=1)
+    hazard = jnp.concatenate([body, wall[:, None]], axis=1)
+    each = unharmed(hazard, config.dt)
+    alive = jnp.prod(each, axis=-1)
+    # −∫ Ṡ_i·harm_i by the midpoint of each step
+    harm = jnp.sum((each[:-1] - each[1:]) * 0.5 * (severity[:-1] + severity[1:]))
 
     potential = remaining(params, field, motion.pose_map)
     time = config.dt * jnp.arange(config.times, dtype=jnp.float32)
     preference = jnp.exp(-time / params.patience)
     middle = 0.5 * (alive * preference)[1:] + 0.5 * (alive * preference)[:-1]
     progress = jnp.sum(middle * (potential[:-1] - potential[1:]))
-
-    # the share of each hazard in the loss of survival carries that contact's harm
-    severity = params.harm_person + params.harm_person_speed * contact_speed**2
-    rate = jnp.sum(body * _refine(severity, config.people_stride), axis=1)
-    rate = rate + wall * (params.harm_wall + params.harm_wall_speed * motion.twist[:, 0] ** 2)
-    harm = _integral(alive * rate, config.dt)
 
     v, omega = motion.twist[:, 0], motion.twist[:, 1]
     inside = jnp.maximum(1.0 - gap / params.personal_space, 0.0)

@@ -48,7 +48,7 @@ def plan(
         )
 
     shift = jax.random.uniform(key_shift, (2 * (basis.value.shape[1] - 2),))
-    seeds = candidates.seeds(robot, config, basis, world, field, state.controls, shift)
+    seeds = candidates.seeds(robot, config, params, basis, world, field, state.controls, shift)
     z, cost, xy = search(config, judge, seeds, key_local)
     sampled = jnp.argmin(cost)
     some = jnp.isfinite(cost[sampled])

@@ -71,7 +71,9 @@ def body_hazard(
     robot_velocity = jnp.stack([v * c, v * s], axis=-1)
     relative_velocity = bodies.velocity_map - robot_velocity
     # turning swings the supporting corner towards the body: d(extent)/dt at fixed n
-    swing = omega * (half_length * across * along / abs_along - half_width * along * across / abs_across)
+    swing = omega * (
+        half_length * across * along / abs_along - half_width * along * across / abs_across
+    )
     closing = swing - jnp.sum(relative_velocity * towards, axis=-1)
 
     sigma = jnp.sqrt(bodies.xy_var)
@@ -105,7 +107,9 @@ def wall_hazard(
     facing = jnp.stack([c, s], axis=-1)
     centres = motion.pose_map[:, None, :2] + disc_x[None, :, None] * facing[:, None, :]
     margin = jnp.min(sample(clearance, centres), axis=-1) - disc_radius
-    speed = jnp.abs(motion.twist[:, 0]) + 0.5 * jnp.max(jnp.abs(disc_x)) * jnp.abs(motion.twist[:, 1])
+    speed = jnp.abs(motion.twist[:, 0]) + 0.5 * jnp.max(jnp.abs(disc_x)) * jnp.abs(
+        motion.twist[:, 1]
+    )
     time = dt * jnp.arange(margin.shape[0], dtype=jnp.float32)
     sigma = params.wall_noise + params.wall_noise_speed * speed + params.wall_noise_time * time
     closing = -jnp.gradient(margin) / dt
@@ -117,16 +121,16 @@ def wall_hazard(
     return entry + overlap, margin
 
 
-def survival(hazard: Float[Array, "T n"], dt: float) -> Float[Array, "T"]:
-    """Probability of having touched nothing up to each time.
+def unharmed(hazard: Float[Array, "T n"], dt: float) -> Float[Array, "T n"]:
+    """Probability of not having touched each body up to each time.
 
-    S(t) = Π_i f(1 − E_i(t)) with E_i = ∫λ_i dt (trapezoid) and a soft floor
+    S_i = f(1 − E_i) with E_i = ∫λ_i dt (trapezoid) and a soft floor
     f(x) = (x + √(x² + κ²))/2, κ = .05: 1 − E until E nears one, never below zero, always
     with a slope.  (exp(−E) would under-report high risk: .51 against .71 in Monte Carlo.)
+    The product over all bodies is the survival S(t).
     """
     count = hazard.shape[0]
     trapezoid = np.tri(count, dtype=np.float32) - 0.5 * np.eye(count, dtype=np.float32)
     trapezoid[:, 0] -= 0.5
     left = 1.0 - jnp.asarray(dt * trapezoid) @ hazard
-    floor = 0.5 * (left + jnp.sqrt(left**2 + 0.05**2))
-    return jnp.prod(jnp.minimum(floor, 1.0), axis=-1)
+    return jnp.minimum(0.5 * (left + jnp.sqrt(left**2 + 0.05**2)), 1.0)

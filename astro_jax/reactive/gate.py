@@ -11,8 +11,9 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
 from astro_jax.config import Latency, PlannerConfig, RobotConfig
-from astro_jax.geometry import to_frame
-from astro_jax.types import Plan, Reason, Status, Tracks, pytree
+from astro_jax.geometry import sample, to_frame
+from astro_jax.robot.drive import footprint_discs
+from astro_jax.types import Plan, Reason, SmoothGrid, Status, Tracks, pytree
 
 LOOK_AHEAD_TICKS = 4
 """The path is checked at every fourth gate tick of the plan."""
@@ -57,16 +58,18 @@ def react(
     valid_share: Float[Array, ""],
     scan_age: Float[Array, ""],
     tracks: Tracks,
+    clearance: SmoothGrid,
 ) -> tuple[GateState, Float[Array, "2"], Float[Array, ""], Int[Array, ""]]:
     """One tick: (state, twist to send, scale s, reason).
 
     ``pose_map`` is where the robot will be when this command acts; ``points_map`` are end
-    points of the scan, ``returned`` marks those that hit something.
+    points of the scan, ``returned`` marks those that hit something.  ``clearance`` is the
+    last local map's: it knows what stands where the sensor cannot look.
     """
     tick = config.gate_period
     planned = _at_phase(plan.commands, state.phase, tick)
     gap, lengths = _gaps_ahead(
-        robot, config, plan, state.phase, pose_map, points_map, returned, tracks
+        robot, config, plan, state.phase, pose_map, points_map, returned, tracks, clearance
     )
     free = _free_distance(gap, lengths)
     # before a tight place the robot slows to a crawl instead of stopping short of it
@@ -157,12 +160,20 @@ def _at_phase(commands: Float[Array, "S 2"], phase: Float[Array, ""], tick: floa
 
 
 def _gaps_ahead(
-    robot: RobotConfig, config: PlannerConfig, plan: Plan, phase, pose_map, points_map, returned, tracks
+    robot: RobotConfig,
+    config: PlannerConfig,
+    plan: Plan,
+    phase,
+    pose_map,
+    points_map,
+    returned,
+    tracks,
+    clearance,
 ) -> tuple[Float[Array, "C P"], Float[Array, "C"]]:
     """Gaps (m, margins taken off) to everything at poses along the plan, and path lengths.
 
     The planned twists ahead are integrated from where the robot is, and the footprint is
-    held against every scan point and every person's predicted disc.  Lengths are metres of
+    held against every scan point, every person's predicted disc and the local map.  Lengths are metres of
     ``path_speed`` travelled before each pose.
     """
     step = LOOK_AHEAD_TICKS * config.gate_period
@@ -185,7 +196,12 @@ def _gaps_ahead(
     wall_gap = jnp.where(returned[None], _rectangle_gap(robot, points), 1e3) - STATIC_MARGIN
     person_gap = _rectangle_gap(robot, discs) - tracks.radius[None] - PERSON_MARGIN
     person_gap = jnp.where(tracks.valid[None], person_gap, 1e3)
-    return jnp.concatenate([wall_gap, person_gap], axis=1), lengths
+    disc_x, disc_radius = footprint_discs(robot, config.footprint_discs)
+    facing = jnp.stack([jnp.cos(poses[:, 2]), jnp.sin(poses[:, 2])], axis=-1)
+    centres = poses[:, None, :2] + jnp.asarray(disc_x)[None, :, None] * facing[:, None]
+    # half a cell is the map's own rounding; the discs reach over the hull on top of it
+    map_gap = sample(clearance, centres) - disc_radius + 0.5 * clearance.resolution
+    return jnp.concatenate([wall_gap, person_gap, map_gap], axis=1), lengths
 
 
 def _free_distance(gap: Float[Array, "C P"], lengths: Float[Array, "C"]) -> Float[Array, ""]:

@@ -34,7 +34,9 @@ def admissible(robot: RobotConfig, twist: Float[Array, "2"]) -> Float[Array, "2"
 def limit_acceleration(robot: RobotConfig, twist_dot: Float[Array, "2"]) -> Float[Array, "2"]:
     """Scale (v̇, ω̇) down, direction kept, until wheels and body can do it."""
     wheel = jnp.abs(twist_dot[0]) + robot.wheel_base / 2 * jnp.abs(twist_dot[1])
-    excess = jnp.maximum(wheel / robot.wheel_acceleration, jnp.abs(twist_dot[1]) / robot.yaw_acceleration)
+    excess = jnp.maximum(
+        wheel / robot.wheel_acceleration, jnp.abs(twist_dot[1]) / robot.yaw_acceleration
+    )
     return twist_dot / jnp.maximum(excess, 1.0)
 
 

@@ -26,6 +26,8 @@ from astro_jax.types import RouteField, SmoothGrid
 
 CRUISE = 0.9
 """Fraction of the top speed at which routes are timed: nobody drives flat out at home."""
+PASSING_MARGIN = 0.04
+"""Room beside the hull on either side, m."""
 SLOWEST = 0.2
 """Fraction of the cruising speed right beside a wall."""
 COMFORT = 0.4
@@ -73,9 +75,13 @@ def components(passable: Bool[np.ndarray, "H W"]) -> Int[np.ndarray, "H W"]:
     return labels
 
 
-def inscribed_radius(robot: RobotConfig) -> float:
-    """Radius of the largest disc within the footprint, m."""
-    return 0.5 * min(robot.length, robot.width)
+def passing_radius(robot: RobotConfig) -> float:
+    """Half the width of the narrowest gap that the robot is sent through, m.
+
+    The largest disc within the footprint, and room on either side for the errors of map
+    and pose: a gap of the hull's own width is a way on paper only.
+    """
+    return 0.5 * min(robot.length, robot.width) + PASSING_MARGIN
 
 
 def circumscribed_radius(robot: RobotConfig) -> float:
@@ -96,7 +102,7 @@ def solve_field(
       house_map: where the cells lie.
       blocked: the cells to avoid, usually ``house_map.blocked`` plus closed doors.
       goal_map: (x, y, yaw), m and rad.
-      robot: its inscribed radius inflates the walls, its speed gives the seconds.
+      robot: its passing radius inflates the walls, its speed gives the seconds.
       slowest: fraction of the speed beside walls; 1 gives shortest paths, not routes.
 
     Raises:
@@ -106,7 +112,7 @@ def solve_field(
         house_map,
         blocked,
         goal_map,
-        radius=inscribed_radius(robot),
+        radius=passing_radius(robot),
         approach=circumscribed_radius(robot),
         speed=CRUISE * robot.speed,
         slowest=slowest,
@@ -203,7 +209,7 @@ def check_query(
 
     Args:
       house_map: the floor plan.
-      robot: its footprint at either end, its inscribed radius between them.
+      robot: its footprint at either end, its passing radius between them.
       start: (x, y, yaw), m and rad.
       goal: (x, y, yaw), m and rad.
       blocked: instead of ``house_map.blocked``, for example with doors closed.
@@ -221,7 +227,7 @@ def check_query(
             expected = f"a free place for a footprint of {robot.length} x {robot.width} m"
             raise InputError(field, _shown(pose), expected, house_map.name)
 
-    f = traversal_speed(blocked, house_map.resolution, inscribed_radius(robot))
+    f = traversal_speed(blocked, house_map.resolution, passing_radius(robot))
     reach = circumscribed_radius(robot) / house_map.resolution
     ends = [_beside(blocked, *cell, reach) for cell in (start_cell, goal_cell)]
     labels = components((f > 0.0) | ends[0] | ends[1])

@@ -20,7 +20,7 @@ from astro_jax.route.field import (
     components,
     disc_field,
     guide_path,
-    inscribed_radius,
+    passing_radius,
     path_length,
     reachable,
     solve_field,
@@ -140,7 +140,7 @@ def random_query(
     """
     blocked = house_map.blocked if blocked is None else blocked
     rng = np.random.default_rng(seed)
-    radius = inscribed_radius(robot)
+    radius = passing_radius(robot)
     places = _places(house_map, blocked, radius, clearance)
     for _ in range(_TRIES):
         start = places[rng.integers(len(places))]

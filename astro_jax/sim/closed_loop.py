@@ -9,7 +9,14 @@ import numpy as np
 
 from astro_jax.config import Latency, PlannerConfig, PlannerParams, RobotConfig
 from astro_jax.route.planner import Route, revise
-from astro_jax.sim.episode import CycleLog, SimState, TickLog, run_cycles, start_episode
+from astro_jax.sim.episode import (
+    AFTER_ARRIVAL,
+    CycleLog,
+    SimState,
+    TickLog,
+    run_cycles,
+    start_episode,
+)
 from astro_jax.sim.scene import Scene
 
 SEGMENT = 1.0
@@ -73,7 +80,7 @@ def drive(
         tick_logs.append(jax.device_get(ticks))
         on_segment(state)
         arrived = np.atleast_1d(np.asarray(state.arrived_at))
-        if np.all(np.asarray(state.time) > arrived + 1.0 - 1e-6):
+        if np.all(np.asarray(state.time) > arrived + AFTER_ARRIVAL - 1e-6):
             break
         revised = _revise_all(routes, state, batch)
         if any(new is not old for new, old in zip(revised, routes, strict=True)):
@@ -121,6 +128,6 @@ def _record(which: int | None, logs, tick_logs, state: SimState, route: Route) -
         final = jax.tree.map(lambda x: x[which] if np.ndim(x) else x, final)
     log, ticks = join(logs, 1), join(tick_logs, 2)
     arrived_at = float(final.arrived_at)
-    log = jax.tree.map(lambda x: x[log.time <= arrived_at + 1.0], log)
-    ticks = jax.tree.map(lambda x: x[ticks.time <= arrived_at + 1.0], ticks)
+    log = jax.tree.map(lambda x: x[log.time <= arrived_at + AFTER_ARRIVAL], log)
+    ticks = jax.tree.map(lambda x: x[ticks.time <= arrived_at + AFTER_ARRIVAL], ticks)
     return Episode(log=log, ticks=ticks, final=final, route=route, arrived_at=arrived_at)

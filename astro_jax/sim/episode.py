@@ -36,6 +36,8 @@ MEMORY_TICKS = 64
 SCAN_STEPS, GATE_SCAN_STEPS = 72, 40
 POSE_NOISE = (0.004, 0.004, 0.003)
 """Standard deviation of a measured pose: m, m, rad."""
+AFTER_ARRIVAL = 1.0
+"""An episode ends this long after the goal was reached, s."""
 ARRIVAL_DISTANCE, ARRIVAL_ANGLE, ARRIVAL_SPEED = 0.20, 0.30, 0.05
 
 
@@ -92,9 +94,7 @@ class TickLog:
     contacts: Int[Array, "*batch"]
 
 
-def start_episode(
-    robot: RobotConfig, config: PlannerConfig, scene: Scene, key: Array
-) -> SimState:
+def start_episode(robot: RobotConfig, config: PlannerConfig, scene: Scene, key: Array) -> SimState:
     """Everything at rest at the scene's start."""
     key, key_robot, key_gain = jax.random.split(key, 3)
     people = initial_walkers(scene)
@@ -142,13 +142,9 @@ def _think(robot, config, params, latency, scene, field, state: SimState):
     key, key_scan, key_pose, key_people = jax.random.split(state.key, 4)
     pose, people_xy = _recall(config, state, latency.sensor)
     snapshot = Snapshot(
-        scan=take_scan(
-            robot.sensor, scene, pose, people_xy, latency.sensor, key_scan, SCAN_STEPS
-        ),
+        scan=take_scan(robot.sensor, scene, pose, people_xy, latency.sensor, key_scan, SCAN_STEPS),
         odometry=_measure_pose(pose, latency.sensor, key_pose),
-        detections=detect_people(
-            robot.sensor, scene, pose, people_xy, latency.sensor, key_people
-        ),
+        detections=detect_people(robot.sensor, scene, pose, people_xy, latency.sensor, key_people),
     )
     brain, world, diagnostics = navigator.think(
         robot, config, params, latency, state.robot, scene.house, field, snapshot
@@ -210,7 +206,13 @@ def _physics(robot, config, latency, scene: Scene, state: SimState) -> SimState:
     touch_cells = window_for(robot.length, robot.width, 0.05, 0.0)
     gap_cells = window_for(robot.length, robot.width, 0.05, 0.4)
     gap = wall_gap(
-        state.pose, robot.length, robot.width, scene.blocked, scene.origin, scene.resolution, gap_cells
+        state.pose,
+        robot.length,
+        robot.width,
+        scene.blocked,
+        scene.origin,
+        scene.resolution,
+        gap_cells,
     )
 
     def step(carry, index):
@@ -225,11 +227,17 @@ def _physics(robot, config, latency, scene: Scene, state: SimState) -> SimState:
         pose = pose + PHYSICS_STEP * move
         after = (index + 1).astype(jnp.float32) * PHYSICS_STEP
         touched = touches_wall(
-            pose, robot.length, robot.width, scene.blocked, scene.origin, scene.resolution, touch_cells
+            pose,
+            robot.length,
+            robot.width,
+            scene.blocked,
+            scene.origin,
+            scene.resolution,
+            touch_cells,
         )
         # the exact gap is measured once per tick; between, contact is what counts
         wall = jnp.where(touched, 0.0, jnp.where(index == 0, jnp.maximum(gap, 1e-3), jnp.inf))
-        contacts = update_contacts(
+        judged = update_contacts(
             contacts,
             state.time + after,
             pose,
@@ -242,6 +250,9 @@ def _physics(robot, config, latency, scene: Scene, state: SimState) -> SimState:
             valid=scene.present,
             wall=wall,
         )
+        # a batch runs on until all have arrived; an episode that is over is judged no more
+        over = state.time > state.arrived_at + AFTER_ARRIVAL
+        contacts = jax.tree.map(lambda new, old: jnp.where(over, old, new), judged, contacts)
         return (pose, twist, contacts), None
 
     first = (state.pose, state.twist, state.contacts)

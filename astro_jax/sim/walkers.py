@@ -68,7 +68,12 @@ def walk(
     )
     robot = robot_xy[None]
     force = force + jax.vmap(_push, (0, 0, 0, None, None, None))(
-        people.xy_map, people.velocity_map, scene.radius, robot, jnp.full(1, robot_radius), jnp.ones(1, bool)
+        people.xy_map,
+        people.velocity_map,
+        scene.radius,
+        robot,
+        jnp.full(1, robot_radius),
+        jnp.ones(1, bool),
     )
     force = force + jax.vmap(_wall_push, (None, 0, 0))(scene, people.xy_map, scene.radius)
     velocity = people.velocity_map + dt * jnp.clip(force, -4.0, 4.0)
@@ -120,6 +125,8 @@ def _wall_push(scene: Scene, xy, radius) -> Float[Array, "2"]:
     cell = jnp.round((xy - scene.origin) / scene.resolution).astype(jnp.int32)
     column, row = jnp.clip(cell[0], 1, columns - 2), jnp.clip(cell[1], 1, rows - 2)
     d = scene.distance
-    slope = jnp.stack([d[row, column + 1] - d[row, column - 1], d[row + 1, column] - d[row - 1, column]])
+    slope = jnp.stack(
+        [d[row, column + 1] - d[row, column - 1], d[row + 1, column] - d[row - 1, column]]
+    )
     slope = slope / (2.0 * scene.resolution)
     return WALL_REPULSION * jnp.exp((radius - d[row, column]) / WALL_REACH) * slope

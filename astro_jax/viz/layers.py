@@ -13,7 +13,7 @@ from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection, PolyCollection
 from matplotlib.colors import to_rgba
 
-from astro_jax.route.field import inscribed_radius, wall_distance
+from astro_jax.route.field import passing_radius, wall_distance
 from astro_jax.viz import shapes, style
 from astro_jax.viz.record import EpisodeRecord
 
@@ -83,7 +83,7 @@ def guidance(axes: Axes, record: EpisodeRecord, reach: float) -> Show:
     arrows = LineCollection([], colors=style.GUIDE, linewidths=0.9, zorder=style.ARROWS)
     axes.add_collection(arrows, autolim=False)
     on_map = (record.occupancy < 0) | (record.occupancy >= 50)
-    allowed = wall_distance(on_map, record.resolution) >= inscribed_radius(record.robot)
+    allowed = wall_distance(on_map, record.resolution) >= passing_radius(record.robot)
 
     def show(cycle: int) -> None:
         field = record.route_at(float(record.log.time[cycle]))

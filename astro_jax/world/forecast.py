@@ -16,7 +16,10 @@ MAX_SPEED = 3.0
 
 
 def forecast(
-    tracks: Tracks, walker_noise: Float[Array, ""], ahead: Float[Array, ""], times: Float[Array, "T"]
+    tracks: Tracks,
+    walker_noise: Float[Array, ""],
+    ahead: Float[Array, ""],
+    times: Float[Array, "T"],
 ) -> Forecast:
     """Gaussians at ``times`` after the moment ``ahead`` seconds from now.
 

@@ -13,7 +13,7 @@ from astro_jax.route.field import (
     CRUISE,
     check_query,
     guide_path,
-    inscribed_radius,
+    passing_radius,
     path_length,
     reachable,
     solve_field,
@@ -96,7 +96,7 @@ def test_a_corner_is_rounded_nearly_optimally():
     length = path_length(guide_path(field, start))
 
     # The optimum through open cells: a string wrapped around the inflated corner.
-    shut = traversal_speed(house_map.blocked, RESOLUTION, inscribed_radius(DEFAULT_ROBOT)) == 0.0
+    shut = traversal_speed(house_map.blocked, RESOLUTION, passing_radius(DEFAULT_ROBOT)) == 0.0
     near = np.hypot(x - 3.0, y - 5.0) < 0.6
     corners = centres(house_map)[ndimage.binary_dilation(shut, np.ones((3, 3))) & near]
     optimum = taut_string(np.array(start[:2]), np.array(goal[:2]), corners)
@@ -144,7 +144,7 @@ def test_cost_falls_along_the_guide_path(seed):
     house_map = two_rooms()
     rng = np.random.default_rng(seed)
     house_map.occupancy[rng.uniform(size=house_map.occupancy.shape) < 0.004] = 100
-    radius = inscribed_radius(DEFAULT_ROBOT)
+    radius = passing_radius(DEFAULT_ROBOT)
     free = traversal_speed(house_map.blocked, RESOLUTION, radius) > 0.0
     open_places = centres(house_map)[free]
     goal = open_places[np.argmin(np.hypot(*(open_places - (1.0, 3.0)).T))]
@@ -222,7 +222,7 @@ def test_a_start_beside_the_wall_is_accepted_and_led_away():
     house_map = two_rooms()
     goal = (5.5, 3.0, 0.0)
     start = (2.83, 3.0, math.pi / 2)  # the flank against the wall, within the inflation
-    radius = inscribed_radius(DEFAULT_ROBOT)
+    radius = passing_radius(DEFAULT_ROBOT)
     row, column, _ = house_map.cell_of(start[:2])
     assert traversal_speed(house_map.blocked, RESOLUTION, radius)[row, column] == 0.0
     check_query(house_map, DEFAULT_ROBOT, start, goal)

@@ -12,7 +12,7 @@ from astro_jax.errors import InputError
 from astro_jax.route.field import (
     check_query,
     guide_path,
-    inscribed_radius,
+    passing_radius,
     path_length,
     reachable,
     solve_field,
@@ -60,7 +60,7 @@ def test_the_picture_is_what_the_script_draws(scene):
 
 
 def test_every_room_stays_reachable_with_any_one_door_closed(scene, flat):
-    radius = inscribed_radius(DEFAULT_ROBOT)
+    radius = passing_radius(DEFAULT_ROBOT)
     for shut in scene.doors:
         doors = [Door(name=shut.name, rectangle=shut.rectangle, closed=True)]
         blocked = truth_blocked(flat, doors)
@@ -70,7 +70,7 @@ def test_every_room_stays_reachable_with_any_one_door_closed(scene, flat):
 
 
 def test_doors_are_open_on_the_map_and_shut_tight_in_truth(scene, flat):
-    radius = inscribed_radius(DEFAULT_ROBOT)
+    radius = passing_radius(DEFAULT_ROBOT)
     all_shut = [Door(name=d.name, rectangle=d.rectangle, closed=True) for d in scene.doors]
     blocked = truth_blocked(flat, all_shut)
     for door in scene.doors:
