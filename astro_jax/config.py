@@ -163,9 +163,9 @@ class PlannerParams:
     intrusion: float = setting(1.2, 0.0, 1e3)  # per s wholly inside personal space
     personal_space: float = setting(0.55, 0.05, 5.0)  # gap at which it begins, m
     # beliefs
-    wall_noise: float = setting(0.03, 0.005, 1.0)  # σ of the map at rest, m
+    wall_noise: float = setting(0.02, 0.005, 1.0)  # σ of the map at rest, m
     wall_noise_speed: float = setting(0.03, 0.0, 1.0)  # its growth with speed, m per m/s
-    wall_noise_time: float = setting(0.008, 0.0, 1.0)  # its growth along the plan, m/s
+    wall_noise_time: float = setting(0.004, 0.0, 1.0)  # its growth along the plan, m/s
     wall_correlation: float = setting(0.4, 0.02, 10.0)  # length l of the map's error, m
     overlap_rate: float = setting(2.0, 0.0, 100.0)  # hazard while inside, 1/s
     walker_noise: float = setting(0.02, 0.0, 10.0)  # velocity diffusion of people, m²/s³

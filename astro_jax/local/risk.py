@@ -115,9 +115,11 @@ def wall_hazard(
     closing = -jnp.gradient(margin) / dt
     spread = sigma * (speed + 1e-3) / params.wall_correlation
     entry = pdf(margin / sigma) / sigma * _flux(closing, spread)
-    # a robot that starts in contact may leave: only *more* overlap than at first counts
-    inside = cdf(-margin / sigma)
-    overlap = params.overlap_rate * jnp.maximum(inside - inside[0], 0.0)
+    # the flux fades deep inside, where nothing is entered any more.  A robot that starts in
+    # contact may leave: only what is deeper than contact, and deeper than at first, counts
+    at_first = jnp.minimum(margin[0], 0.0)
+    deeper = jnp.maximum(cdf(-margin / sigma) - cdf(-at_first / sigma), 0.0)
+    overlap = params.overlap_rate * deeper
     return entry + overlap, margin
 
 
