@@ -40,7 +40,7 @@ class RobotConfig:
     wheel_base: float = setting(0.22, 0.02, 3.0)  # distance between the wheels, m
     wheel_speed: float = setting(1.0, 0.05, 10.0)  # |v| + wheel_base/2·|ω|, m/s
     wheel_acceleration: float = setting(1.2, 0.1, 50.0)  # m/s²
-    speed: float = setting(0.9, 0.05, 10.0)  # forward, m/s
+    speed: float = setting(0.75, 0.05, 10.0)  # forward, m/s
     reverse_speed: float = setting(0.25, 0.0, 10.0)  # m/s
     yaw_rate: float = setting(1.8, 0.1, 20.0)  # rad/s
     yaw_acceleration: float = setting(4.0, 0.1, 100.0)  # rad/s²
@@ -151,8 +151,9 @@ class PlannerParams:
     )  # within which the goal's own heading counts, m
     approach_radius: float = setting(0.8, 0.05, 5.0)  # within which facing the goal counts, m
     # harm, in seconds of progress
-    harm_person: float = setting(12.0, 0.0, 1e4)
-    harm_person_speed: float = setting(12.0, 0.0, 1e4)  # per (m/s)² of contact speed
+    harm_person_rest: float = setting(2.0, 0.0, 1e4)  # touched while the robot rests
+    harm_person_moving: float = setting(10.0, 0.0, 1e4)  # more, if it moves
+    harm_person_speed: float = setting(20.0, 0.0, 1e4)  # more, per (m/s)² of its closing speed
     harm_wall: float = setting(3.0, 0.0, 1e4)
     harm_wall_speed: float = setting(6.0, 0.0, 1e4)
     # comfort

@@ -33,13 +33,11 @@ def evaluate(
     )
     # people are sampled more coarsely: the entry rate does not depend on the step
     coarse = _every(motion, config.people_stride)
-    body, contact_speed, gap = body_hazard(robot, params, coarse, world.forecast)
+    body, own_speed, gap = body_hazard(robot, params, coarse, world.forecast)
     body = _refine(body, config.people_stride)
 
     # each contact harms by its own hazard: after one with a person a wall still hurts
-    severity = _refine(
-        params.harm_person + params.harm_person_speed * contact_speed**2, config.people_stride
-    )
+    severity = _refine(person_harm(params, coarse, own_speed), config.people_stride)
     of_wall = params.harm_wall + params.harm_wall_speed * motion.twist[:, 0] ** 2
     severity = jnp.concatenate([severity, of_wall[:, None]], axis=1)
     hazard = jnp.concatenate([body, wall[:, None]], axis=1)
@@ -79,6 +77,21 @@ def total(params: PlannerParams, terms: CostTerms) -> Float[Array, "*batch"]:
         + params.reversing * terms.reversing
         + params.intrusion * terms.intrusion
     )
+
+
+def person_harm(
+    params: PlannerParams, motion: Motion, own_speed: Float[Array, "T M"]
+) -> Float[Array, "T M"]:
+    """What touching a person costs, by the robot's own part in it (s of progress).
+
+    A robot that is run into while it rests does little harm; one that moves is at fault; one
+    that drives into somebody harms with the square of its closing speed.  Counting the
+    walker's speed as well made stopping look as bad as pushing past: the robot did not brake.
+    """
+    speed = motion.twist[:, 0] ** 2 + (0.2 * motion.twist[:, 1]) ** 2
+    moving = speed / (speed + 0.15**2)
+    at_fault = params.harm_person_moving * moving[:, None]
+    return params.harm_person_rest + at_fault + params.harm_person_speed * own_speed**2
 
 
 def remaining(

@@ -46,7 +46,7 @@ def _flux(u, q):
 def body_hazard(
     robot: RobotConfig, params: PlannerParams, motion: Motion, bodies: Forecast
 ) -> tuple[Float[Array, "T M"], Float[Array, "T M"], Float[Array, "T M"]]:
-    """Hazard (1/s), contact speed (m/s) and mean gap (m) for every body over time.
+    """Hazard (1/s), the robot's own closing speed (m/s) and mean gap (m), per body over time.
 
     The bodies' discs meet the robot's rectangle; along the line n between the centres the
     rectangle is replaced by its supporting half-plane at distance
@@ -86,7 +86,8 @@ def body_hazard(
     inside = cdf(-gap / sigma) * across_line
     overlap = params.overlap_rate * jnp.minimum(inside, inside[:1])
     hazard = jnp.where(bodies.valid[None], entry + overlap, 0.0)
-    return hazard, jnp.maximum(closing, 0.0), jnp.where(bodies.valid[None], gap, 1e3)
+    own = swing + jnp.sum(robot_velocity * towards, axis=-1)
+    return hazard, jnp.maximum(own, 0.0), jnp.where(bodies.valid[None], gap, 1e3)
 
 
 def wall_hazard(

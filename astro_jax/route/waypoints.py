@@ -128,7 +128,7 @@ def random_query(
     min_length: float = 4.0,
     *,
     blocked: Bool[np.ndarray, "H W"] | None = None,
-    clearance: float = 0.3,
+    clearance: float = 0.4,
 ) -> tuple[Float[np.ndarray, "3"], Float[np.ndarray, "3"]]:
     """A start and a goal, (x, y, yaw) in m and rad, at least ``min_length`` metres apart.
 

@@ -16,7 +16,7 @@ RELAXATION = 0.5
 """Time in which a person takes up the wanted velocity, s."""
 LEASH = 0.6
 """The point waits for a person who is further behind than this, m."""
-REPULSION, REACH = 5.0, 0.25
+REPULSION, REACH = 4.0, 0.35
 """Strength (m/s²) and range (m) of the repulsion by others: a person who wants to walk on
 at 1 m/s comes to rest about .25 m from what stands in the way."""
 KEEP_RIGHT = 0.35
