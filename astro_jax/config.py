@@ -160,7 +160,7 @@ class PlannerParams:
     acceleration: float = setting(0.25, 0.0, 1e3)  # per (m/s²)²·s
     turning: float = setting(0.06, 0.0, 1e3)  # per (rad/s²)²·s
     lateral: float = setting(0.25, 0.0, 1e3)  # per (m/s²)²·s
-    reversing: float = setting(1.0, 0.0, 1e3)  # per m driven backwards
+    reversing: float = setting(0.6, 0.0, 1e3)  # per m driven backwards
     intrusion: float = setting(1.2, 0.0, 1e3)  # per s wholly inside personal space
     personal_space: float = setting(0.55, 0.05, 5.0)  # gap at which it begins, m
     # beliefs

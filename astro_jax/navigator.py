@@ -15,8 +15,8 @@ from astro_jax.body.screen import ScreenState, initial_screen, intent, move_scre
 from astro_jax.config import Latency, PlannerConfig, PlannerParams, RobotConfig
 from astro_jax.geometry import to_frame
 from astro_jax.local.planner import basis_of, initial_state, plan
-from astro_jax.robot.drive import limit_acceleration
 from astro_jax.reactive.gate import GateState, initial_gate, react, upcoming_twists
+from astro_jax.robot.drive import limit_acceleration
 from astro_jax.types import (
     Diagnostics,
     Grid,

@@ -14,7 +14,8 @@ from jaxtyping import Array, Float
 from scipy.stats import qmc
 
 from astro_jax.config import PlannerConfig, PlannerParams, RobotConfig
-from astro_jax.geometry import heading, safe_norm, sample, to_frame
+from astro_jax.geometry import safe_norm, sample, to_frame
+from astro_jax.local.objective import parking_direction
 from astro_jax.robot import drive
 from astro_jax.robot.splines import SplineBasis
 from astro_jax.types import RouteField, WorldAtEffect
@@ -119,9 +120,8 @@ def guided(
 
     def wanted_direction(pose, distance):
         downhill = -slope(pose[:2])
-        near = distance / params.heading_radius
-        at_goal = jnp.exp(-0.5 * near**2) * heading(field.goal_map[2])
-        return jnp.minimum(near, 10.0) * downhill / safe_norm(downhill, 1e-3) + at_goal
+        along = jnp.minimum(distance, 1.0) * downhill / safe_norm(downhill, 1e-3)
+        return parking_direction(params, along, field.goal_map[2])
 
     def rollout(speed, gain):
         def step(carry, _):

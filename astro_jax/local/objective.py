@@ -100,18 +100,30 @@ def remaining(
     """P: seconds still to go, with the turns that the goal's pose still asks for.
 
     P = V + w·n(r)·(1 − cos(ψ − ψ*)).  Near the goal (n = exp(−r²/2R²)) the robot should face
-    the goal, and at the goal the goal's heading: ψ* is the direction of (g − p)/ρ + e^(−r²/2ρ²)·ĝ.
-    Without it a robot that stands a little off, facing the right way, would stay there: no
-    short move makes V smaller.
+    it, and within about ρ of it the goal's own heading; ψ* is ``parking_direction``.
+    Without this term a robot that stands a little off, facing the right way, would stay
+    there: no short move makes V smaller.
     """
     to_goal = field.goal_map[None, :2] - pose_map[:, :2]
     square = jnp.sum(to_goal**2, axis=-1)
-    at_goal = jnp.exp(-0.5 * square / params.heading_radius**2)
-    wanted = to_goal / params.heading_radius + at_goal[:, None] * heading(field.goal_map[2])[None]
+    wanted = parking_direction(params, to_goal, field.goal_map[2])
     facing = jnp.sum(heading(pose_map[:, 2]) * wanted, axis=-1) / safe_norm(wanted, 1e-3)
     near = jnp.exp(-0.5 * square / params.approach_radius**2)
     turning = params.heading_weight * near * (1.0 - facing)
     return sample(field.cost_to_go, pose_map[:, :2]) + turning
+
+
+def parking_direction(
+    params: PlannerParams, to_goal: Float[Array, "*n 2"], goal_yaw: Float[Array, ""]
+) -> Float[Array, "*n 2"]:
+    """Where to face, not normalised: (r/ρ)³·(g − p)/r + exp(−r²/2ρ²)·ĝ.
+
+    The cube keeps the change-over at about ρ: with (r/ρ)¹ the two pulls cancelled well inside,
+    and robots that had come from the far side stood there facing sideways.
+    """
+    square = jnp.sum(to_goal**2, axis=-1, keepdims=True) / params.heading_radius**2
+    final = heading(jnp.broadcast_to(goal_yaw, to_goal.shape[:-1]))
+    return square * to_goal / params.heading_radius + jnp.exp(-0.5 * square) * final
 
 
 def _every(motion: Motion, stride: int) -> Motion:

@@ -173,8 +173,8 @@ def _gaps_ahead(
     """Gaps (m, margins taken off) to everything at poses along the plan, and path lengths.
 
     The planned twists ahead are integrated from where the robot is, and the footprint is
-    held against every scan point, every person's predicted disc and the local map.  Lengths are metres of
-    ``path_speed`` travelled before each pose.
+    held against every scan point, every person's predicted disc and the local map.  Lengths
+    are metres of ``path_speed`` travelled before each pose.
     """
     step = LOOK_AHEAD_TICKS * config.gate_period
     ahead = phase + step * jnp.arange(CHECKS, dtype=jnp.float32)

@@ -1,6 +1,7 @@
 """Drive whole episodes: device segments of a second, the route layer in between.  [host]"""
 
 import dataclasses
+import operator
 from collections.abc import Callable, Sequence
 
 import jax
@@ -103,9 +104,10 @@ def _revise_all(routes: list[Route], state: SimState, batch: int) -> list[Route]
     if batch == 1:
         return [revise(routes[0], local_map, pose)]
     arrived = np.isfinite(np.asarray(state.arrived_at))
+    own_maps = [jax.tree.map(operator.itemgetter(k), local_map) for k in range(batch)]
     return [
-        route if arrived[k] else revise(route, jax.tree.map(lambda x: x[k], local_map), pose[k])
-        for k, route in enumerate(routes)
+        route if done else revise(route, own, at)
+        for route, done, own, at in zip(routes, arrived, own_maps, pose, strict=True)
     ]
 
 
