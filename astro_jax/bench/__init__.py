@@ -1,0 +1,1 @@
+"""Measurements: every ``astro-jax bench NAME`` writes one report of one format.    [host]"""
