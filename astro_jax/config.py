@@ -145,9 +145,8 @@ class PlannerParams:
 
     # time preference and progress
     patience: float = setting(4.0, 0.2, 100.0)  # τ of γ(t) = exp(−t/τ), s
-    heading_weight: float = setting(0.6, 0.0, 10.0)  # s per 1 − cos(heading error)
-    heading_radius: float = setting(0.25, 0.02, 5.0)  # where the goal's heading counts, m
-    approach_radius: float = setting(0.8, 0.05, 5.0)  # where facing the goal counts, m
+    heading_weight: float = setting(0.4, 0.0, 10.0)  # s per 1 − cos(heading error)
+    heading_radius: float = setting(0.15, 0.02, 5.0)  # where the goal's heading counts, m
     # harm, in seconds of progress
     harm_person_rest: float = setting(2.0, 0.0, 1e4)  # touched while the robot rests
     harm_person_moving: float = setting(10.0, 0.0, 1e4)  # more, if it moves

@@ -14,8 +14,7 @@ from jaxtyping import Array, Float
 from scipy.stats import qmc
 
 from astro_jax.config import PlannerConfig, PlannerParams, RobotConfig
-from astro_jax.geometry import safe_norm, sample, to_frame
-from astro_jax.local.objective import parking_direction
+from astro_jax.geometry import heading, safe_norm, sample, to_frame
 from astro_jax.robot import drive
 from astro_jax.robot.splines import SplineBasis
 from astro_jax.types import RouteField, WorldAtEffect
@@ -120,8 +119,10 @@ def guided(
 
     def wanted_direction(pose, distance):
         downhill = -slope(pose[:2])
-        along = jnp.minimum(distance, 1.0) * downhill / safe_norm(downhill, 1e-3)
-        return parking_direction(params, along, field.goal_map[2])
+        near = distance / params.heading_radius
+        final = jnp.exp(-0.5 * near**2) * heading(field.goal_map[2])
+        # the cube keeps the change-over at the radius itself
+        return jnp.minimum(near, 10.0) ** 3 * downhill / safe_norm(downhill, 1e-3) + final
 
     def rollout(speed, gain):
         def step(carry, _):

@@ -2,17 +2,18 @@
 
     J = −∫ S(t) γ(t) (−Ṗ) dt + Σ_i ∫ (−Ṡ_i) harm_i dt + ∫ comfort dt
 
-P is the route layer's cost-to-go (s) plus the heading still to be turned near the goal, S
-the probability of having touched nothing, S_i that of not having touched i, γ(t) = exp(−t/τ) the time preference: progress later is worth
-less, or the robot would dither near the goal for ever.  Where risk is low the robot simply
-makes progress; where it is high, progress counts for nothing and only harm matters.
+P is the route layer's cost-to-go (s) plus the final turn, S the probability of having
+touched nothing, S_i that of not having touched i, γ(t) = exp(−t/τ) the time preference:
+progress later is worth less, or the robot would dither near the goal for ever.  Where risk
+is low the robot simply makes progress; where it is high, progress counts for nothing and
+only harm matters.
 """
 
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from astro_jax.config import PlannerConfig, PlannerParams, RobotConfig
-from astro_jax.geometry import heading, safe_norm, sample
+from astro_jax.geometry import sample
 from astro_jax.local.risk import body_hazard, unharmed, wall_hazard
 from astro_jax.robot.drive import footprint_discs
 from astro_jax.types import CostTerms, Motion, RouteField, WorldAtEffect
@@ -97,33 +98,17 @@ def person_harm(
 def remaining(
     params: PlannerParams, field: RouteField, pose_map: Float[Array, "T 3"]
 ) -> Float[Array, "T"]:
-    """P: seconds still to go, with the turns that the goal's pose still asks for.
+    """P: seconds still to go, with the final turn.
 
-    P = V + w·n(r)·(1 − cos(ψ − ψ*)).  Near the goal (n = exp(−r²/2R²)) the robot should face
-    it, and within about ρ of it the goal's own heading; ψ* is ``parking_direction``.
-    Without this term a robot that stands a little off, facing the right way, would stay
-    there: no short move makes V smaller.
+    P = V + w·exp(−r²/2ρ²)·(1 − cos(ψ − ψ_goal)).  A robot that comes with the wrong heading
+    has to climb 2w at most; the horizon sees the turn behind it.  (Asking it to face the goal
+    from afar, blended into the final heading, made places where the two cancel: robots that
+    had overshot stood there for ever, facing sideways.)
     """
-    to_goal = field.goal_map[None, :2] - pose_map[:, :2]
-    square = jnp.sum(to_goal**2, axis=-1)
-    wanted = parking_direction(params, to_goal, field.goal_map[2])
-    facing = jnp.sum(heading(pose_map[:, 2]) * wanted, axis=-1) / safe_norm(wanted, 1e-3)
-    near = jnp.exp(-0.5 * square / params.approach_radius**2)
-    turning = params.heading_weight * near * (1.0 - facing)
-    return sample(field.cost_to_go, pose_map[:, :2]) + turning
-
-
-def parking_direction(
-    params: PlannerParams, to_goal: Float[Array, "*n 2"], goal_yaw: Float[Array, ""]
-) -> Float[Array, "*n 2"]:
-    """Where to face, not normalised: (r/ρ)³·(g − p)/r + exp(−r²/2ρ²)·ĝ.
-
-    The cube keeps the change-over at about ρ: with (r/ρ)¹ the two pulls cancelled well inside,
-    and robots that had come from the far side stood there facing sideways.
-    """
-    square = jnp.sum(to_goal**2, axis=-1, keepdims=True) / params.heading_radius**2
-    final = heading(jnp.broadcast_to(goal_yaw, to_goal.shape[:-1]))
-    return square * to_goal / params.heading_radius + jnp.exp(-0.5 * square) * final
+    square = jnp.sum((pose_map[:, :2] - field.goal_map[None, :2]) ** 2, axis=-1)
+    at_goal = jnp.exp(-0.5 * square / params.heading_radius**2)
+    turn = 1.0 - jnp.cos(pose_map[:, 2] - field.goal_map[2])
+    return sample(field.cost_to_go, pose_map[:, :2]) + params.heading_weight * at_goal * turn
 
 
 def _every(motion: Motion, stride: int) -> Motion:

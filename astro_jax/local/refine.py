@@ -57,7 +57,7 @@ def refine(
     gradient_of = jax.grad(lambda x: judge(x.reshape(start.shape))[0])
 
     def step(carry, index):
-        x, cost, best, last_x, last_gradient, curvature, bad = carry
+        x, _, _, last_x, last_gradient, curvature, bad = carry
         gradient = gradient_of(x)
         finite = jnp.all(jnp.isfinite(gradient))
         gradient = jnp.where(finite, gradient, 0.0)

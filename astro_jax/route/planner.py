@@ -40,6 +40,11 @@ class Route:
     failure: UnreachableError | None = None
     """Why the last search found no way; ``field`` is then the last one that did."""
 
+    def to_go(self, pose_map: npt.ArrayLike) -> float:
+        """Seconds of way left from a pose, by the field's nearest cell."""
+        row, column, _ = self.house_map.cell_of(np.asarray(pose_map)[:2])
+        return float(np.asarray(self.field.cost_to_go.table)[row, column, 0])
+
 
 def plan_route(
     house_map: HouseMap, robot: RobotConfig, start: npt.ArrayLike, goal: npt.ArrayLike

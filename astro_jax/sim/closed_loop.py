@@ -2,6 +2,7 @@
 
 import dataclasses
 import operator
+import time
 from collections.abc import Callable, Sequence
 
 import jax
@@ -33,9 +34,19 @@ class Episode:
     ticks: TickLog
     """A leading axis of gate ticks."""
     final: SimState
-    route: Route
+    routes: tuple[tuple[float, Route], ...]
+    """(Time from which it guided, route), oldest first."""
     arrived_at: float
     """Seconds until the goal was reached, inf if it was not."""
+    compile_seconds: float
+    """Of the whole batch, as are the next two."""
+    run_seconds: float
+    recompiles: int
+
+    @property
+    def route(self) -> Route:
+        """The last one."""
+        return self.routes[-1][1]
 
 
 def drive(
@@ -70,25 +81,34 @@ def drive(
         advance = jax.vmap(advance, (None, None, 0, 0, 0))
     start, advance = jax.jit(start), jax.jit(advance)
 
+    began = time.perf_counter()
     scene, keys = _stacked(scenes), _stacked([jax.random.key(seed) for seed in seeds])
     state = start(scene, keys)
-    routes = list(routes)
-    field = _stacked([route.field for route in routes])
+    field = _stacked([jax.tree.map(jnp.asarray, route.field) for route in routes])
+    advance.lower(latency, params, scene, field, state).compile()
+    compile_seconds = time.perf_counter() - began
+
+    began = time.perf_counter()
+    histories = [[(0.0, route)] for route in routes]
     logs, tick_logs = [], []
     for _ in range(round(seconds / SEGMENT)):
         state, log, ticks = advance(latency, params, scene, field, state)
         logs.append(jax.device_get(log))
         tick_logs.append(jax.device_get(ticks))
         on_segment(state)
+        now = float(np.max(np.asarray(state.time)))
         arrived = np.atleast_1d(np.asarray(state.arrived_at))
-        if np.all(np.asarray(state.time) > arrived + AFTER_ARRIVAL - 1e-6):
+        if np.all(now > arrived + AFTER_ARRIVAL - 1e-6):
             break
-        revised = _revise_all(routes, state, batch)
-        if any(new is not old for new, old in zip(revised, routes, strict=True)):
-            routes = revised
-            field = _stacked([route.field for route in routes])
+        if _revise_all(histories, state, now):
+            field = _stacked(
+                [jax.tree.map(jnp.asarray, history[-1][1].field) for history in histories]
+            )
+    run_seconds = time.perf_counter() - began
+    timing = (compile_seconds, run_seconds, advance._cache_size() - 1)
     return [
-        _record(k if batch > 1 else None, logs, tick_logs, state, routes[k]) for k in range(batch)
+        _record(k if batch > 1 else None, logs, tick_logs, state, histories[k], timing)
+        for k in range(batch)
     ]
 
 
@@ -99,19 +119,27 @@ def _stacked(trees):
     return jax.tree.map(lambda *leaves: jnp.stack(leaves), *trees)
 
 
-def _revise_all(routes: list[Route], state: SimState, batch: int) -> list[Route]:
-    local_map, pose = jax.device_get((state.robot.local_map, state.pose))
-    if batch == 1:
-        return [revise(routes[0], local_map, pose)]
-    arrived = np.isfinite(np.asarray(state.arrived_at))
-    own_maps = [jax.tree.map(operator.itemgetter(k), local_map) for k in range(batch)]
-    return [
-        route if done else revise(route, own, at)
-        for route, done, own, at in zip(routes, arrived, own_maps, pose, strict=True)
-    ]
+def _revise_all(histories: list[list[tuple[float, Route]]], state: SimState, now: float) -> bool:
+    """Let every route see its robot's map; whether any of them changed."""
+    local_map, pose, arrived_at = jax.device_get(
+        (state.robot.local_map, state.pose, state.arrived_at)
+    )
+    changed = False
+    for k, history in enumerate(histories):
+        own = local_map, pose, arrived_at
+        if len(histories) > 1:
+            own = jax.tree.map(operator.itemgetter(k), own)
+        own_map, own_pose, own_arrived_at = own
+        if np.isfinite(own_arrived_at):
+            continue
+        revised = revise(history[-1][1], own_map, own_pose)
+        if revised is not history[-1][1]:
+            history.append((now, revised))
+            changed = True
+    return changed
 
 
-def _record(which: int | None, logs, tick_logs, state: SimState, route: Route) -> Episode:
+def _record(which: int | None, logs, tick_logs, state: SimState, history, timing) -> Episode:
     def join(parts, axes):
         own = parts if which is None else [jax.tree.map(lambda x: x[which], p) for p in parts]
         joined = jax.tree.map(lambda *x: np.concatenate(x), *own)
@@ -130,6 +158,18 @@ def _record(which: int | None, logs, tick_logs, state: SimState, route: Route) -
         final = jax.tree.map(lambda x: x[which] if np.ndim(x) else x, final)
     log, ticks = join(logs, 1), join(tick_logs, 2)
     arrived_at = float(final.arrived_at)
-    log = jax.tree.map(lambda x: x[log.time <= arrived_at + AFTER_ARRIVAL], log)
-    ticks = jax.tree.map(lambda x: x[ticks.time <= arrived_at + AFTER_ARRIVAL], ticks)
-    return Episode(log=log, ticks=ticks, final=final, route=route, arrived_at=arrived_at)
+    per_cycle = len(ticks.time) // len(log.time)
+    kept = int(np.count_nonzero(log.time < arrived_at + AFTER_ARRIVAL))
+    log = jax.tree.map(lambda x: x[:kept], log)
+    ticks = jax.tree.map(lambda x: x[: kept * per_cycle], ticks)
+    compile_seconds, run_seconds, recompiles = timing
+    return Episode(
+        log=log,
+        ticks=ticks,
+        final=final,
+        routes=tuple(history),
+        arrived_at=arrived_at,
+        compile_seconds=compile_seconds,
+        run_seconds=run_seconds,
+        recompiles=recompiles,
+    )

@@ -46,6 +46,8 @@ class SimState:
     """The true world and the robot in it."""
 
     time: Float[Array, "*batch"]
+    """``tick`` gate periods, s: a sum of float32 steps would drift."""
+    tick: Int[Array, "*batch"]
     pose: Float[Array, "*batch 3"]
     twist: Float[Array, "*batch 2"]
     wheel_gain: Float[Array, "*batch 2"]
@@ -103,6 +105,7 @@ def start_episode(robot: RobotConfig, config: PlannerConfig, scene: Scene, key: 
     gain = 1.0 + 0.02 * jax.random.truncated_normal(key_gain, -2.0, 2.0, (2,))
     return SimState(
         time=jnp.float32(0.0),
+        tick=jnp.int32(0),
         pose=scene.start_map,
         twist=jnp.zeros(2),
         wheel_gain=gain,
@@ -139,13 +142,7 @@ def run_cycles(
 
 
 def _think(robot, config, params, latency, scene, field, state: SimState):
-    key, key_scan, key_pose, key_people = jax.random.split(state.key, 4)
-    pose, people_xy = _recall(config, state, latency.sensor)
-    snapshot = Snapshot(
-        scan=take_scan(robot.sensor, scene, pose, people_xy, latency.sensor, key_scan, SCAN_STEPS),
-        odometry=_measure_pose(pose, latency.sensor, key_pose),
-        detections=detect_people(robot.sensor, scene, pose, people_xy, latency.sensor, key_people),
-    )
+    snapshot, key = observe(robot, config, latency, scene, state)
     brain, world, diagnostics = navigator.think(
         robot, config, params, latency, state.robot, scene.house, field, snapshot
     )
@@ -163,6 +160,21 @@ def _think(robot, config, params, latency, scene, field, state: SimState):
         diagnostics=diagnostics,
     )
     return dataclasses.replace(state, robot=brain, key=key), log
+
+
+def observe(
+    robot: RobotConfig, config: PlannerConfig, latency: Latency, scene: Scene, state: SimState
+) -> tuple[Snapshot, Array]:
+    """What the robot's sensors deliver now, late and noisy; and the next random key."""
+    key, key_scan, key_pose, key_people = jax.random.split(state.key, 4)
+    age = latency.sensor
+    pose, people_xy = _recall(config, state, age)
+    snapshot = Snapshot(
+        scan=take_scan(robot.sensor, scene, pose, people_xy, age, key_scan, SCAN_STEPS),
+        odometry=_measure_pose(pose, age, key_pose),
+        detections=detect_people(robot.sensor, scene, pose, people_xy, age, key_people),
+    )
+    return snapshot, key
 
 
 def _act(robot, config, latency, scene, state: SimState):
@@ -257,10 +269,12 @@ def _physics(robot, config, latency, scene: Scene, state: SimState) -> SimState:
 
     first = (state.pose, state.twist, state.contacts)
     (pose, twist, contacts), _ = jax.lax.scan(step, first, jnp.arange(steps))
-    time = state.time + config.gate_period
+    count = state.tick + 1
+    time = count.astype(jnp.float32) * config.gate_period
     return dataclasses.replace(
         state,
         time=time,
+        tick=count,
         pose=pose,
         twist=twist,
         people=people,

@@ -41,7 +41,7 @@ def episode_metrics(
       arrived_at: when the robot reached the goal, +inf if it never did, s.
 
     Returns:
-      ``success`` 1 when it arrived, touched nothing on the way and the episode is not void;
+      ``success`` 1 when it arrived without an at-fault contact and the episode is not void;
       ``timeout`` 1 when it did not arrive; ``void``;
       ``time`` s, ``path_length`` m, ``path_ratio`` (path length over the shortest path),
       ``mean_speed`` m/s (path length over time);
@@ -76,7 +76,7 @@ def episode_metrics(
         "min_clearance_walls": float(counts.min_gap_walls),
     }
     return counted | {
-        "success": float(arrived and not counted["contacts"] and not counted["void"]),
+        "success": float(arrived and not counted["at_fault"] and not counted["void"]),
         "timeout": float(not arrived),
         "time": duration,
         "path_length": path_length,

@@ -8,6 +8,9 @@ from scipy import ndimage
 from astro_jax.types import Grid, pytree
 from astro_jax.world.grid import prior_from_occupancy
 
+ELBOW_ROOM = 1.5
+"""Metres between the robot and people at the start."""
+
 
 @pytree
 class Scene:
@@ -49,14 +52,21 @@ def make_scene(
 ) -> Scene:
     """Assemble a scene with ``n`` ≤ ``capacity`` people at random speeds and phases. [host]
 
-    ``occupancy`` is what the robot is told, ``blocked`` what is true.
+    ``occupancy`` is what the robot is told, ``blocked`` what is true.  Nobody starts within
+    ``ELBOW_ROOM`` of the robot, if their walk allows it.
     """
-    count, points = paths.shape[:2]
+    count, capacity_points = paths.shape[:2]
     random = np.random.default_rng(seed)
-    path = np.zeros((capacity, points, 2), np.float32)
+    path = np.zeros((capacity, capacity_points, 2), np.float32)
     path[:count] = paths
     length = np.full(capacity, 2, np.int32)
     length[:count] = lengths
+    phases = np.zeros(capacity)
+    for k in range(count):
+        draws = random.uniform(0.0, 1.0, 32)
+        points = paths[k, np.round(draws * (lengths[k] - 1)).astype(int)]
+        room = np.hypot(*(points - np.asarray(start)[None, :2]).T)
+        phases[k] = draws[np.argmax(room > min(ELBOW_ROOM, room.max() - 1e-6))]
     distance = ndimage.distance_transform_edt(~np.pad(blocked, 1, constant_values=True))
     return Scene(
         blocked=jnp.asarray(blocked),
@@ -73,7 +83,7 @@ def make_scene(
         path_map=jnp.asarray(path),
         path_length=jnp.asarray(length),
         path_spacing=jnp.float32(spacing),
-        walk_start=jnp.asarray(random.uniform(0.0, 1.0, capacity), jnp.float32),
+        walk_start=jnp.asarray(phases, jnp.float32),
         walk_speed=jnp.asarray(random.uniform(0.5, 1.1, capacity), jnp.float32),
         present=jnp.arange(capacity) < count,
         radius=jnp.full(capacity, 0.22, jnp.float32),

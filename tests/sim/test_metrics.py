@@ -154,13 +154,14 @@ def test_what_follows_the_arrival_does_not_count():
     assert never["frozen"] == pytest.approx(20.0) and never["timeout"] == 1.0
 
 
-def test_success_needs_arrival_and_an_untouched_valid_episode():
+def test_success_needs_arrival_without_fault_in_a_valid_episode():
     run = lambda counts, arrived_at=4.0: metrics.episode_metrics(
         *trace(np.full(201, 0.5)), counts=counts, shortest_path=2.0, arrived_at=arrived_at
     )
     assert run(clean())["success"] == 1.0
     assert run(clean(), math.inf)["success"] == 0.0
-    assert run(clean(contacts=1, passive_violations=1))["success"] == 0.0
+    assert run(clean(contacts=1, passive_violations=1))["success"] == 1.0
+    assert run(clean(contacts=1, passive_violations=1, at_fault=1))["success"] == 0.0
     assert run(clean(void=True))["success"] == 0.0
     hit = run(clean(contacts=3, at_fault=2, passive_violations=2, contact_speed=0.7))
     assert (hit["contacts"], hit["at_fault"], hit["passive_violations"]) == (3.0, 2.0, 2.0)

@@ -1,0 +1,199 @@
+"""The command line: ``astro-jax demo`` and ``astro-jax bench``.                 [host]"""
+
+import dataclasses
+import math
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Literal
+
+import tyro
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from astro_jax.config import (
+    DEFAULT_PLANNER,
+    DEFAULT_ROBOT,
+    PlannerConfig,
+    PlannerParams,
+    RobotConfig,
+)
+from astro_jax.errors import InputError
+from astro_jax.sim.closed_loop import Episode
+from astro_jax.strict_yaml import load_planner, load_robot
+
+Pose = tuple[float, float, float]
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class DemoCommand:
+    """Drive a robot through a home among people; write a film, a picture and figures."""
+
+    map: Path | None = None
+    """map_server YAML to drive on; without it the packaged flat."""
+    start: Annotated[Pose | None, tyro.conf.arg(metavar="X Y YAW")] = None
+    """Where the robot starts (m, m, rad)."""
+    goal: Annotated[Pose | None, tyro.conf.arg(metavar="X Y YAW")] = None
+    """Where it shall go (m, m, rad)."""
+    people: int = 3
+    """How many people walk about."""
+    latency: float = 0.3
+    """Seconds from a photon to a wheel."""
+    robot: Path | None = None
+    """Robot YAML (see configs/robots)."""
+    planner: Path | None = None
+    """Planner YAML (see configs/planner)."""
+    seed: int = 0
+    """Of people, noise and search."""
+    out: Path = Path("out/demo")
+    """Folder for metrics.json, episode.npz, cycle.png and demo.mp4."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class BenchCommand:
+    """Measure something; every bench writes one report of the same format."""
+
+    name: tyro.conf.Positional[Literal["cycle"]]
+    """cycle: the time of one planning cycle, its compilation and its memory."""
+    json: Path | None = None
+    """Where to write the report."""
+    runs: int = 300
+    """Timed calls."""
+    robot: Path | None = None
+    """Robot YAML (see configs/robots)."""
+    planner: Path | None = None
+    """Planner YAML (see configs/planner)."""
+    seed: int = 0
+    """Of the scene."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command: 0 done, 2 unusable input (one line on stderr says what)."""
+    command = tyro.cli(
+        Annotated[DemoCommand, tyro.conf.subcommand("demo")]
+        | Annotated[BenchCommand, tyro.conf.subcommand("bench")],
+        prog="astro-jax",
+        description="Graceful motion among people for home robots.",
+        args=arguments,
+    )
+    try:
+        if isinstance(command, DemoCommand):
+            _demo(command)
+        else:
+            _bench(command)
+    except InputError as error:
+        print(f"astro-jax: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("astro-jax: interrupted", file=sys.stderr)
+        return 130
+    return 0
+
+
+def _demo(command: DemoCommand) -> None:
+    # imported late: --help and bad input should not wait for JAX and Matplotlib
+    robot, planner, params = _configuration(command.robot, command.planner)
+    from astro_jax import demo as demonstration
+
+    demo = demonstration.Demo(
+        robot=robot,
+        planner=planner,
+        params=params,
+        map=command.map,
+        start=command.start,
+        goal=command.goal,
+        people=command.people,
+        latency=command.latency,
+        seed=command.seed,
+    )
+    demonstration.split_latency(command.latency)
+    demonstration.check_writable(command.out)
+    home = demonstration.prepare(demo)
+    console = Console()
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("{task.fields[shown]}"),
+        TimeElapsedColumn(),
+    )
+    whole = home.route.to_go(demo.start if demo.start is not None else home.scene.start_map)
+    with Progress(*columns, console=console) as progress:
+        bar = progress.add_task("compiling", total=whole, shown="")
+
+        def show(state: demonstration.SimState) -> None:
+            left = home.route.to_go(state.pose)
+            speed, time = float(state.twist[0]), float(state.time)
+            shown = f"{time:5.0f} s driven · {speed:.1f} m/s · {left:4.1f} s of way left"
+            progress.update(
+                bar, description="driving", completed=max(whole - left, 0.0), shown=shown
+            )
+
+        episode, report = demonstration.run(demo, home, show)
+        progress.update(bar, description="drawing", completed=whole)
+        film = demonstration.write_results(command.out, demo, home, episode, report)
+        progress.update(bar, description="done")
+    console.print(_demo_table(report.metrics, episode))
+    console.print(f"film and figures: {film.parent} ({film.name}, cycle.png, metrics.json)")
+
+
+def _demo_table(metrics: Mapping[str, float], episode: Episode) -> Table:
+    def milliseconds(name: str) -> str:
+        return f"{metrics[name]:.1f} ms"
+
+    def metres(name: str) -> str:
+        value = metrics[name]
+        return f"{value:.2f} m" if math.isfinite(value) else "nobody near"
+
+    table = Table(show_header=False, title="One drive through the home")
+    if metrics["timeout"]:
+        why = f" ({episode.route.failure})" if episode.route.failure else ""
+        table.add_row("reached the goal", f"no, gave up after {metrics['time']:.0f} s{why}")
+    else:
+        table.add_row("reached the goal", f"yes, after {metrics['time']:.1f} s")
+    table.add_row("path over shortest path", f"{metrics['path_ratio']:.2f}")
+    contacts = f"{metrics['contacts']:.0f}, of these at fault {metrics['at_fault']:.0f}"
+    table.add_row("contacts", contacts)
+    table.add_row("smallest gap to people", metres("min_clearance_people"))
+    table.add_row("smallest gap to walls", metres("min_clearance_walls"))
+    table.add_row("smoothness SPARC (0 is best)", f"{metrics['sparc']:.2f}")
+    table.add_row("RMS jerk", f"{metrics['rms_jerk']:.2f} m/s³")
+    table.add_row("route searches", f"{metrics['searches']:.0f}")
+    planning = f"{milliseconds('plan_median_ms')} / {milliseconds('plan_p99_ms')}"
+    table.add_row("planning time median / p99", planning)
+    table.add_row(
+        "compiled in, driven in", f"{metrics['compile_s']:.0f} s, {metrics['run_s']:.0f} s"
+    )
+    table.add_row("peak memory", f"{metrics['peak_mb']:.0f} MB")
+    return table
+
+
+def _bench(command: BenchCommand) -> None:
+    if command.runs < 1:
+        raise InputError("runs", command.runs, "a number from 1")
+    robot, planner, params = _configuration(command.robot, command.planner)
+    from astro_jax.bench.cycle import bench_cycle
+    from astro_jax.bench.report import write_json
+
+    report = bench_cycle(robot, planner, params, command.runs, command.seed)
+    table = Table(title=f"bench {report.name}", show_header=False)
+    for name, value in report.metrics.items():
+        table.add_row(name, f"{value:.4g}")
+    Console().print(table)
+    if command.json is not None:
+        write_json(command.json, report.as_dict())
+
+
+def _configuration(
+    robot: Path | None, planner: Path | None
+) -> tuple[RobotConfig, PlannerConfig, PlannerParams]:
+    chosen = DEFAULT_ROBOT if robot is None else load_robot(robot)
+    if planner is None:
+        for field, value, expected in DEFAULT_PLANNER.problems(chosen):
+            raise InputError(field, value, expected, str(robot))
+        return chosen, DEFAULT_PLANNER, PlannerParams()
+    return chosen, *load_planner(planner, chosen)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,249 @@
+"""``astro-jax demo``: one robot, one home, people, latency; a film and figures.    [host]"""
+
+import dataclasses
+import os
+import shutil
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from astro_jax.bench.cycle import peak_memory_mb, timed
+from astro_jax.bench.report import Report, write_json
+from astro_jax.config import Latency, PlannerConfig, PlannerParams, RobotConfig
+from astro_jax.errors import InputError
+from astro_jax.home import Home, home_of_map, packaged_home
+from astro_jax.local.planner import initial_state, plan
+from astro_jax.sim.closed_loop import Episode, drive
+from astro_jax.sim.episode import SimState
+from astro_jax.sim.metrics import episode_metrics
+from astro_jax.viz.animation import write_video
+from astro_jax.viz.plots import cycle_figure
+from astro_jax.viz.record import EpisodeRecord
+
+TIME_LIMIT = 120.0
+"""An episode that has not arrived by then is over, s."""
+COMMAND_LATENCY, REACTIVE_SENSOR_LATENCY = 0.1, 0.04
+"""Shares of the whole latency that lie behind the planner and in the gate's own sensing, s."""
+MAX_LATENCY = 0.8
+TIMED_PLANS = 60
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Demo:
+    """What to drive; ``None`` means the packaged scene's choice, or one drawn by the seed."""
+
+    robot: RobotConfig
+    planner: PlannerConfig
+    params: PlannerParams
+    map: Path | None = None
+    start: tuple[float, float, float] | None = None
+    goal: tuple[float, float, float] | None = None
+    people: int = 3
+    latency: float = 0.3
+    seed: int = 0
+
+
+def split_latency(seconds: float) -> Latency:
+    """Divide the time from photon to wheel into sensing and command shares.
+
+    Raises:
+      InputError: it is not from 0 to ``MAX_LATENCY``.
+    """
+    if not 0.0 <= seconds <= MAX_LATENCY:
+        raise InputError("latency", seconds, f"seconds from 0 to {MAX_LATENCY}")
+    command = min(COMMAND_LATENCY, seconds / 3)
+    sensor = seconds - command
+    return Latency(
+        sensor=sensor, reactive_sensor=min(REACTIVE_SENSOR_LATENCY, sensor), command=command
+    )
+
+
+def prepare(demo: Demo) -> Home:
+    """The home that the request describes.
+
+    Raises:
+      InputError: anything about the request is unusable.
+    """
+    if demo.seed < 0:
+        raise InputError("seed", demo.seed, "a number from 0")
+    wishes: dict[str, Any] = {
+        "people": demo.people,
+        "seed": demo.seed,
+        "start": demo.start,
+        "goal": demo.goal,
+    }
+    if demo.map is None:
+        return packaged_home(demo.robot, demo.planner, **wishes)
+    return home_of_map(demo.map, demo.robot, demo.planner, **wishes)
+
+
+def run(
+    demo: Demo, home: Home, on_segment: Callable[[SimState], None] = lambda state: None
+) -> tuple[Episode, Report]:
+    """Drive one episode and measure it."""
+    latency = split_latency(demo.latency)
+    episode = drive(
+        demo.robot,
+        demo.planner,
+        demo.params,
+        latency,
+        [home.scene],
+        [home.route],
+        [demo.seed],
+        TIME_LIMIT,
+        on_segment,
+    )[0]
+    metrics = episode_metrics(
+        episode.ticks.time,
+        episode.ticks.pose_map,
+        episode.ticks.twist,
+        counts=episode.final.contacts,
+        shortest_path=home.shortest_path,
+        arrived_at=episode.arrived_at,
+    )
+    calls = time_plans(demo, episode)
+    report = Report(
+        name="demo",
+        seed=demo.seed,
+        config={
+            "map": str(demo.map or "packaged flat"),
+            "people": demo.people,
+            "latency": demo.latency,
+            "robot": demo.robot,
+            "planner": demo.planner,
+        },
+        metrics={
+            **metrics,
+            "searches": episode.route.searches,
+            "plan_median_ms": 1e3 * float(np.median(calls)),
+            "plan_p99_ms": 1e3 * float(np.percentile(calls, 99)),
+            "compile_s": episode.compile_seconds,
+            "run_s": episode.run_seconds,
+            "recompiles": episode.recompiles,
+            "peak_mb": peak_memory_mb(),
+        },
+    )
+    return episode, report
+
+
+def time_plans(demo: Demo, episode: Episode) -> np.ndarray:
+    """Seconds that planning took, again, on moments of the episode spread over its length."""
+    params = jax.tree.map(jnp.float32, demo.params)
+    field = jax.tree.map(jnp.asarray, episode.route.field)
+    state = initial_state(demo.planner, jax.random.key(demo.seed))
+    jitted = jax.jit(plan, static_argnums=(0, 1))
+    picks = np.linspace(0, len(episode.log.time) - 1, TIMED_PLANS).astype(int)
+    worlds = iter(
+        [jax.tree.map(lambda x: jnp.asarray(x[k]), episode.log.world) for k in picks] * 2  # noqa: B023
+    )
+    first = next(worlds)
+    jax.block_until_ready(jitted(demo.robot, demo.planner, params, state, first, field))
+    calls, _ = timed(
+        lambda: jitted(demo.robot, demo.planner, params, state, next(worlds, first), field),
+        TIMED_PLANS,
+    )
+    return calls
+
+
+def write_results(out: Path, demo: Demo, home: Home, episode: Episode, report: Report) -> Path:
+    """metrics.json, episode.npz, cycle.png and the film, in ``out``; returns the film's path.
+
+    Everything is made in a folder beside and moved at the end: nothing is left half-written.
+
+    Raises:
+      InputError: ``out`` cannot be written.
+    """
+    with staging(out) as stage:
+        record = record_of(demo, home, episode)
+        write_json(stage / "metrics.json", report.as_dict())
+        np.savez_compressed(stage / "episode.npz", **_arrays(episode))
+        cycle_figure(record, telling_cycle(episode)).savefig(stage / "cycle.png")
+        film = write_video(stage / "demo", record)
+        for old in ("demo.mp4", "demo.gif"):
+            (out / old).unlink(missing_ok=True)
+        for made in stage.iterdir():
+            os.replace(made, out / made.name)
+    return out / film.name
+
+
+class staging:  # noqa: N801 - used as a function
+    """A temporary folder inside ``out``, which is made if need be; removed at the end."""
+
+    def __init__(self, out: Path):
+        self.out = out
+
+    def __enter__(self) -> Path:
+        """Make the folder.
+
+        Raises:
+          InputError: ``out`` cannot be made or written to.
+        """
+        try:
+            self.out.mkdir(parents=True, exist_ok=True)
+            self.folder = Path(tempfile.mkdtemp(prefix=".making-", dir=self.out))
+        except OSError as error:
+            reason = error.strerror or str(error)
+            expected = f"a folder that can be written ({reason})"
+            raise InputError("out", str(self.out), expected) from error
+        return self.folder
+
+    def __exit__(self, *exception: object) -> None:
+        """Remove the folder and whatever is still in it."""
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def check_writable(out: Path) -> None:
+    """Fail before the drive rather than after it.
+
+    Raises:
+      InputError: ``out`` cannot be written.
+    """
+    existed = out.exists()
+    with staging(out):
+        pass
+    if not existed:
+        out.rmdir()
+
+
+def record_of(demo: Demo, home: Home, episode: Episode) -> EpisodeRecord:
+    """The episode as the pictures need it."""
+    return EpisodeRecord(
+        robot=demo.robot,
+        planner=demo.planner,
+        occupancy=home.house_map.occupancy,
+        blocked=home.blocked,
+        origin=home.house_map.origin,
+        resolution=home.house_map.resolution,
+        start=np.asarray(home.scene.start_map),
+        goal=np.asarray(home.scene.goal_map),
+        radius=np.asarray(home.scene.radius),
+        present=np.asarray(home.scene.present),
+        log=episode.log,
+        ticks=episode.ticks,
+        routes=tuple((since, route.field) for since, route in episode.routes),
+    )
+
+
+def telling_cycle(episode: Episode) -> int:
+    """The cycle in which most is going on: the robot drives and somebody is near."""
+    log, ticks = episode.log, episode.ticks
+    speed = np.abs(ticks.twist[:: len(ticks.time) // len(log.time), 0])
+    gap = np.linalg.norm(log.people_xy - log.pose_map[:, None, :2], axis=-1)
+    gap = np.where(log.track_valid, gap, np.inf).min(axis=1, initial=np.inf)
+    # a person two metres away is best: both fit the picture and neither hides the other
+    interest = np.exp(-((gap - 2.0) ** 2)) * np.minimum(speed, 0.5)
+    return int(np.argmax(interest + 1e-3 * speed))
+
+
+def _arrays(episode: Episode) -> dict[str, np.ndarray]:
+    """Every array of the logs under its path, like ``log.world.pose_map``."""
+    arrays: dict[str, np.ndarray] = {}
+    for name, tree in (("log", episode.log), ("ticks", episode.ticks)):
+        for path, leaf in jax.tree_util.tree_leaves_with_path(tree):
+            arrays[name + jax.tree_util.keystr(path)] = np.asarray(leaf)
+    return arrays

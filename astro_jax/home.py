@@ -1,0 +1,129 @@
+"""Homes to drive in: a map, what is true on it, people, a question of the way.      [host]"""
+
+import dataclasses
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from jaxtyping import Bool, Float
+
+from astro_jax.config import PlannerConfig, RobotConfig
+from astro_jax.errors import InputError
+from astro_jax.route.field import check_query, guide_path, path_length, solve_field
+from astro_jax.route.maps import HouseMap, load_map
+from astro_jax.route.planner import Route, plan_route
+from astro_jax.route.waypoints import paths_through, random_query, walking_paths
+from astro_jax.scenes import flat_scene, truth_blocked
+from astro_jax.sim.scene import Scene, make_scene
+
+PATH_SPACING = 0.1
+"""Metres between the points of a walk."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Home:
+    """Everything an episode starts from."""
+
+    house_map: HouseMap
+    blocked: Bool[np.ndarray, "H W"]
+    """The truth: the map with its closed doors."""
+    scene: Scene
+    route: Route
+    shortest_path: float
+    """Length of the shortest way in truth, closed doors known, m."""
+
+
+def packaged_home(
+    robot: RobotConfig,
+    config: PlannerConfig,
+    *,
+    people: int = 3,
+    seed: int = 0,
+    start: npt.ArrayLike | None = None,
+    goal: npt.ArrayLike | None = None,
+) -> Home:
+    """The flat that comes with the package; one door of its map is closed in truth.
+
+    Raises:
+      InputError: ``people`` is negative or too many, start or goal unusable or unreachable.
+    """
+    description = flat_scene()
+    house_map = load_map(description.map_path)
+    blocked = truth_blocked(house_map, description.doors)
+    _check_people(people, config)
+    written = [walk.waypoints for walk in description.people[:people]]
+    paths, lengths = paths_through(house_map, written, blocked=blocked, spacing=PATH_SPACING)
+    if people > len(written):
+        more, more_lengths = walking_paths(
+            house_map, people - len(written), seed, blocked=blocked, spacing=PATH_SPACING
+        )
+        paths, lengths = np.concatenate([paths, more]), np.concatenate([lengths, more_lengths])
+    start = description.start_map if start is None else start
+    goal = description.goal_map if goal is None else goal
+    return _home(house_map, blocked, robot, config, start, goal, paths, lengths, seed)
+
+
+def home_of_map(
+    path: str | Path,
+    robot: RobotConfig,
+    config: PlannerConfig,
+    *,
+    people: int = 3,
+    seed: int = 0,
+    start: npt.ArrayLike | None = None,
+    goal: npt.ArrayLike | None = None,
+) -> Home:
+    """Any map_server map; what is not given (start, goal, walks) is drawn with ``seed``.
+
+    Raises:
+      InputError: the map is missing or malformed, ``people`` is negative or too many, start
+        or goal unusable or unreachable.
+    """
+    house_map = load_map(path)
+    _check_people(people, config)
+    drawn_start, drawn_goal = random_query(house_map, robot, seed)
+    start = drawn_start if start is None else start
+    goal = drawn_goal if goal is None else goal
+    paths, lengths = walking_paths(house_map, people, seed, spacing=PATH_SPACING)
+    return _home(house_map, house_map.blocked, robot, config, start, goal, paths, lengths, seed)
+
+
+def _home(
+    house_map: HouseMap,
+    blocked: Bool[np.ndarray, "H W"],
+    robot: RobotConfig,
+    config: PlannerConfig,
+    start: npt.ArrayLike,
+    goal: npt.ArrayLike,
+    paths: Float[np.ndarray, "n P 2"],
+    lengths: np.ndarray,
+    seed: int,
+) -> Home:
+    route = plan_route(house_map, robot, start, goal)
+    check_query(house_map, robot, start, goal, blocked)
+    metres = solve_field(house_map, blocked, goal, robot, slowest=1.0)
+    scene = make_scene(
+        house_map.occupancy,
+        blocked,
+        house_map.origin,
+        house_map.resolution,
+        np.asarray(start, float),
+        np.asarray(goal, float),
+        paths,
+        lengths,
+        PATH_SPACING,
+        config.people,
+        seed,
+    )
+    return Home(
+        house_map=house_map,
+        blocked=blocked,
+        scene=scene,
+        route=route,
+        shortest_path=path_length(guide_path(metres, start)),
+    )
+
+
+def _check_people(people: int, config: PlannerConfig) -> None:
+    if not 0 <= people <= config.people:
+        raise InputError("people", people, f"a number from 0 to {config.people}")
