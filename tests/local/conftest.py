@@ -1,0 +1,136 @@
+"""Small worlds for the local planner, and one compiled planner for all of its tests."""
+
+import dataclasses
+from collections.abc import Callable
+from typing import Any
+
+import chex
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from astro_jax.config import PlannerConfig, PlannerParams, RobotConfig
+from astro_jax.geometry import smooth
+from astro_jax.local.planner import initial_state, plan
+from astro_jax.types import Grid, RouteField, Tracks, WorldAtEffect
+from astro_jax.world.distance import clearance_field
+from astro_jax.world.forecast import forecast
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Lab:
+    """Builders of inputs; everything comes out as float32 arrays."""
+
+    robot: RobotConfig = RobotConfig()
+    config: PlannerConfig = PlannerConfig(
+        candidates=64, gradient_steps=3, map_cells=40, people=2, recorded_stride=1
+    )
+
+    @property
+    def params(self) -> PlannerParams:
+        return jax.tree.map(jnp.float32, PlannerParams())
+
+    @property
+    def times(self) -> np.ndarray:
+        return (self.config.dt * np.arange(self.config.times)).astype(np.float32)
+
+    def grid(self, values: np.ndarray, origin=(-1.0, -1.0), resolution=0.05) -> Grid:
+        return Grid(
+            values=jnp.asarray(values, jnp.float32),
+            origin=jnp.asarray(origin, jnp.float32),
+            resolution=jnp.float32(resolution),
+        )
+
+    def clearance(self, blocked: np.ndarray | None = None, origin=(-1.0, -1.0)):
+        if blocked is None:
+            blocked = np.zeros((self.config.map_cells,) * 2, bool)
+        grid = self.grid(np.zeros(blocked.shape), origin, self.config.map_resolution)
+        return clearance_field(jnp.asarray(blocked), grid, self.config.clearance_cells)
+
+    def plane(self, at_origin: float, slope_x: float, slope_y: float):
+        """A field v + g·p, which is sampled without error everywhere."""
+        x, y = np.meshgrid(*2 * [np.arange(8.0) - 4.0])
+        return smooth(self.grid(at_origin + slope_x * x + slope_y * y, (-4.0, -4.0), 1.0))
+
+    def tracks(self, xy=(), velocity=(), radius=0.22, capacity=None, var=(0.003, 0.003, 0.02)):
+        """People at ``xy`` in the first slots; position, cross and velocity variance."""
+        capacity = capacity or self.config.people
+        at, going = np.full((capacity, 2), 50.0), np.zeros((capacity, 2))
+        if len(xy):
+            at[: len(xy)], going[: len(xy)] = xy, velocity
+        a, b, c = (jnp.full(capacity, value, jnp.float32) for value in var)
+        return Tracks(
+            xy_map=jnp.asarray(at, jnp.float32),
+            velocity_map=jnp.asarray(going, jnp.float32),
+            xy_var=a,
+            xy_velocity_cov=b,
+            velocity_var=c,
+            radius=jnp.full(capacity, radius, jnp.float32),
+            valid=jnp.arange(capacity) < len(xy),
+            age=jnp.float32(0.0),
+        )
+
+    def forecast(self, tracks, stride=None, ahead=0.0):
+        times = jnp.asarray(self.times[:: stride or self.config.people_stride])
+        return forecast(tracks, jnp.float32(self.params.walker_noise), jnp.float32(ahead), times)
+
+    def world(
+        self, pose=(0.0, 0.0, 0.0), twist=(0.0, 0.0), twist_dot=(0.0, 0.0), blocked=None, **people
+    ) -> WorldAtEffect:
+        return WorldAtEffect(
+            pose_map=jnp.asarray(pose, jnp.float32),
+            twist=jnp.asarray(twist, jnp.float32),
+            twist_dot=jnp.asarray(twist_dot, jnp.float32),
+            clearance=self.clearance(blocked),
+            forecast=self.forecast(self.tracks(**people), ahead=0.3),
+        )
+
+    def field(self, goal=(1.5, 0.5, 0.0)) -> RouteField:
+        """Cost-to-go over open ground: the straight distance at a cruising speed."""
+        x, y = np.meshgrid(*2 * [np.arange(80) * 0.1 - 4.0])
+        distance = np.sqrt((x - goal[0]) ** 2 + (y - goal[1]) ** 2 + 0.05**2)
+        grid = self.grid(distance / (0.8 * self.robot.speed), (-4.0, -4.0), 0.1)
+        return RouteField(cost_to_go=smooth(grid), goal_map=jnp.asarray(goal, jnp.float32))
+
+    def scenarios(self, count: int, seed: int = 0):
+        """Random states of a drive among walls and walkers: (state, world, field)."""
+        random = np.random.default_rng(seed)
+        cells = self.config.map_cells
+        for k in range(count):
+            blocked = random.random((cells, cells)) < 0.01 * random.random()
+            if k % 3 == 0:
+                blocked[:, -random.integers(2, 10) :] = True
+            middle = slice(cells // 2 - 6, cells // 2 + 7)
+            blocked[middle, middle] = False
+            people = random.integers(0, self.config.people + 1)
+            world = self.world(
+                pose=(0.0, 0.0, random.uniform(-3, 3)),
+                twist=(random.uniform(0.0, 0.5), random.uniform(-0.6, 0.6)),
+                twist_dot=random.uniform(-0.3, 0.3, 2),
+                blocked=blocked,
+                xy=random.uniform(-2.0, 2.0, (people, 2)) + np.array([0.8, 0.0]),
+                velocity=random.uniform(-1.0, 1.0, (people, 2)),
+            )
+            goal = (*random.uniform(-2, 2, 2), random.uniform(-3, 3))
+            yield self.state(k), world, self.field(goal)
+
+    def state(self, seed: int = 0):
+        return initial_state(self.config, jax.random.key(seed))
+
+
+@pytest.fixture(scope="session")
+def lab() -> Lab:
+    return Lab()
+
+
+@pytest.fixture(scope="session")
+def run_plan(lab) -> Callable[..., Any]:
+    """(params, state, world, field) → plan's answer; a second compilation is an error."""
+
+    @jax.jit
+    @chex.assert_max_traces(n=1)
+    def run(params, state, world, field):
+        return plan(lab.robot, lab.config, params, state, world, field)
+
+    return run
