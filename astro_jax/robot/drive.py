@@ -81,18 +81,24 @@ def _box(robot: RobotConfig, wheel, gain):
 
 def _walk(robot: RobotConfig, basis: SplineBasis, twist, twist_dot, inputs, choose):
     """Chain the reachable intervals; ``choose(low, high, input)`` picks within each."""
-    start, second = first_controls(admissible(robot, twist), twist_dot, basis)
-    second = admissible(robot, second)
 
-    def advance(pair, inputs):
-        step, wanted = inputs
+    def choose_pair(pair, step, wanted, choose):
         low, high = _reachable_speed(robot, pair[0], pair[1], step)
         v, code_v = choose(low, high, wanted[0])
         low, high = _reachable_yaw_rate(robot, pair[0], pair[1], v, step)
         omega, code_omega = choose(low, high, wanted[1])
-        pair = jnp.stack([v, omega])
-        return pair, (pair, jnp.stack([code_v, code_omega]))
+        return jnp.stack([v, omega]), jnp.stack([code_v, code_omega])
 
+    def advance(pair, inputs):
+        pair, codes = choose_pair(pair, *inputs, choose)
+        return pair, (pair, codes)
+
+    def nearest(low, high, wanted):
+        return jnp.clip(wanted, low, high), wanted
+
+    # a slope that would leave the speed limits gives way, as far as the wheels can
+    start, wanted = first_controls(admissible(robot, twist), twist_dot, basis)
+    second, _ = choose_pair(start, float(basis.steps[0]), wanted, nearest)
     _, (pairs, codes) = jax.lax.scan(advance, second, (jnp.asarray(basis.steps[1:]), inputs))
     return jnp.concatenate([start[None], second[None], pairs]), codes
 

@@ -16,7 +16,6 @@ from astro_jax.config import RobotConfig
 from astro_jax.errors import InputError, UnreachableError
 from astro_jax.route.field import (
     CRUISE,
-    SLOWEST,
     components,
     disc_field,
     guide_path,
@@ -30,6 +29,8 @@ from astro_jax.route.field import (
 from astro_jax.route.maps import HouseMap, Numbers
 from astro_jax.types import RouteField
 
+BESIDE_WALLS = 0.5
+"""Fraction of their speed at which people are taken to pass walls: they mind less than robots."""
 PERSON_RADIUS = 0.25
 """Half a pair of shoulders, m."""
 PLACE_CLEARANCE = 0.35
@@ -179,7 +180,7 @@ def _person_field(
     house_map: HouseMap,
     blocked: Bool[np.ndarray, "H W"],
     xy_map: Float[np.ndarray, "2"],
-    slowest: float = SLOWEST,
+    slowest: float = BESIDE_WALLS,
 ) -> RouteField:
     """At 1 m/s: with ``slowest`` 1 its seconds are the metres of the shortest path."""
     return disc_field(

@@ -1,0 +1,73 @@
+"""A world for a single call of the planner: everything known, nothing late.        [host]"""
+
+from collections.abc import Sequence
+
+import jax.numpy as jnp
+import numpy as np
+import numpy.typing as npt
+
+from astro_jax.config import PlannerConfig, PlannerParams
+from astro_jax.errors import InputError
+from astro_jax.route.maps import HouseMap
+from astro_jax.types import Grid, Tracks, WorldAtEffect
+from astro_jax.world.distance import clearance_field
+from astro_jax.world.forecast import forecast
+from astro_jax.world.grid import blank_map, occupied, prior_from_occupancy
+from astro_jax.world.people import DETECTION_VAR, no_tracks
+
+VELOCITY_VAR = 0.15**2
+"""What a tracker that has settled knows of a walker's velocity, per axis, m²/s²."""
+
+
+def known_world(
+    config: PlannerConfig,
+    params: PlannerParams,
+    house_map: HouseMap,
+    pose_map: npt.ArrayLike,
+    twist: npt.ArrayLike = (0.0, 0.0),
+    people: Sequence[tuple[float, float, float, float]] = (),
+) -> WorldAtEffect:
+    """The robot at ``pose_map`` on a map it trusts, among people (x, y, vx, vy) in m, m/s.
+
+    Raises:
+      InputError: a number is not finite, or there are more people than ``config.people``.
+    """
+    pose, motion = np.asarray(pose_map, np.float32), np.asarray(twist, np.float32)
+    states = np.asarray(people, np.float32).reshape(-1, 4)
+    for field, value in (("pose_map", pose), ("twist", motion), ("people", states)):
+        if not np.all(np.isfinite(value)):
+            raise InputError(field, value.tolist(), "finite numbers")
+    if len(states) > config.people:
+        raise InputError("people", len(states), f"at most {config.people}")
+    house = Grid(
+        values=prior_from_occupancy(jnp.asarray(house_map.occupancy)),
+        origin=jnp.asarray(house_map.origin, jnp.float32),
+        resolution=jnp.float32(house_map.resolution),
+    )
+    local = blank_map(config, house, jnp.asarray(pose[:2]))
+    times = config.dt * jnp.arange(0, config.times, config.people_stride, dtype=jnp.float32)
+    return WorldAtEffect(
+        pose_map=jnp.asarray(pose),
+        twist=jnp.asarray(motion),
+        twist_dot=jnp.zeros(2),
+        clearance=clearance_field(occupied(local), local, config.clearance_cells),
+        forecast=forecast(
+            _tracks(states, config.people), params.walker_noise, jnp.float32(0.0), times
+        ),
+    )
+
+
+def _tracks(states: np.ndarray, capacity: int) -> Tracks:
+    blank = no_tracks(capacity)
+    padded = np.zeros((capacity, 4), np.float32)
+    padded[: len(states)] = states
+    return Tracks(
+        xy_map=jnp.asarray(padded[:, :2]),
+        velocity_map=jnp.asarray(padded[:, 2:]),
+        xy_var=jnp.full(capacity, DETECTION_VAR, jnp.float32),
+        xy_velocity_cov=blank.xy_velocity_cov,
+        velocity_var=jnp.full(capacity, VELOCITY_VAR, jnp.float32),
+        radius=blank.radius,
+        valid=jnp.arange(capacity) < len(states),
+        age=blank.age,
+    )

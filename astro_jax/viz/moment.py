@@ -1,0 +1,67 @@
+"""A picture of one call of the planner, without an episode around it.              [host]"""
+
+import jax
+import numpy as np
+from matplotlib.figure import Figure
+
+from astro_jax.config import PlannerConfig, RobotConfig
+from astro_jax.route.maps import HouseMap
+from astro_jax.sim.episode import CycleLog, TickLog
+from astro_jax.types import Diagnostics, Plan, RouteField, WorldAtEffect
+from astro_jax.viz.plots import cycle_figure
+from astro_jax.viz.record import EpisodeRecord
+
+
+def plan_figure(
+    robot: RobotConfig,
+    config: PlannerConfig,
+    house_map: HouseMap,
+    field: RouteField,
+    world: WorldAtEffect,
+    plan: Plan,
+    diagnostics: Diagnostics,
+) -> Figure:
+    """What the planner knew, weighed and chose; save it with ``figure.savefig``."""
+    field, world, plan, diagnostics = jax.device_get((field, world, plan, diagnostics))
+    people = world.forecast.xy_map[0]
+
+    def single(tree):
+        return jax.tree.map(lambda leaf: np.asarray(leaf)[None], tree)
+
+    record = EpisodeRecord(
+        robot=robot,
+        planner=config,
+        occupancy=house_map.occupancy,
+        blocked=house_map.blocked,
+        origin=house_map.origin,
+        resolution=house_map.resolution,
+        start=np.asarray(world.pose_map),
+        goal=np.asarray(field.goal_map),
+        radius=world.forecast.radius,
+        present=world.forecast.valid,
+        log=CycleLog(
+            time=np.zeros(1, np.float32),
+            pose_map=single(world.pose_map),
+            pan=np.zeros(1, np.float32),
+            people_xy=single(people),
+            track_valid=single(world.forecast.valid),
+            world=single(world),
+            plan_pose=single(plan.motion.pose_map),
+            plan_twist=single(plan.motion.twist),
+            survival=single(plan.survival),
+            status=single(plan.status),
+            diagnostics=single(diagnostics),
+        ),
+        ticks=TickLog(
+            time=np.zeros(1, np.float32),
+            pose_map=single(world.pose_map),
+            twist=single(world.twist),
+            command=single(world.twist),
+            scale=np.ones(1, np.float32),
+            reason=np.zeros(1, np.int32),
+            pan=np.zeros(1, np.float32),
+            contacts=np.zeros(1, np.int32),
+        ),
+        routes=((0.0, field),),
+    )
+    return cycle_figure(record, 0)
