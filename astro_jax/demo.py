@@ -4,6 +4,7 @@ import dataclasses
 import os
 import shutil
 import tempfile
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -98,10 +99,9 @@ def run(
         TIME_LIMIT,
         on_segment,
     )[0]
+    ticks = episode.ticks
     metrics = episode_metrics(
-        episode.ticks.time,
-        episode.ticks.pose_map,
-        episode.ticks.twist,
+        *(np.asarray(trace) for trace in (ticks.time, ticks.pose_map, ticks.twist)),
         counts=episode.final.contacts,
         shortest_path=home.shortest_path,
         arrived_at=episode.arrived_at,
@@ -161,7 +161,7 @@ def write_results(out: Path, demo: Demo, home: Home, episode: Episode, report: R
     with staging(out) as stage:
         record = record_of(demo, home, episode)
         write_json(stage / "metrics.json", report.as_dict())
-        np.savez_compressed(stage / "episode.npz", **_arrays(episode))
+        _save_arrays(stage / "episode.npz", episode)
         cycle_figure(record, telling_cycle(episode)).savefig(stage / "cycle.png")
         film = write_video(stage / "demo", record)
         for old in ("demo.mp4", "demo.gif"):
@@ -240,10 +240,10 @@ def telling_cycle(episode: Episode) -> int:
     return int(np.argmax(interest + 1e-3 * speed))
 
 
-def _arrays(episode: Episode) -> dict[str, np.ndarray]:
-    """Every array of the logs under its path, like ``log.world.pose_map``."""
-    arrays: dict[str, np.ndarray] = {}
-    for name, tree in (("log", episode.log), ("ticks", episode.ticks)):
-        for path, leaf in jax.tree_util.tree_leaves_with_path(tree):
-            arrays[name + jax.tree_util.keystr(path)] = np.asarray(leaf)
-    return arrays
+def _save_arrays(path: Path, episode: Episode) -> None:
+    """Every array of the logs under its path, like ``log.world.pose_map.npy``."""
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
+        for name, tree in (("log", episode.log), ("ticks", episode.ticks)):
+            for place, leaf in jax.tree_util.tree_leaves_with_path(tree):
+                with archive.open(f"{name}{jax.tree_util.keystr(place)}.npy", "w") as file:
+                    np.lib.format.write_array(file, np.asarray(leaf), allow_pickle=False)

@@ -4,13 +4,12 @@ import dataclasses
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 from jaxtyping import Bool, Float
 
 from astro_jax.config import PlannerConfig, RobotConfig
 from astro_jax.errors import InputError
 from astro_jax.route.field import check_query, guide_path, path_length, solve_field
-from astro_jax.route.maps import HouseMap, load_map
+from astro_jax.route.maps import HouseMap, Numbers, load_map
 from astro_jax.route.planner import Route, plan_route
 from astro_jax.route.waypoints import paths_through, random_query, walking_paths
 from astro_jax.scenes import flat_scene, truth_blocked
@@ -39,8 +38,8 @@ def packaged_home(
     *,
     people: int = 3,
     seed: int = 0,
-    start: npt.ArrayLike | None = None,
-    goal: npt.ArrayLike | None = None,
+    start: Numbers | None = None,
+    goal: Numbers | None = None,
 ) -> Home:
     """The flat that comes with the package; one door of its map is closed in truth.
 
@@ -70,8 +69,8 @@ def home_of_map(
     *,
     people: int = 3,
     seed: int = 0,
-    start: npt.ArrayLike | None = None,
-    goal: npt.ArrayLike | None = None,
+    start: Numbers | None = None,
+    goal: Numbers | None = None,
 ) -> Home:
     """Any map_server map; what is not given (start, goal, walks) is drawn with ``seed``.
 
@@ -93,8 +92,8 @@ def _home(
     blocked: Bool[np.ndarray, "H W"],
     robot: RobotConfig,
     config: PlannerConfig,
-    start: npt.ArrayLike,
-    goal: npt.ArrayLike,
+    start: Numbers,
+    goal: Numbers,
     paths: Float[np.ndarray, "n P 2"],
     lengths: np.ndarray,
     seed: int,

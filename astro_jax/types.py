@@ -17,6 +17,9 @@ from jaxtyping import Array, Bool, Float, Int
 
 _T = TypeVar("_T")
 
+Scalar = float | Float[Array, ""]
+"""A number that may be data: a setting on the host, a tracer inside jit."""
+
 
 @dataclass_transform(kw_only_default=True, frozen_default=True)
 def pytree(cls: type[_T]) -> type[_T]:
@@ -59,7 +62,7 @@ class Scan:
     valid: Bool[Array, "*batch R"]
     pose_map: Float[Array, "*batch 3"]
     """Where the sensor was when it looked."""
-    age: Float[Array, "*batch"]
+    age: float | Float[Array, "*batch"]
 
 
 @pytree
@@ -67,7 +70,7 @@ class Odometry:
     """Measured pose of the robot's base, true ``age`` seconds ago."""
 
     pose_map: Float[Array, "*batch 3"]
-    age: Float[Array, "*batch"]
+    age: float | Float[Array, "*batch"]
 
 
 @pytree
@@ -76,7 +79,7 @@ class Detections:
 
     xy_map: Float[Array, "*batch M 2"]
     seen: Bool[Array, "*batch M"]
-    age: Float[Array, "*batch"]
+    age: float | Float[Array, "*batch"]
 
 
 @pytree

@@ -113,7 +113,7 @@ def wall_hazard(
     )
     time = dt * jnp.arange(margin.shape[0], dtype=jnp.float32)
     sigma = params.wall_noise + params.wall_noise_speed * speed + params.wall_noise_time * time
-    closing = -jnp.gradient(margin) / dt
+    closing = -jnp.asarray(jnp.gradient(margin)) / dt
     spread = sigma * (speed + 1e-3) / params.wall_correlation
     entry = pdf(margin / sigma) / sigma * _flux(closing, spread)
     # the flux fades deep inside, where nothing is entered any more.  A robot that starts in

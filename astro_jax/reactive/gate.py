@@ -13,7 +13,7 @@ from jaxtyping import Array, Bool, Float, Int
 from astro_jax.config import Latency, PlannerConfig, RobotConfig
 from astro_jax.geometry import sample, to_frame
 from astro_jax.robot.drive import footprint_discs
-from astro_jax.types import Plan, Reason, SmoothGrid, Status, Tracks, pytree
+from astro_jax.types import Plan, Reason, Scalar, SmoothGrid, Status, Tracks, pytree
 
 LOOK_AHEAD_TICKS = 4
 """The path is checked at every fourth gate tick of the plan."""
@@ -56,7 +56,7 @@ def react(
     points_map: Float[Array, "R 2"],
     returned: Bool[Array, "R"],
     valid_share: Float[Array, ""],
-    scan_age: Float[Array, ""],
+    scan_age: Scalar,
     tracks: Tracks,
     clearance: SmoothGrid,
 ) -> tuple[GateState, Float[Array, "2"], Float[Array, ""], Int[Array, ""]]:

@@ -90,7 +90,8 @@ def _walk(robot: RobotConfig, basis: SplineBasis, twist, twist_dot, inputs, choo
         return jnp.stack([v, omega]), jnp.stack([code_v, code_omega])
 
     def advance(pair, inputs):
-        pair, codes = choose_pair(pair, *inputs, choose)
+        step, wanted = inputs
+        pair, codes = choose_pair(pair, step, wanted, choose)
         return pair, (pair, codes)
 
     def nearest(low, high, wanted):
@@ -156,7 +157,11 @@ def motion(
     y = jnp.asarray(basis.node_sum) @ (v_nodes * jnp.sin(yaw_nodes))
     yaw = basis.integral @ controls[:, 1]
     pose = jnp.stack([pose_map[0] + x, pose_map[1] + y, pose_map[2] + yaw], axis=-1)
-    return Motion(pose_map=pose, twist=basis.value @ controls, twist_dot=basis.slope @ controls)
+    return Motion(
+        pose_map=pose,
+        twist=jnp.asarray(basis.value) @ controls,
+        twist_dot=jnp.asarray(basis.slope) @ controls,
+    )
 
 
 def footprint_discs(robot: RobotConfig, count: int) -> tuple[np.ndarray, float]:

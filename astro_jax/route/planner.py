@@ -8,14 +8,13 @@ is seen free again, so a closed door stays closed behind the robot's back.
 import dataclasses
 
 import numpy as np
-import numpy.typing as npt
 from jaxtyping import Bool
 from scipy import ndimage
 
 from astro_jax.config import RobotConfig
 from astro_jax.errors import InputError, UnreachableError
 from astro_jax.route.field import check_query, solve_field
-from astro_jax.route.maps import HouseMap
+from astro_jax.route.maps import HouseMap, Numbers
 from astro_jax.types import Grid, RouteField
 
 SURE_BLOCKED, SURE_FREE = 1.0, -1.0
@@ -40,15 +39,13 @@ class Route:
     failure: UnreachableError | None = None
     """Why the last search found no way; ``field`` is then the last one that did."""
 
-    def to_go(self, pose_map: npt.ArrayLike) -> float:
+    def to_go(self, pose_map: Numbers) -> float:
         """Seconds of way left from a pose, by the field's nearest cell."""
         row, column, _ = self.house_map.cell_of(np.asarray(pose_map)[:2])
         return float(np.asarray(self.field.cost_to_go.table)[row, column, 0])
 
 
-def plan_route(
-    house_map: HouseMap, robot: RobotConfig, start: npt.ArrayLike, goal: npt.ArrayLike
-) -> Route:
+def plan_route(house_map: HouseMap, robot: RobotConfig, start: Numbers, goal: Numbers) -> Route:
     """Search the whole map for the way from ``start`` to ``goal`` (x, y, yaw).
 
     Raises:
@@ -66,7 +63,7 @@ def plan_route(
     )
 
 
-def revise(route: Route, local_map: Grid, pose_map: npt.ArrayLike) -> Route:
+def revise(route: Route, local_map: Grid, pose_map: Numbers) -> Route:
     """Hold the robot's local map against the route; search again if it contradicts.
 
     A goal that has become unreachable is reported in ``failure``; the last field stays.
@@ -93,7 +90,7 @@ def _contradictions(route: Route, local_map: Grid) -> Bool[np.ndarray, "H W"]:
     cells = np.stack([columns, rows], axis=-1)
     xy = np.asarray(local_map.origin) + float(local_map.resolution) * cells
     row, column, inside = house.cell_of(xy)
-    known = ndimage.binary_dilation(house.blocked, iterations=KNOWN_MARGIN)
+    known = np.asarray(ndimage.binary_dilation(house.blocked, iterations=KNOWN_MARGIN), bool)
 
     seen = route.seen_blocked.copy()
     free = inside & (values < SURE_FREE)

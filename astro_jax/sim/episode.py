@@ -27,7 +27,15 @@ from astro_jax.sim.contact import (
 from astro_jax.sim.scene import Scene
 from astro_jax.sim.sensors import detect_people, take_scan
 from astro_jax.sim.walkers import Walkers, initial_walkers, walk
-from astro_jax.types import Diagnostics, Odometry, RouteField, Snapshot, WorldAtEffect, pytree
+from astro_jax.types import (
+    Diagnostics,
+    Odometry,
+    RouteField,
+    Scalar,
+    Snapshot,
+    WorldAtEffect,
+    pytree,
+)
 from astro_jax.world.people import no_tracks
 
 PHYSICS_STEP = 0.005
@@ -287,7 +295,7 @@ def _physics(robot, config, latency, scene: Scene, state: SimState) -> SimState:
     )
 
 
-def _recall(config: PlannerConfig, state: SimState, age: Float[Array, ""]):
+def _recall(config: PlannerConfig, state: SimState, age: Scalar):
     """True pose and people ``age`` seconds ago (to the nearest gate tick)."""
     back = jnp.round(age / config.gate_period).astype(jnp.int32)
     index = jnp.clip(MEMORY_TICKS - 1 - back, 0, MEMORY_TICKS - 1)

@@ -67,7 +67,8 @@ def make_scene(
         points = paths[k, np.round(draws * (lengths[k] - 1)).astype(int)]
         room = np.hypot(*(points - np.asarray(start)[None, :2]).T)
         phases[k] = draws[np.argmax(room > min(ELBOW_ROOM, room.max() - 1e-6))]
-    distance = ndimage.distance_transform_edt(~np.pad(blocked, 1, constant_values=True))
+    walled = np.pad(blocked, 1, constant_values=True)
+    distance = np.asarray(ndimage.distance_transform_edt(~walled))
     return Scene(
         blocked=jnp.asarray(blocked),
         distance=jnp.asarray(distance[1:-1, 1:-1] * resolution, jnp.float32),

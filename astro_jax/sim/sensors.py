@@ -7,7 +7,7 @@ from jaxtyping import Array, Bool, Float
 from astro_jax.config import SensorConfig
 from astro_jax.geometry import compose
 from astro_jax.sim.scene import Scene
-from astro_jax.types import Detections, Scan
+from astro_jax.types import Detections, Scalar, Scan
 from astro_jax.world.grid import beam_angles
 
 DETECTION_NOISE = 0.05
@@ -21,7 +21,7 @@ def take_scan(
     scene: Scene,
     pose_map: Float[Array, "3"],
     people_xy: Float[Array, "M 2"],
-    age: Float[Array, ""],
+    age: Scalar,
     key: Array,
     steps: int,
 ) -> Scan:
@@ -51,7 +51,7 @@ def detect_people(
     scene: Scene,
     pose_map: Float[Array, "3"],
     people_xy: Float[Array, "M 2"],
-    age: Float[Array, ""],
+    age: Scalar,
     key: Array,
 ) -> Detections:
     """People within the sensor's field of view and in line of sight, with noise."""

@@ -1,5 +1,7 @@
 """A picture of one call of the planner, without an episode around it.              [host]"""
 
+from typing import Any
+
 import jax
 import numpy as np
 from matplotlib.figure import Figure
@@ -25,7 +27,7 @@ def plan_figure(
     field, world, plan, diagnostics = jax.device_get((field, world, plan, diagnostics))
     people = world.forecast.xy_map[0]
 
-    def single(tree):
+    def single(tree: Any) -> Any:
         return jax.tree.map(lambda leaf: np.asarray(leaf)[None], tree)
 
     record = EpisodeRecord(
@@ -37,12 +39,12 @@ def plan_figure(
         resolution=house_map.resolution,
         start=np.asarray(world.pose_map),
         goal=np.asarray(field.goal_map),
-        radius=world.forecast.radius,
-        present=world.forecast.valid,
+        radius=np.asarray(world.forecast.radius),
+        present=np.asarray(world.forecast.valid),
         log=CycleLog(
-            time=np.zeros(1, np.float32),
+            time=single(np.float32(0.0)),
             pose_map=single(world.pose_map),
-            pan=np.zeros(1, np.float32),
+            pan=single(np.float32(0.0)),
             people_xy=single(people),
             track_valid=single(world.forecast.valid),
             world=single(world),
@@ -53,14 +55,14 @@ def plan_figure(
             diagnostics=single(diagnostics),
         ),
         ticks=TickLog(
-            time=np.zeros(1, np.float32),
+            time=single(np.float32(0.0)),
             pose_map=single(world.pose_map),
             twist=single(world.twist),
             command=single(world.twist),
-            scale=np.ones(1, np.float32),
-            reason=np.zeros(1, np.int32),
-            pan=np.zeros(1, np.float32),
-            contacts=np.zeros(1, np.int32),
+            scale=single(np.float32(1.0)),
+            reason=single(np.int32(0)),
+            pan=single(np.float32(0.0)),
+            contacts=single(np.int32(0)),
         ),
         routes=((0.0, field),),
     )

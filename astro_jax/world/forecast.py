@@ -9,7 +9,7 @@ on ETH/UCY walkers (.10/.17/.36/.57 m at .8/1.2/2/2.8 s: the model gives .14/.21
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from astro_jax.types import Forecast, Tracks
+from astro_jax.types import Forecast, Scalar, Tracks
 
 MAX_SPEED = 3.0
 """Faster tracks are capped (m/s) and their excess becomes uncertainty."""
@@ -17,8 +17,8 @@ MAX_SPEED = 3.0
 
 def forecast(
     tracks: Tracks,
-    walker_noise: Float[Array, ""],
-    ahead: Float[Array, ""],
+    walker_noise: Scalar,
+    ahead: Scalar,
     times: Float[Array, "T"],
 ) -> Forecast:
     """Gaussians at ``times`` after the moment ``ahead`` seconds from now.

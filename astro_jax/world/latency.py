@@ -10,6 +10,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from astro_jax.types import Scalar
+
 SUBSTEPS = 40
 
 
@@ -17,8 +19,8 @@ def fast_forward(
     pose_map: Float[Array, "3"],
     sent: Float[Array, "C 2"],
     upcoming: Float[Array, "U 2"],
-    age: Float[Array, ""],
-    actuation_delay: Float[Array, ""],
+    age: Scalar,
+    actuation_delay: Scalar,
     tick: float,
 ) -> Float[Array, "3"]:
     """Pose when the first command after ``upcoming`` reaches the wheels.
