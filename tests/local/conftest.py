@@ -10,22 +10,26 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from astro_jax.config import PlannerConfig, PlannerParams, RobotConfig
+from astro_jax.config import DEFAULT_ROBOT, PlannerConfig, PlannerParams, RobotConfig
 from astro_jax.geometry import smooth
 from astro_jax.local.planner import initial_state, plan
 from astro_jax.types import Grid, RouteField, Tracks, WorldAtEffect
 from astro_jax.world.distance import clearance_field
 from astro_jax.world.forecast import forecast
 
+SMALL = PlannerConfig(candidates=64, gradient_steps=3, map_cells=40, people=2, recorded_stride=1)
+
+# run op by op they would compile their loops on every call
+make_clearance = jax.jit(clearance_field, static_argnums=2)
+make_forecast = jax.jit(forecast)
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Lab:
     """Builders of inputs; everything comes out as float32 arrays."""
 
-    robot: RobotConfig = RobotConfig()
-    config: PlannerConfig = PlannerConfig(
-        candidates=64, gradient_steps=3, map_cells=40, people=2, recorded_stride=1
-    )
+    robot: RobotConfig = DEFAULT_ROBOT
+    config: PlannerConfig = SMALL
 
     @property
     def params(self) -> PlannerParams:
@@ -46,7 +50,7 @@ class Lab:
         if blocked is None:
             blocked = np.zeros((self.config.map_cells,) * 2, bool)
         grid = self.grid(np.zeros(blocked.shape), origin, self.config.map_resolution)
-        return clearance_field(jnp.asarray(blocked), grid, self.config.clearance_cells)
+        return make_clearance(jnp.asarray(blocked), grid, self.config.clearance_cells)
 
     def plane(self, at_origin: float, slope_x: float, slope_y: float):
         """A field v + g·p, which is sampled without error everywhere."""
@@ -73,7 +77,9 @@ class Lab:
 
     def forecast(self, tracks, stride=None, ahead=0.0):
         times = jnp.asarray(self.times[:: stride or self.config.people_stride])
-        return forecast(tracks, jnp.float32(self.params.walker_noise), jnp.float32(ahead), times)
+        return make_forecast(
+            tracks, jnp.float32(self.params.walker_noise), jnp.float32(ahead), times
+        )
 
     def world(
         self, pose=(0.0, 0.0, 0.0), twist=(0.0, 0.0), twist_dot=(0.0, 0.0), blocked=None, **people

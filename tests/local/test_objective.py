@@ -1,0 +1,270 @@
+"""The objective against its own formula: weights, slopes, integrals, and what it prefers."""
+
+import dataclasses
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from scipy.interpolate import BSpline
+
+from astro_jax.local.objective import evaluate, remaining, total
+from astro_jax.local.planner import basis_of
+from astro_jax.robot import drive
+from astro_jax.robot.drive import footprint_discs
+from astro_jax.types import CostTerms
+
+TERMS = [field.name for field in dataclasses.fields(CostTerms)]
+WEIGHTS = {"progress": -1.0, "harm": 1.0}
+"""Of the terms that have none among the parameters."""
+
+SPEEDS = 74
+
+
+def random_controls(lab, count, seed=0, at=None):
+    """Control points that the wheels can execute."""
+    basis = basis_of(lab.config)
+    free = basis.value.shape[1] - 2
+    z = jax.random.normal(jax.random.key(seed), (count, free, 2)) * 1.5
+    twist = jnp.array([0.3, 0.1]) if at is None else jnp.asarray(at, jnp.float32)
+    decode = lambda z: drive.decode(lab.robot, basis, twist, jnp.zeros(2), z)
+    return jax.jit(jax.vmap(decode))(z)
+
+
+def evaluator(lab):
+    """(params, world, field, controls) → (terms, survival) of one motion."""
+    basis = basis_of(lab.config)
+
+    def terms_of(params, world, field, controls):
+        motion = drive.motion(basis, lab.config.dt, world.pose_map, controls)
+        return evaluate(lab.robot, lab.config, params, world, field, motion)
+
+    return terms_of
+
+
+@pytest.fixture(scope="module")
+def terms_of(lab):
+    many = jax.jit(jax.vmap(evaluator(lab), (None, None, None, 0)))
+
+    def padded(params, world, field, controls):
+        """One size for all tests: one compilation."""
+        count = controls.shape[0]
+        rest = jnp.zeros((SPEEDS - count, *controls.shape[1:]))
+        answer = many(params, world, field, jnp.concatenate([controls, rest]))
+        return jax.tree.map(lambda leaf: np.asarray(leaf)[:count], answer)
+
+    return padded
+
+
+@pytest.fixture(scope="module")
+def busy(lab):
+    """A wall ahead, one who crosses and one who stands."""
+    blocked = np.zeros((lab.config.map_cells,) * 2, bool)
+    blocked[:, 36:] = True
+    return lab.world(
+        twist=(0.3, 0.1),
+        blocked=blocked,
+        xy=[(0.9, 0.8), (0.6, -0.6)],
+        velocity=[(0, -0.5), (0, 0)],
+    )
+
+
+def test_total_is_the_weighted_sum(lab):
+    random = np.random.default_rng(0)
+    terms = CostTerms(**{name: jnp.float32(random.normal()) for name in TERMS})
+    for params in (lab.params, jax.tree.map(lambda x: 1.7 * x + 0.1, lab.params)):
+        weights = [WEIGHTS.get(name) or float(getattr(params, name)) for name in TERMS]
+        expected = sum(w * float(getattr(terms, n)) for w, n in zip(weights, TERMS, strict=True))
+        assert float(total(params, terms)) == pytest.approx(expected, rel=1e-5)
+
+
+def test_gradients_are_those_of_finite_differences(lab, busy):
+    """Every term, in float64, along random directions of the control points."""
+    controls = np.asarray(random_controls(lab, 12, at=busy.twist), np.float64)
+    world, field = busy, lab.field()
+    with jax.enable_x64(True):
+        wide = lambda tree: jax.tree.map(
+            lambda x: jnp.asarray(x, jnp.float64) if jnp.issubdtype(x.dtype, jnp.floating) else x,
+            tree,
+        )
+        params, world, field = wide(lab.params), wide(world), wide(field)
+
+        def stacked(controls):
+            terms, alive = evaluator(lab)(params, world, field, controls)
+            both = jnp.stack([*jax.tree.leaves(terms), jnp.sum(alive)])
+            return both, both
+
+        both = jax.jit(jax.vmap(jax.jacrev(stacked, has_aux=True)))
+        slopes = np.asarray(both(jnp.asarray(controls))[0])
+        random, h = np.random.default_rng(1), 1e-6
+        for _ in range(3):
+            direction = random.normal(size=controls.shape)
+            above, below = (both(jnp.asarray(controls + s * h * direction))[1] for s in (1, -1))
+            difference = np.asarray(above - below) / (2 * h)
+            along = np.einsum("ktnd,knd->kt", slopes, direction)
+            assert slopes.dtype == difference.dtype == np.float64
+            np.testing.assert_allclose(along, difference, rtol=1e-4, atol=2e-5)
+    used = np.abs(slopes).max(axis=(0, 2, 3))
+    assert np.all(used > 1e-3), dict(zip([*TERMS, "alive"], used, strict=True))
+
+
+def test_comfort_terms_are_integrals_of_the_spline(lab, terms_of):
+    controls = random_controls(lab, 20)
+    terms, _ = terms_of(lab.params, lab.world(twist=(0.3, 0.1)), lab.field(), controls)
+    knots = np.concatenate([[0.0], np.cumsum(lab.config.intervals)])
+    knots = np.concatenate([3 * [0.0], knots, 3 * [knots[-1]]])
+    t = np.linspace(0.0, lab.config.horizon, 3001)
+    for k, points in enumerate(np.asarray(controls, float)):
+        curve = BSpline(knots, points, 3)
+        (v, omega), (a, alpha) = curve(t).T, curve.derivative()(t).T
+        rates = {
+            "acceleration": a**2,
+            "turning": alpha**2,
+            "lateral": (v * omega) ** 2,
+            "reversing": np.maximum(-v, 0.0),
+        }
+        for name, rate in rates.items():
+            slow = np.trapezoid(rate, t)
+            assert float(getattr(terms, name)[k]) == pytest.approx(slow, rel=0.08, abs=3e-3), name
+
+
+def test_progress_is_the_gain_of_potential_when_nothing_is_at_risk(lab, terms_of):
+    patient = dataclasses.replace(lab.params, patience=jnp.float32(1e9))
+    world, field = lab.world(twist=(0.3, 0.1)), lab.field((0.6, 0.2, 0.5))
+    controls = random_controls(lab, 20)
+    terms, alive = terms_of(patient, world, field, controls)
+    np.testing.assert_array_equal(alive, 1.0)
+    poses = jax.vmap(
+        lambda c: drive.motion(basis_of(lab.config), lab.config.dt, world.pose_map, c).pose_map
+    )(controls)
+    potential = jax.vmap(lambda p: remaining(patient, field, p))(poses)
+    np.testing.assert_allclose(terms.progress, potential[:, 0] - potential[:, -1], atol=2e-5)
+    assert np.std(terms.progress) > 0.1
+
+
+def straight(lab, speeds):
+    """Control points of a straight drive, one speed per control point."""
+    return jnp.asarray(np.stack([speeds, np.zeros_like(speeds)], axis=-1), jnp.float32)
+
+
+def test_earlier_progress_is_worth_more(lab, terms_of):
+    count = basis_of(lab.config).value.shape[1]
+    early = np.where(np.arange(count) < count // 2, 0.6, 0.0)
+    # as far, but later: the integral of the spline is linear in its control points
+    late = early[::-1].copy()
+    area = basis_of(lab.config).integral[-1]
+    late *= (area @ early) / (area @ late)
+    field = dataclasses.replace(lab.field((9.0, 0.0, 0.0)), cost_to_go=lab.plane(9.0, -1.0, 0.0))
+    controls = straight(lab, np.stack([early, late]))
+    terms, _ = terms_of(lab.params, lab.world(), field, controls)
+    assert terms.progress[0] > terms.progress[1] + 0.05
+    patient = dataclasses.replace(lab.params, patience=jnp.float32(1e9))
+    same, _ = terms_of(patient, lab.world(), field, controls)
+    assert float(same.progress[0]) == pytest.approx(float(same.progress[1]), abs=1e-4)
+
+
+def test_progress_counts_for_nothing_once_a_hit_is_certain(lab, terms_of):
+    """Behind somebody who cannot be passed, V falls but J does not."""
+    count = basis_of(lab.config).value.shape[1]
+    controls = straight(lab, np.full((1, count), 0.6))
+    field = dataclasses.replace(lab.field((9.0, 0.0, 0.0)), cost_to_go=lab.plane(9.0, -1.0, 0.0))
+    free, _ = terms_of(lab.params, lab.world(twist=(0.6, 0.0)), field, controls)
+    world = lab.world(twist=(0.6, 0.0), xy=[(0.7, 0.0)], velocity=[(0.0, 0.0)])
+    met, alive = terms_of(lab.params, world, field, controls)
+    assert alive[0, -1] < 0.1
+    assert met.progress[0] < 0.5 * free.progress[0]
+    assert met.harm[0] > float(lab.params.harm_person_rest) + free.harm[0]
+
+
+def test_driving_into_somebody_is_worse_than_being_run_into(lab, terms_of):
+    """The same relative motion, once the robot's and once the person's."""
+    count = basis_of(lab.config).value.shape[1]
+    harm = []
+    for own, walks in ((0.5, 0.0), (0.0, -0.5)):
+        world = lab.world(twist=(own, 0.0), xy=[(0.9, 0.0)], velocity=[(walks, 0.0)])
+        terms, alive = terms_of(
+            lab.params, world, lab.field(), straight(lab, np.full((1, count), own))
+        )
+        assert alive[0, -1] < 0.5
+        harm.append(float(terms.harm[0] / (1.0 - alive[0, -1])))
+    assert harm[0] > 2.0 * harm[1]
+
+
+@pytest.mark.parametrize("where", ["clearance", "people", "cost_to_go", "pose", "velocity"])
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_what_is_not_a_number_makes_the_cost_not_finite(lab, terms_of, busy, where, value):
+    world, field = busy, lab.field()
+    bad = lambda x: jnp.full_like(x, value)
+    if where == "clearance":
+        table = dataclasses.replace(world.clearance, table=bad(world.clearance.table))
+        world = dataclasses.replace(world, clearance=table)
+    elif where == "people":
+        forecast = dataclasses.replace(world.forecast, xy_map=bad(world.forecast.xy_map))
+        world = dataclasses.replace(world, forecast=forecast)
+    elif where == "velocity":
+        forecast = dataclasses.replace(
+            world.forecast, velocity_map=bad(world.forecast.velocity_map)
+        )
+        world = dataclasses.replace(world, forecast=forecast)
+    elif where == "pose":
+        world = dataclasses.replace(world, pose_map=bad(world.pose_map))
+    else:
+        table = dataclasses.replace(field.cost_to_go, table=bad(field.cost_to_go.table))
+        field = dataclasses.replace(field, cost_to_go=table)
+    terms, _ = terms_of(lab.params, world, field, random_controls(lab, 4))
+    assert not np.any(np.isfinite(total(lab.params, terms)))
+
+
+def test_preferred_speed_falls_smoothly_with_clearance(lab, terms_of):
+    """Along a straight corridor; no threshold at which the robot suddenly slows."""
+    speeds = np.linspace(0.02, lab.robot.speed, SPEEDS)
+    count = basis_of(lab.config).value.shape[1]
+    controls = straight(lab, np.repeat(speeds[:, None], count, axis=1))
+    field = dataclasses.replace(
+        lab.field((9.0, 0.0, 0.0)), cost_to_go=lab.plane(9.0, -1.0 / lab.robot.speed, 0.0)
+    )
+    _, radius = footprint_discs(lab.robot, lab.config.footprint_discs)
+    preferred, open_ground = [], lab.world()
+    for margin in np.linspace(0.0, 0.25, 51):
+        world = dataclasses.replace(open_ground, clearance=lab.plane(margin + radius, 0.0, 0.0))
+        terms, _ = terms_of(lab.params, world, field, controls)
+        preferred.append(speeds[np.argmin(total(lab.params, terms))])
+    steps = np.diff(preferred)
+    assert preferred[-1] > 0.95 * lab.robot.speed
+    assert preferred[0] < 0.6 * lab.robot.speed
+    assert np.all(steps >= -0.011)  # one step of the grid of speeds
+    assert np.max(steps) < 0.15
+
+
+def test_the_objective_does_not_depend_on_where_the_map_begins(lab, terms_of):
+    """World, field and robot turned and moved together."""
+    controls = random_controls(lab, 12, at=(0.3, 0.0))
+    xy, velocity = np.array([(0.9, 0.5), (0.5, -0.6)]), np.array([(0.0, -0.5), (0.2, 0.1)])
+    costs = []
+    for x, y, yaw in ((0.0, 0.0, 0.0), (1.5, -0.7, 0.9), (-2.0, 0.3, -2.5)):
+        c, s = np.cos(yaw), np.sin(yaw)
+        turn, shift = np.array([[c, -s], [s, c]]), np.array([x, y])
+        plane = lambda v, g: lab.plane(v - (turn @ g) @ shift, *(turn @ g))  # noqa: B023
+        world = lab.world(
+            (x, y, yaw), (0.3, 0.0), xy=xy @ turn.T + shift, velocity=velocity @ turn.T
+        )
+        world = dataclasses.replace(world, clearance=plane(0.5, np.array([-0.6, 0.8])))
+        goal = turn @ np.array([0.5, 0.4]) + shift
+        field = dataclasses.replace(
+            lab.field((*goal, yaw + 0.5)), cost_to_go=plane(4.0, np.array([-1.2, -0.7]))
+        )
+        terms, _ = terms_of(lab.params, world, field, controls)
+        costs.append([np.asarray(leaf) for leaf in jax.tree.leaves(terms)])
+    for moved in costs[1:]:
+        np.testing.assert_allclose(moved, costs[0], rtol=2e-3, atol=2e-4)
+    assert np.all(np.max(np.abs(costs[0]), axis=1) > 1e-4)
+
+
+def test_jit_changes_nothing(lab, terms_of, busy):
+    controls = random_controls(lab, 1)
+    fast, _ = terms_of(lab.params, busy, lab.field(), controls)
+    with jax.disable_jit():
+        slow, _ = evaluator(lab)(lab.params, busy, lab.field(), controls[0])
+    for name in TERMS:
+        expected = float(getattr(slow, name))
+        assert float(getattr(fast, name)[0]) == pytest.approx(expected, rel=1e-4, abs=1e-5), name
