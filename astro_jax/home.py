@@ -80,9 +80,10 @@ def home_of_map(
     """
     house_map = load_map(path)
     _check_people(people, config)
-    drawn_start, drawn_goal = random_query(house_map, robot, seed)
-    start = drawn_start if start is None else start
-    goal = drawn_goal if goal is None else goal
+    if start is None or goal is None:
+        drawn_start, drawn_goal = random_query(house_map, robot, seed)
+        start = drawn_start if start is None else start
+        goal = drawn_goal if goal is None else goal
     paths, lengths = walking_paths(house_map, people, seed, spacing=PATH_SPACING)
     return _home(house_map, house_map.blocked, robot, config, start, goal, paths, lengths, seed)
 

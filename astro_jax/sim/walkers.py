@@ -22,6 +22,9 @@ at 1 m/s comes to rest about .25 m from what stands in the way."""
 KEEP_RIGHT = 0.35
 """Sideways share of the repulsion: people step to their right of what they meet, or two
 who meet head-on would stand there for ever."""
+PATIENCE = 4.0
+"""Someone who has got nowhere for so long turns back, s: people do not block a passage for
+ever, as forces alone would."""
 WALL_REPULSION, WALL_REACH = 3.0, 0.08
 SIDE_SIGHT = 0.4
 """Weight of what is behind a person's back (1: as much as ahead)."""
@@ -37,6 +40,8 @@ class Walkers:
     """Arc position of the point that each person follows, m."""
     direction: Float[Array, "*batch M"]
     """+1 out, −1 back."""
+    waited: Float[Array, "*batch M"]
+    """For how long the person has not kept up with the point, s."""
 
 
 def initial_walkers(scene: Scene) -> Walkers:
@@ -44,7 +49,11 @@ def initial_walkers(scene: Scene) -> Walkers:
     along = scene.walk_start * (scene.path_length - 1) * scene.path_spacing
     xy = jax.vmap(_point, (None, 0, 0, 0))(scene, scene.path_map, scene.path_length, along)
     return Walkers(
-        xy_map=xy, velocity_map=jnp.zeros_like(xy), along=along, direction=jnp.ones_like(along)
+        xy_map=xy,
+        velocity_map=jnp.zeros_like(xy),
+        along=along,
+        direction=jnp.ones_like(along),
+        waited=jnp.zeros_like(along),
     )
 
 
@@ -82,14 +91,19 @@ def walk(
     velocity = jnp.where(scene.present[:, None], velocity, 0.0)
 
     end = (scene.path_length - 1) * scene.path_spacing
-    moved = people.direction * scene.walk_speed * dt * (behind < LEASH)
-    along = people.along + moved
-    direction = jnp.where(along >= end, -1.0, jnp.where(along <= 0.0, 1.0, people.direction))
+    keeps_up = behind < LEASH
+    waited = jnp.where(keeps_up, 0.0, people.waited + dt)
+    fed_up = waited > PATIENCE
+    # the point is a leash ahead: behind the person's back it is two leashes away
+    advance = jnp.where(keeps_up, scene.walk_speed * dt, jnp.where(fed_up, -2.0 * LEASH, 0.0))
+    along = people.along + people.direction * advance
+    turned = jnp.where(fed_up, -people.direction, people.direction)
     return Walkers(
         xy_map=people.xy_map + dt * velocity,
         velocity_map=velocity,
         along=jnp.clip(along, 0.0, end),
-        direction=direction,
+        direction=jnp.where(along >= end, -1.0, jnp.where(along <= 0.0, 1.0, turned)),
+        waited=jnp.where(fed_up, 0.0, waited),
     )
 
 

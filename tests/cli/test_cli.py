@@ -1,0 +1,165 @@
+"""The command line as a person meets it: figures for good input, one line for bad."""
+
+import json
+import math
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from astro_jax import cli
+from astro_jax.scenes import flat_scene
+
+WALL, OUTSIDE = ("6.25", "7.5", "0"), ("-30", "2", "0")
+
+BAD = {
+    "missing map": (["--map", "nowhere/home.yaml"], ["nowhere/home.yaml", "map"]),
+    "start in a wall": (["--start", *WALL], ["start", "6.25", "free place"]),
+    "goal in a wall": (["--goal", *WALL], ["goal", "6.25", "free place"]),
+    "start outside": (["--start", *OUTSIDE], ["start", "-30"]),
+    "goal outside": (["--goal", *OUTSIDE], ["goal", "-30"]),
+    "goal not a number": (["--goal", "nan", "1", "0"], ["goal", "nan"]),
+    "people below 0": (["--people", "-1"], ["people", "-1", "0"]),
+    "too many people": (["--people", "99"], ["people", "99"]),
+    "latency below 0": (["--latency", "-0.1"], ["latency", "-0.1"]),
+    "latency beyond reason": (["--latency", "3"], ["latency", "3.0"]),
+    "latency not a number": (["--latency", "nan"], ["latency", "nan"]),
+    "seed below 0": (["--seed", "-3"], ["seed", "-3"]),
+    "missing robot": (["--robot", "no.yaml"], ["no.yaml"]),
+    "missing planner": (["--planner", "no.yaml"], ["no.yaml"]),
+}
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_bad_input_gets_one_line_and_leaves_nothing(case, tmp_path, capsys):
+    arguments, needles = BAD[case]
+    out = tmp_path / "out"
+    assert cli.main(["demo", "--out", str(out), *arguments]) == 2
+    shown = capsys.readouterr()
+    lines = shown.err.strip().splitlines()
+    assert len(lines) == 1 and lines[0].startswith("astro-jax: ")
+    assert all(needle in lines[0] for needle in needles), lines[0]
+    assert "expected" in lines[0]
+    assert not out.exists()
+
+
+@pytest.mark.parametrize(
+    ("text", "needle"),
+    [
+        ("image: flat.png\nresolution: 0\norigin: [0, 0, 0]", "resolution"),
+        ("image: gone.png\nresolution: 0.05\norigin: [0, 0, 0]", "image"),
+        ("- just\n- a list", "map"),
+        ("image: [", "map"),
+    ],
+)
+def test_malformed_map_is_named(text, needle, tmp_path, capsys):
+    thresholds = "\nnegate: 0\noccupied_thresh: 0.65\nfree_thresh: 0.196\n"
+    path = tmp_path / "home.yaml"
+    path.write_text(text + (thresholds if "resolution" in text else ""))
+    assert cli.main(["demo", "--map", str(path), "--out", str(tmp_path / "out")]) == 2
+    (line,) = capsys.readouterr().err.strip().splitlines()
+    assert needle in line and "home.yaml" in line
+    assert not (tmp_path / "out").exists()
+
+
+def test_malformed_robot_is_named_with_its_line(tmp_path, capsys):
+    path = tmp_path / "robot.yaml"
+    path.write_text("name: box\nspeed: fast\n")
+    assert cli.main(["demo", "--robot", str(path), "--out", str(tmp_path / "out")]) == 2
+    (line,) = capsys.readouterr().err.strip().splitlines()
+    assert "robot.yaml:2" in line and "speed" in line and "fast" in line
+
+
+def test_out_that_is_a_file_is_refused(tmp_path, capsys):
+    out = tmp_path / "taken"
+    out.write_text("mine")
+    assert cli.main(["demo", "--out", str(out)]) == 2
+    (line,) = capsys.readouterr().err.strip().splitlines()
+    assert "out" in line and "taken" in line
+    assert out.read_text() == "mine"
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
+def test_out_without_permission_is_refused(tmp_path, capsys):
+    tmp_path.chmod(0o500)
+    assert cli.main(["demo", "--out", str(tmp_path / "out")]) == 2
+    assert len(capsys.readouterr().err.strip().splitlines()) == 1
+
+
+def test_unreachable_goal_is_a_typed_failure(tmp_path, capsys):
+    from PIL import Image
+
+    cells = np.full((60, 100), 254, np.uint8)
+    cells[:, 48:52] = 0
+    Image.fromarray(cells).save(tmp_path / "split.png")
+    (tmp_path / "split.yaml").write_text(
+        "image: split.png\nresolution: 0.05\norigin: [0, 0, 0]\n"
+        "negate: 0\noccupied_thresh: 0.65\nfree_thresh: 0.196\n"
+    )
+    arguments = ["--map", str(tmp_path / "split.yaml"), "--out", str(tmp_path / "out")]
+    ends = ["--start", "1", "1.5", "0", "--goal", "4", "1.5", "0"]
+    assert cli.main(["demo", *arguments, *ends, "--people", "0"]) == 2
+    (line,) = capsys.readouterr().err.strip().splitlines()
+    assert "goal" in line and "reached" in line
+
+
+def test_unknown_option_is_no_traceback():
+    command = [sys.executable, "-m", "astro_jax.cli", "demo", "--peple", "3"]
+    run = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    assert run.returncode == 2
+    assert "Traceback" not in run.stderr and "peple" in run.stderr
+
+
+@pytest.fixture(scope="module")
+def driven(tmp_path_factory) -> Path:
+    """A short drive: a planner with few candidates, from the hall into the kitchen."""
+    folder = tmp_path_factory.mktemp("driven")
+    planner = folder / "small.yaml"
+    planner.write_text(
+        "config:\n  candidates: 96\n  gradient_steps: 4\n  people: 2\n  map_cells: 80\n"
+    )
+    ends = ["--start", "5.3", "5.2", "2.6", "--goal", "3.4", "6.3", "3.1"]
+    out = folder / "out"
+    small = ["--planner", str(planner), "--people", "1", "--seed", "3"]
+    assert cli.main(["demo", "--out", str(out), *ends, *small]) == 0
+    return out
+
+
+def test_a_drive_leaves_film_picture_figures_and_arrays(driven):
+    left = {path.name for path in driven.iterdir()}
+    assert left >= {"metrics.json", "episode.npz", "cycle.png"}
+    assert left & {"demo.mp4", "demo.gif"}
+    assert not [name for name in left if name.startswith(".")]
+
+
+def test_figures_of_a_drive_are_plausible(driven):
+    report = json.loads((driven / "metrics.json").read_text())
+    assert {"name", "commit", "config", "device", "versions", "seed", "metrics"} <= set(report)
+    metrics = report["metrics"]
+    assert metrics["success"] == 1.0 and metrics["at_fault"] == 0.0
+    assert 0.8 < metrics["path_ratio"] < 2.5
+    assert metrics["recompiles"] == 0
+    assert 0.0 < metrics["plan_median_ms"] <= metrics["plan_p99_ms"]
+
+
+def test_arrays_of_a_drive_agree_with_its_figures(driven):
+    report = json.loads((driven / "metrics.json").read_text())
+    with np.load(driven / "episode.npz", allow_pickle=False) as arrays:
+        poses, time = arrays["ticks.pose_map"], arrays["ticks.time"]
+        status = arrays["log.status"]
+    goal = np.array([3.4, 6.3])
+    assert np.hypot(*(poses[-1, :2] - goal)) < 0.3
+    assert math.isclose(time[1] - time[0], 0.02, rel_tol=1e-3)
+    driven_until = np.searchsorted(time, report["metrics"]["time"])
+    length = np.hypot(*np.diff(poses[: driven_until + 1, :2], axis=0).T).sum()
+    assert math.isclose(length, report["metrics"]["path_length"], rel_tol=0.05)
+    assert not status.any()
+
+
+def test_packaged_scene_is_complete():
+    scene = flat_scene()
+    assert scene.map_path.exists() and len(scene.people) == 3
+    assert sum(door.closed for door in scene.doors) == 1
