@@ -1,0 +1,24 @@
+"""Every notebook runs from top to bottom as it is committed."""
+
+from pathlib import Path
+
+import nbformat
+import pytest
+from nbclient import NotebookClient
+
+NOTEBOOKS = sorted((Path(__file__).parent.parent / "notebooks").glob("*.ipynb"))
+
+
+# the kernel's own plumbing warns about event loops and sockets
+@pytest.mark.filterwarnings("default")
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_notebook_runs(path):
+    notebook = nbformat.read(path, as_version=4)
+    NotebookClient(notebook, timeout=300, kernel_name="python3").execute()
+    shown = [out for cell in notebook.cells for out in cell.get("outputs", ())]
+    assert not [out for out in shown if out.output_type == "error"]
+    assert any("image/png" in out.get("data", {}) for out in shown)
+
+
+def test_there_are_notebooks():
+    assert NOTEBOOKS
