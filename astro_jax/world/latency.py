@@ -2,7 +2,7 @@
 
 The wheels will, until then, carry out commands that have already been sent: integrate
 them.  A first-order actuator lag τ is treated as τ more dead time: for a command that
-changes at a m/s² the difference is a·τ² (8 mm/s at 1.2 m/s² and .08 s), with no state to
+changes at a m/s² the difference is a·τ² (8 mm at 1.2 m/s² and .08 s), with no state to
 estimate.
 """
 
