@@ -116,16 +116,13 @@ def act(
 ) -> tuple[NavigatorState, Float[Array, "2"], Float[Array, ""], Int[Array, ""]]:
     """One reactive tick, the ``tick``-th since the cycle began: (…, twist, scale, reason)."""
     state = _take_over(config, state, tick)
+    delay = latency.command + robot.actuator_lag
     pose = fast_forward(
-        odometry.pose_map,
-        state.sent,
-        state.sent[:0],
-        odometry.age,
-        latency.command + robot.actuator_lag,
-        config.gate_period,
+        odometry.pose_map, state.sent, state.sent[:0], odometry.age, delay, config.gate_period
     )
+    # like the pose, people are wanted for the moment at which this command acts
     since_cycle = tick.astype(jnp.float32) * config.gate_period
-    tracks = dataclasses.replace(state.tracks, age=state.tracks.age + since_cycle)
+    tracks = dataclasses.replace(state.tracks, age=state.tracks.age + since_cycle + delay)
     points, returned = scan_points(robot.sensor, scan)
     gate, twist, scale, reason = react(
         robot,

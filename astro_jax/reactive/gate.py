@@ -96,7 +96,10 @@ def react(
     speed = jnp.maximum(speed, 0.0)
     # without a usable plan the robot brakes along the curvature it is already driving
     base = jnp.where(plan_ok & (wanted > 1e-4), planned, state.twist)
-    scale = jnp.clip(speed / jnp.maximum(path_speed(robot, base), 1e-4), 0.0, 1.0)
+    planned_speed = path_speed(robot, base)
+    scale = jnp.clip(speed / jnp.maximum(planned_speed, 1e-4), 0.0, 1.0)
+    # a plan to rest is let through whole
+    scale = jnp.where((planned_speed <= 1e-4) & healthy, 1.0, scale)
     twist = scale * base
     fine = jnp.all(jnp.isfinite(twist))
     twist = jnp.where(fine, twist, 0.0)
