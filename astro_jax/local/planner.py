@@ -51,10 +51,11 @@ def plan(
     seeds = candidates.seeds(robot, config, params, basis, world, field, state.controls, shift)
     z, cost, xy = search(config, judge, seeds, key_local)
     sampled = jnp.argmin(cost)
-    some = jnp.isfinite(cost[sampled])
+    best_cost, best, bad_gradients = refine(judge, z[sampled], config.gradient_steps)
+    some = jnp.isfinite(best_cost)
     # the full stop is the first seed: what is left when nothing can be trusted
-    z = jnp.where(some & healthy, z[sampled], seeds[0])
-    best_cost, best, bad_gradients = refine(judge, z, config.gradient_steps)
+    _, stop = judge(seeds[0])
+    best = jax.tree.map(lambda new, old: jnp.where(some & healthy, new, old), best, stop)
 
     stride = config.recorded_stride
     return (

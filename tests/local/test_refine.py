@@ -1,0 +1,104 @@
+"""The descent on functions whose minimum is known, on bad ones, and in the planner."""
+
+import itertools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from astro_jax.local.refine import REACH, refine
+
+SHAPE = (3, 2)
+
+
+def descend(cost_of, steps=12):
+    """Jitted: start (…, 3, 2) → (cost, where, bad gradients)."""
+    judge = lambda z: (cost_of(z), z)
+    return jax.jit(jax.vmap(lambda start: refine(judge, start, steps)))  # pyright: ignore[reportArgumentType]
+
+
+def starts(count, spread=2.0, seed=0):
+    draw = np.random.default_rng(seed).normal(size=(count, *SHAPE))
+    return (spread * draw).clip(-4.5, 4.5).astype(np.float32)
+
+
+def test_a_quadratic_is_solved():
+    """Condition number 30, six dimensions: a dozen quasi-Newton steps are plenty."""
+    random = np.random.default_rng(1)
+    rotation, _ = np.linalg.qr(random.normal(size=(6, 6)))
+    matrix = jnp.asarray(rotation * np.geomspace(0.2, 6.0, 6) @ rotation.T, jnp.float32)
+    centre = jnp.asarray(random.uniform(-1, 1, 6), jnp.float32)
+
+    def bowl(z):
+        off = z.reshape(-1) - centre
+        return off @ matrix @ off
+
+    z = starts(30)
+    before = np.array([bowl(start) for start in z])
+    cost, where, bad = descend(bowl)(z)
+    assert np.max(cost) < 0.01 and np.median(cost) < 1e-4
+    assert np.min(before) > 1.0
+    np.testing.assert_allclose(where.reshape(-1, 6), np.tile(centre, (30, 1)), atol=0.25)
+    assert not np.any(bad)
+
+
+def test_more_steps_are_never_worse():
+    """On a curved valley (Rosenbrock's), where single steps go wrong."""
+    valley = lambda z: jnp.sum(
+        20.0 * (z.reshape(-1)[1:] - z.reshape(-1)[:-1] ** 2) ** 2 + (1 - z.reshape(-1)[:-1]) ** 2
+    )
+    z = starts(30, 1.0)
+    costs = [np.array([valley(start) for start in z])]
+    costs += [np.asarray(descend(valley, steps)(z)[0]) for steps in (1, 4, 16)]
+    for fewer, more in itertools.pairwise(costs):
+        assert np.all(more <= fewer * (1 + 1e-6))
+    assert np.median(costs[-1]) < 0.03 * np.median(costs[0])
+
+
+def test_what_it_returns_is_what_it_judged():
+    wavy = lambda z: jnp.sum(jnp.sin(3.0 * z) + 0.1 * z**2)
+    cost, where, _ = descend(wavy)(starts(10))
+    np.testing.assert_allclose(cost, jax.vmap(wavy)(where), rtol=1e-5, atol=1e-5)
+
+
+def test_steps_stay_within_reach():
+    """Where σ(z) has no slope left there is nothing to gain."""
+    _, where, _ = descend(lambda z: -jnp.sum(z))(starts(5))
+    assert np.max(np.abs(where)) <= REACH
+    assert np.max(where) == REACH and np.median(where) > 4.0
+
+
+@pytest.mark.parametrize("steps", [1, 5])
+def test_a_gradient_that_is_not_finite_is_counted_and_steers_nothing(steps):
+    z = starts(4)
+    # a finite cost whose slope at the start is that of √0
+    kink = lambda w: jnp.sum(jnp.sqrt(jnp.sum((w - w) ** 2))) + jnp.sum(w**2)
+    cost, where, bad = descend(kink, steps)(z)
+    np.testing.assert_array_equal(where, z)
+    np.testing.assert_allclose(cost, np.sum(z**2, axis=(1, 2)), rtol=1e-5)
+    np.testing.assert_array_equal(bad, steps)
+
+
+def test_places_without_a_cost_are_never_chosen():
+    """The bowl's bottom lies where the cost is NaN: the descent stops at the rim."""
+    pit = lambda z: jnp.where(jnp.sum(z**2) < 1.0, jnp.nan, jnp.sum(z**2))
+    cost, where, _ = descend(pit)(starts(20))
+    assert np.all(np.isfinite(cost)) and np.all(np.isfinite(where))
+    assert np.min(cost) >= 1.0
+    # a start without a cost may find one or none, but no NaN
+    cost, where, _ = descend(pit)(starts(5, 0.01))
+    assert not np.any(np.isnan(cost))
+    assert np.all(np.isfinite(where))
+
+
+def test_refinement_helps_in_the_planner(lab, run_plan):
+    """Never worse than the best sample; on average clearly better."""
+    gains = []
+    for state, world, field in lab.scenarios(24):
+        _, plan, diagnostics = run_plan(lab.params, state, world, field)
+        assert int(plan.status) == 0 and int(diagnostics.nonfinite_gradients) == 0
+        gains.append(float(diagnostics.sampled_cost - diagnostics.best_cost))
+    assert np.min(gains) >= -1e-6
+    assert np.mean(np.array(gains) > 1e-3) > 0.8
+    assert np.mean(gains) > 0.02
