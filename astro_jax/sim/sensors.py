@@ -35,12 +35,14 @@ def take_scan(
     angles = beam_angles(sensor) + eye[2]
     direction = jnp.stack([jnp.cos(angles), jnp.sin(angles)], axis=-1)
     wall, ended = _trace(scene, eye[:2], direction, sensor.range_max, steps)
-    ranges = jnp.minimum(wall, _to_people(scene, eye[:2], direction, people_xy))
+    person = _to_people(scene, eye[:2], direction, people_xy)
+    ranges = jnp.minimum(wall, person)
     noise = sensor.range_noise * jax.random.normal(key, ranges.shape)
-    hit = ranges < sensor.range_max
+    decided = ended | (person < wall)
+    hit = decided & (ranges < sensor.range_max)
     return Scan(
         ranges=jnp.where(hit, jnp.maximum(ranges + noise, 0.0), jnp.inf),
-        valid=ended | hit,
+        valid=decided,
         pose_map=eye,
         age=age,
     )
