@@ -80,7 +80,7 @@ def react(
     )
 
     plan_ok = (plan_age <= MAX_PLAN_AGE) & (plan.status == int(Status.OK))
-    plan_ok = plan_ok & jnp.all(jnp.isfinite(plan.commands))
+    plan_ok = plan_ok & jnp.all(_within_limits(robot, plan.commands))
     scan_ok = (scan_age <= MAX_SCAN_AGE) & (valid_share >= MIN_VALID_BEAMS)
     healthy = plan_ok & scan_ok & jnp.all(jnp.isfinite(pose_map))
 
@@ -123,6 +123,18 @@ def path_speed(robot: RobotConfig, twist: Float[Array, "*n 2"]) -> Float[Array, 
     """Largest speed of a point of the footprint, bounded by |v| + |ω|·r (m/s)."""
     reach = (robot.length**2 + robot.width**2) ** 0.5 / 2
     return jnp.abs(twist[..., 0]) + reach * jnp.abs(twist[..., 1])
+
+
+def _within_limits(robot: RobotConfig, twist: Float[Array, "*n 2"]) -> Bool[Array, "*n"]:
+    """Whether every speed limit is kept (1 % of rounding granted); false for NaN."""
+    v, turning = twist[..., 0], jnp.abs(twist[..., 1])
+    wheel = jnp.abs(v) + robot.wheel_base / 2 * turning
+    return (
+        (v <= 1.01 * robot.speed)
+        & (v >= -1.01 * robot.reverse_speed - 1e-4)
+        & (turning <= 1.01 * robot.yaw_rate)
+        & (wheel <= 1.01 * robot.wheel_speed)
+    )
 
 
 def stopping_speed(
