@@ -58,7 +58,9 @@ def move_screen(
     The rate is capped at what can still be braked before the target:
     |rate| ≤ √(2 a |error|).
     """
-    error = target - state.pan
+    # the joint's own end must be braked for as well; without a target it stays where it is
+    target = jnp.clip(target, -robot.pan_limit, robot.pan_limit)
+    error = jnp.where(jnp.isnan(target), 0.0, target - state.pan)
     stoppable = jnp.sqrt(2.0 * robot.pan_acceleration * jnp.abs(error) + 1e-12)
     cap = jnp.minimum(robot.pan_rate, jnp.minimum(stoppable, jnp.abs(error) * STIFFNESS))
     change = robot.pan_acceleration * tick
