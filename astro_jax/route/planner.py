@@ -16,9 +16,11 @@ from astro_jax.errors import InputError, UnreachableError
 from astro_jax.route.field import check_query, solve_field
 from astro_jax.route.maps import HouseMap, Numbers
 from astro_jax.types import Grid, RouteField
+from astro_jax.world.grid import LOW, PRIOR_FREE
 
-SURE_BLOCKED, SURE_FREE = 1.0, -1.0
-"""Log-odds of the local map beyond which a cell contradicts the house map."""
+SURE_BLOCKED, SURE_FREE = 1.0, 0.5 * (LOW + PRIOR_FREE)
+"""Log-odds of the local map beyond which a cell was seen blocked or free: what the map says
+of a cell that has rolled back into view is no sight of it."""
 KNOWN_MARGIN = 2
 """Cells around a wall of the map in which a hit says nothing new."""
 NEWS = 3
@@ -79,7 +81,11 @@ def revise(route: Route, local_map: Grid, pose_map: Numbers) -> Route:
         return dataclasses.replace(searched, failure=failure)
     except InputError:
         pass  # too close to something to start from: the field still leads out
-    field = solve_field(route.house_map, blocked, route.goal_map, route.robot)
+    try:
+        field = solve_field(route.house_map, blocked, route.goal_map, route.robot)
+    except InputError as error:  # something stands on the goal
+        failure = UnreachableError(error.field, error.value, error.expected, error.where)
+        return dataclasses.replace(searched, failure=failure)
     return dataclasses.replace(searched, field=field, failure=None)
 
 

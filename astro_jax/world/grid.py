@@ -16,8 +16,9 @@ from astro_jax.types import Grid, Scan, Tracks
 HIT, MISS = 0.85, -0.45
 """Log-odds of one scan: three hits turn a free cell of the prior into an obstacle."""
 LOW, HIGH = -2.0, 3.5
-PRIOR_FREE, PRIOR_OCCUPIED, PRIOR_UNKNOWN = -2.0, 3.0, 0.5
-"""An unknown cell counts as blocked until it has been seen free."""
+PRIOR_FREE, PRIOR_OCCUPIED, PRIOR_UNKNOWN = -1.9, 3.0, 0.5
+"""An unknown cell counts as blocked until it has been seen free; free by the map alone stays
+above LOW, so that the route layer can tell it from seen free."""
 PERSON_MARGIN = 0.25
 """Returns this close to a tracked person's outline (m) are that person, not a wall."""
 

@@ -73,8 +73,7 @@ def test_people_keep_apart():
         xy = people.xy_map[k, :, :7]
         apart = np.linalg.norm(xy[:, :, None] - xy[:, None], axis=-1)
         apart = apart[round(3.0 / DT) :, *np.triu_indices(7, 1)]  # two may start too near
-        assert apart.min() > 0.25  # they squeeze past each other, not through each other
-        assert np.mean(apart < 0.44) < 0.002
+        assert apart.min() > 0.4  # they squeeze past each other, not through each other
         assert np.any(apart < 1.0)  # they do meet
 
 
