@@ -1,0 +1,416 @@
+"""The rolling map, fed by simulated scans of rooms whose truth is known."""
+
+import dataclasses
+import functools
+
+import chex
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from scipy import ndimage
+
+from astro_jax.config import PlannerConfig, SensorConfig
+from astro_jax.sim.scene import make_scene
+from astro_jax.sim.sensors import take_scan
+from astro_jax.types import Grid, Scan
+from astro_jax.world import grid as occupancy
+from astro_jax.world.grid import blank_map, update_map
+from astro_jax.world.people import no_tracks
+
+CONFIG = PlannerConfig(map_cells=80)
+SENSOR = SensorConfig()
+RESOLUTION = CONFIG.map_resolution
+SHAPE = (100, 140)  # 5 m by 7 m
+ORIGIN = np.array([-1.0, -2.0])
+EYE = np.array([2.5, 0.5])
+STEPS = 200
+
+
+def xy_of(grid):
+    rows, columns = grid.values.shape
+    x = np.asarray(grid.origin)[0] + RESOLUTION * np.arange(columns)
+    y = np.asarray(grid.origin)[1] + RESOLUTION * np.arange(rows)
+    return np.stack(np.meshgrid(x, y), axis=-1)
+
+
+def at_cells(grid, mask, beyond=False):
+    """What a mask of the house says of each cell of a local map."""
+    column, row = np.rint((xy_of(grid) - ORIGIN) / RESOLUTION).astype(int).transpose(2, 0, 1)
+    inside = (row >= 0) & (row < SHAPE[0]) & (column >= 0) & (column < SHAPE[1])
+    state = mask[np.clip(row, 0, SHAPE[0] - 1), np.clip(column, 0, SHAPE[1] - 1)]
+    return np.where(inside, state, beyond)
+
+
+def room(x0=1.2, x1=3.8, y0=-0.6, y1=1.6):
+    """Walls two cells thick around a rectangle of floor."""
+    rows, columns = np.indices(SHAPE)
+    x, y = ORIGIN[0] + RESOLUTION * columns, ORIGIN[1] + RESOLUTION * rows
+    inner = (x > x0) & (x < x1) & (y > y0) & (y < y1)
+    return ndimage.binary_dilation(inner, np.ones((3, 3)), 2) & ~inner, inner
+
+
+def house(values):
+    return Grid(
+        values=jnp.broadcast_to(jnp.asarray(values, jnp.float32), SHAPE),
+        origin=jnp.asarray(ORIGIN, jnp.float32),
+        resolution=jnp.float32(RESOLUTION),
+    )
+
+
+def scene_of(blocked):
+    return make_scene(
+        occupancy=np.zeros(SHAPE, np.int8),
+        blocked=blocked,
+        origin=ORIGIN,
+        resolution=RESOLUTION,
+        start=np.zeros(3),
+        goal=np.zeros(3),
+        paths=np.zeros((2, 2, 2)),
+        lengths=np.full(2, 2),
+        spacing=0.1,
+        capacity=2,
+        seed=0,
+    )
+
+
+@functools.partial(jax.jit, static_argnames="sensor")
+def scan_of(scene, pose, people, key, sensor=SENSOR):
+    return take_scan(sensor, scene, pose, people, 0.0, key, STEPS)
+
+
+@functools.partial(jax.jit, static_argnames="sensor")
+def update(local, prior, scan, tracks, xy, sensor=SENSOR):
+    return update_map(CONFIG, sensor, local, prior, scan, tracks, xy)
+
+
+NOBODY = np.full((2, 2), 50.0, np.float32)
+
+
+def look(blocked, prior, scans=8, turns=4, people=NOBODY, tracks=None, start=None, tamper=None):
+    """The map after some scans from about one place, turning in between."""
+    scene, tracks = scene_of(blocked), no_tracks(2) if tracks is None else tracks
+    xy = jnp.asarray(EYE, jnp.float32)
+    local = blank_map(CONFIG, prior, xy) if start is None else start
+    rng = np.random.default_rng(0)
+    for k in range(scans):
+        pose = np.array([*(EYE + rng.uniform(-0.1, 0.1, 2)), 2 * np.pi * k / turns])
+        scan = scan_of(
+            scene, jnp.asarray(pose, jnp.float32), jnp.asarray(people), jax.random.key(k)
+        )
+        local = update(local, prior, scan if tamper is None else tamper(scan), tracks, xy)
+    return local
+
+
+UNKNOWN, FREE = occupancy.PRIOR_UNKNOWN, occupancy.PRIOR_FREE
+
+
+# ---- what is seen --------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("prior", [UNKNOWN, FREE], ids=["unknown house", "house without walls"])
+def test_a_scanned_room_has_walls_around_and_floor_inside(prior):
+    walls, inner = room()
+    local = look(walls, house(prior))
+    blocked = np.asarray(occupancy.occupied(local))
+    floor = at_cells(local, ndimage.binary_erosion(inner, np.ones((3, 3))))
+    assert floor.sum() > 1500
+    assert not blocked[floor].any()
+    # What a beam can meet: wall cells that share an edge with the floor.
+    faces = at_cells(local, walls & ndimage.binary_dilation(inner))
+    assert faces.sum() > 150
+    assert blocked[faces].mean() > 0.97
+    # No way out: nothing wider than a cell leads through the walls.
+    labels = np.zeros(blocked.shape, np.int32)
+    ndimage.label(~np.asarray(ndimage.binary_dilation(blocked), bool), output=labels)
+    row, column = np.unravel_index(np.argmin(np.sum((xy_of(local) - EYE) ** 2, -1)), labels.shape)
+    reached = labels == labels[row, column]
+    assert labels[row, column] > 0 and reached.sum() > 1500
+    assert not np.any(reached & at_cells(local, ~inner, beyond=True))
+
+
+def test_walls_of_the_map_stay_when_seen_and_vanish_when_not_there():
+    walls, _ = room()
+    rows, columns = np.indices(SHAPE)
+    phantom = (np.abs(rows - 55) < 2) & (np.abs(columns - 90) < 4)  # a cupboard that is gone
+    prior = house(np.where(walls | phantom, occupancy.PRIOR_OCCUPIED, FREE))
+    local = look(walls, prior, scans=16)
+    blocked = np.asarray(occupancy.occupied(local))
+    there = at_cells(local, phantom)
+    assert there.sum() == phantom.sum() and not blocked[there].any()
+    _, inner = room()
+    faces = at_cells(local, walls & ndimage.binary_dilation(inner))
+    assert blocked[faces].mean() > 0.98
+
+
+def test_cells_that_nobody_saw_keep_their_prior():
+    walls, inner = room()
+    rng = np.random.default_rng(1)
+    prior = house(rng.uniform(-1.5, 3.0, SHAPE))
+    before = blank_map(CONFIG, prior, jnp.asarray(EYE, jnp.float32))
+    after = look(walls, prior)
+    hidden = at_cells(after, ~np.asarray(ndimage.binary_dilation(walls | inner), bool), beyond=True)
+    assert hidden.sum() > 1000
+    np.testing.assert_array_equal(
+        np.asarray(after.values)[hidden], np.asarray(before.values)[hidden]
+    )
+    assert np.mean(np.asarray(after.values)[~hidden] != np.asarray(before.values)[~hidden]) > 0.8
+
+
+def test_behind_the_robot_nothing_is_seen():
+    local = look(room()[0], house(UNKNOWN), turns=1)  # always facing along +x
+    xy = xy_of(local) - EYE
+    behind = np.abs(np.arctan2(xy[..., 1], xy[..., 0])) > np.radians(160)
+    behind &= np.hypot(*np.moveaxis(xy, -1, 0)) > 0.5
+    np.testing.assert_array_equal(np.asarray(local.values)[behind], UNKNOWN)
+
+
+def test_between_a_near_and_a_far_return_nothing_is_known():
+    """A gap between two beams may hide a table leg: free needs both neighbours."""
+    sensor = dataclasses.replace(SENSOR, beams=19, field_of_view=np.radians(180.0))
+    ranges = np.where(np.arange(19) < 9, 1.0, 2.5)
+    scan = Scan(
+        ranges=jnp.asarray(ranges, jnp.float32),
+        valid=jnp.ones(19, bool),
+        pose_map=jnp.array([*EYE, 0.0]),
+        age=0.0,
+    )
+    xy = jnp.asarray(EYE, jnp.float32)
+    prior = house(UNKNOWN)
+    local = update(blank_map(CONFIG, prior, xy), prior, scan, no_tracks(2), xy, sensor=sensor)
+    seen = xy_of(local) - EYE
+    bearing = np.degrees(np.arctan2(seen[..., 1], seen[..., 0]))
+    distance = np.hypot(*np.moveaxis(seen, -1, 0))
+    beyond = (distance > 1.1) & (distance < 1.9)  # of the map's 2 m
+    values = np.asarray(local.values)
+    assert np.all(values[beyond & (bearing > 0.5) & (bearing < 89)] < UNKNOWN)
+    between = beyond & (bearing > -9.5) & (bearing < -0.5)
+    assert between.sum() > 20
+    np.testing.assert_array_equal(values[between], UNKNOWN)
+
+
+def closed_door():
+    """A wall along x = 3.6 m whose door the map does not know to be closed."""
+    rows, columns = np.indices(SHAPE)
+    wall = np.abs(columns - 92) < 1
+    door = wall & (np.abs(rows - 50) < 9)
+    return wall, door
+
+
+def test_a_door_that_the_map_shows_open_is_found_closed_within_five_scans():
+    wall, door = closed_door()
+    prior = house(np.where(wall & ~door, occupancy.PRIOR_OCCUPIED, FREE))
+    local = look(wall, prior, scans=5, turns=1)
+    leaf = at_cells(local, door)
+    assert leaf.sum() == door.sum()
+    assert np.asarray(occupancy.occupied(local))[leaf].mean() > 0.95
+    # One stray return does not close it.
+    once = look(wall, prior, scans=1, turns=1)
+    assert not np.asarray(occupancy.occupied(once))[leaf].any()
+
+
+# ---- what must not be believed -------------------------------------------------------
+
+
+def values_of(name):
+    def tamper(scan):
+        ranges, valid = scan.ranges, scan.valid
+        return {
+            "nan": dataclasses.replace(scan, ranges=jnp.full_like(ranges, jnp.nan)),
+            "minus inf": dataclasses.replace(scan, ranges=jnp.full_like(ranges, -jnp.inf)),
+            "negative": dataclasses.replace(scan, ranges=jnp.full_like(ranges, -1.0)),
+            "invalid": dataclasses.replace(scan, valid=jnp.zeros_like(valid)),
+            "invalid inf": dataclasses.replace(
+                scan, ranges=jnp.full_like(ranges, jnp.inf), valid=jnp.zeros_like(valid)
+            ),
+            "lost pose": dataclasses.replace(scan, pose_map=scan.pose_map * jnp.nan),
+        }[name]
+
+    return tamper
+
+
+@pytest.mark.parametrize(
+    "name", ["nan", "minus inf", "negative", "invalid", "invalid inf", "lost pose"]
+)
+def test_nonsense_changes_nothing(name):
+    prior = house(np.random.default_rng(2).uniform(-1.5, 3.0, SHAPE))
+    before = blank_map(CONFIG, prior, jnp.asarray(EYE, jnp.float32))
+    after = look(room()[0], prior, scans=3, tamper=values_of(name))
+    np.testing.assert_array_equal(after.values, before.values)
+
+
+def test_one_bad_beam_frees_nothing_beside_it():
+    walls, _ = room()
+    prior = house(UNKNOWN)
+    keep = np.arange(SENSOR.beams) % 2 == 0
+    for bad in (jnp.nan, -jnp.inf):
+        tamper = lambda scan: dataclasses.replace(
+            scan,
+            ranges=jnp.where(keep, scan.ranges, bad),  # noqa: B023
+        )
+        local = look(walls, prior, scans=3, tamper=tamper)
+        assert np.asarray(local.values).min() >= UNKNOWN  # every cell has a bad neighbour
+    invalid = lambda scan: dataclasses.replace(scan, valid=scan.valid & keep)
+    assert np.asarray(look(walls, prior, scans=3, tamper=invalid).values).min() >= UNKNOWN
+
+
+def test_a_beam_that_meets_nothing_frees_as_far_as_it_can_see():
+    sensor = dataclasses.replace(SENSOR, range_max=1.5)
+    scan = Scan(
+        ranges=jnp.full(sensor.beams, jnp.inf),
+        valid=jnp.ones(sensor.beams, bool),
+        pose_map=jnp.array([*EYE, 0.0]),
+        age=0.0,
+    )
+    xy, prior = jnp.asarray(EYE, jnp.float32), house(UNKNOWN)
+    local = update(blank_map(CONFIG, prior, xy), prior, scan, no_tracks(2), xy, sensor=sensor)
+    seen = xy_of(local) - EYE
+    distance = np.hypot(*np.moveaxis(seen, -1, 0))
+    ahead = np.abs(np.arctan2(seen[..., 1], seen[..., 0])) < np.radians(134)
+    values = np.asarray(local.values)
+    np.testing.assert_allclose(
+        values[ahead & (distance < 1.45)], UNKNOWN + occupancy.MISS, rtol=1e-5
+    )
+    np.testing.assert_array_equal(values[distance > 1.5], UNKNOWN)
+
+
+def test_people_who_are_tracked_leave_no_obstacle():
+    walls, _ = room()
+    person = EYE + np.array([0.8, 0.1])
+    people = np.array([person, [50.0, 50.0]], np.float32)
+    around = lambda grid: np.linalg.norm(xy_of(grid) - person, axis=-1) < 0.3
+    unaware = look(walls, house(FREE), people=people, turns=1)
+    assert np.asarray(occupancy.occupied(unaware))[around(unaware)].any()
+
+    tracks = dataclasses.replace(
+        no_tracks(2),
+        xy_map=jnp.asarray(people) + 0.05,
+        radius=jnp.full(2, 0.22),
+        valid=jnp.array([True, False]),
+    )
+    aware = look(walls, house(FREE), people=people, turns=1, tracks=tracks)
+    assert not np.asarray(occupancy.occupied(aware))[around(aware)].any()
+    # Somebody who walks is looked for where they were when the scan was taken.
+    moving = dataclasses.replace(
+        tracks,
+        xy_map=tracks.xy_map + jnp.array([[0.9, 0.0]]),
+        velocity_map=jnp.array([[-0.9, 0.0]] * 2),
+        age=jnp.float32(0.0),
+    )
+    early = lambda scan: dataclasses.replace(scan, age=jnp.float32(-1.0))
+    same = look(walls, house(FREE), people=people, turns=1, tracks=moving, tamper=early)
+    np.testing.assert_array_equal(occupancy.occupied(same), occupancy.occupied(aware))
+    # An invalid track excuses nothing.
+    gone = dataclasses.replace(tracks, valid=jnp.zeros(2, bool))
+    np.testing.assert_array_equal(
+        look(walls, house(FREE), people=people, turns=1, tracks=gone).values, unaware.values
+    )
+
+
+def test_a_cell_that_is_not_a_number_is_an_obstacle():
+    values = jnp.array([[jnp.nan, -1.0], [0.0, 2.0], [-0.01, jnp.inf], [-jnp.inf, 0.01]])
+    got = occupancy.occupied(
+        Grid(values=values, origin=jnp.zeros(2), resolution=jnp.float32(RESOLUTION))
+    )
+    expected = [[True, False], [True, True], [False, True], [False, True]]
+    np.testing.assert_array_equal(got, expected)
+
+
+# ---- rolling -------------------------------------------------------------------------
+
+
+def blind():
+    return Scan(
+        ranges=jnp.full(SENSOR.beams, jnp.inf),
+        valid=jnp.zeros(SENSOR.beams, bool),
+        pose_map=jnp.zeros(3),
+        age=0.0,
+    )
+
+
+def test_rolling_is_copying_whole_cells_and_the_prior_fills_up():
+    rng = np.random.default_rng(3)
+    prior = house(rng.uniform(-1.9, 3.0, SHAPE))
+    local = blank_map(CONFIG, prior, jnp.asarray(EYE, jnp.float32))
+    marked = rng.uniform(-1.9, 3.0, local.values.shape).astype(np.float32)
+    local = dataclasses.replace(local, values=jnp.asarray(marked))
+    for shift in ([0.0, 0.0], [0.26, 0.0], [-0.4, 0.71], [0.049, -0.024], [1.0, -2.2], [9.0, 0.0]):
+        xy = jnp.asarray(EYE + shift, jnp.float32)
+        rolled = update(local, prior, blind(), no_tracks(2), xy)
+        cells = np.rint((np.asarray(rolled.origin) - np.asarray(local.origin)) / RESOLUTION)
+        np.testing.assert_allclose(
+            rolled.origin, np.asarray(local.origin) + cells * RESOLUTION, atol=1e-5
+        )
+        centre = np.asarray(rolled.origin) + RESOLUTION * CONFIG.map_cells / 2
+        assert np.abs(centre - np.asarray(xy)).max() <= 0.5 * RESOLUTION + 1e-5
+        expected = np.asarray(blank_map(CONFIG, prior, xy).values).copy()
+        columns, rows = np.meshgrid(np.arange(80) + int(cells[0]), np.arange(80) + int(cells[1]))
+        old = (rows >= 0) & (rows < 80) & (columns >= 0) & (columns < 80)
+        expected[old] = marked[rows[old], columns[old]]
+        np.testing.assert_array_equal(rolled.values, expected)
+
+
+def test_rolling_away_and_back_in_small_steps_blurs_nothing():
+    prior = house(np.random.default_rng(4).uniform(-1.9, 3.0, SHAPE))
+    first = blank_map(CONFIG, prior, jnp.asarray(EYE, jnp.float32))
+    local = first
+    turn = np.linspace(0, 2 * np.pi, 60)
+    for shift in np.stack([np.sin(turn), 1 - np.cos(turn)], axis=1):
+        local = update(local, prior, blind(), no_tracks(2), jnp.asarray(EYE + shift, jnp.float32))
+    np.testing.assert_array_equal(local.values, first.values)
+    np.testing.assert_allclose(local.origin, first.origin, atol=1e-5)
+
+
+def test_the_prior_is_the_house_map_and_blocked_beyond_it():
+    occupied = np.zeros(SHAPE, np.int8)
+    occupied[::3, ::2], occupied[1::3, 1::2] = 100, -1
+    prior = Grid(
+        values=occupancy.prior_from_occupancy(jnp.asarray(occupied)),
+        origin=jnp.asarray(ORIGIN, jnp.float32),
+        resolution=jnp.float32(RESOLUTION),
+    )
+    for xy in (EYE, ORIGIN, [50.0, 50.0]):
+        local = blank_map(CONFIG, prior, jnp.asarray(xy, jnp.float32))
+        np.testing.assert_array_equal(
+            occupancy.occupied(local),
+            at_cells(local, (occupied > 50) | (occupied < 0), beyond=True),
+        )
+
+
+def test_a_robot_that_is_lost_still_gets_a_finite_map():
+    local = blank_map(CONFIG, house(FREE), jnp.asarray(EYE, jnp.float32))
+    lost = update(local, house(FREE), blind(), no_tracks(2), jnp.full(2, jnp.nan))
+    assert np.all(np.isfinite(lost.values)) and np.all(np.isfinite(lost.origin))
+
+
+def test_log_odds_stay_within_their_bounds():
+    local = look(room()[0], house(UNKNOWN), scans=24, turns=1)
+    values = np.asarray(local.values)
+    assert values.min() == np.float32(occupancy.LOW) and values.max() == np.float32(occupancy.HIGH)
+
+
+def test_scan_points_are_the_ends_of_the_beams():
+    sensor = dataclasses.replace(SENSOR, beams=5, field_of_view=np.pi)
+    scan = Scan(
+        ranges=jnp.array([1.0, 2.0, jnp.inf, 1.5, jnp.nan]),
+        valid=jnp.array([True, True, True, False, True]),
+        pose_map=jnp.array([1.0, 2.0, np.pi / 2]),
+        age=0.0,
+    )
+    xy, returned = occupancy.scan_points(sensor, scan)
+    np.testing.assert_array_equal(returned, [True, True, False, False, False])
+    np.testing.assert_allclose(xy[0], [2.0, 2.0], atol=1e-6)
+    np.testing.assert_allclose(xy[1], [1 + np.sqrt(2), 2 + np.sqrt(2)], atol=1e-5)
+
+
+def test_the_map_compiles_once_for_all_places():
+    @jax.jit
+    @chex.assert_max_traces(n=1)
+    def roll(local, prior, scan, tracks, xy):
+        return update_map(CONFIG, SENSOR, local, prior, scan, tracks, xy)
+
+    chex.clear_trace_counter()
+    local, prior = blank_map(CONFIG, house(FREE), jnp.asarray(EYE, jnp.float32)), house(FREE)
+    for shift in (0.0, 0.3, 5.0):
+        xy = jnp.asarray(EYE + shift, jnp.float32)
+        local = roll(local, prior, blind(), no_tracks(2), xy)
