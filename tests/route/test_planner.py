@@ -1,8 +1,10 @@
 """The route layer with a house whose doors are not as its map says."""
 
 import dataclasses
+import functools
 import math
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -22,6 +24,11 @@ START, GOAL = (1.5, 2.0, 0.0), (4.5, 2.0, 0.0)
 NEAR_DOOR, FAR_DOOR = 1.8, 5.5
 FREE, BLOCKED = LOW, HIGH
 """What a cell of the local map holds after it was seen often."""
+
+
+blank = jax.jit(functools.partial(blank_map, DEFAULT_PLANNER))
+SENSOR = SensorConfig()
+update = jax.jit(functools.partial(update_map, DEFAULT_PLANNER, SENSOR))
 
 
 def two_doors():
@@ -46,7 +53,7 @@ def prior_of(house: HouseMap) -> Grid:
 
 def local_map(centre, *patches) -> Grid:
     """The robot's map around a place: the prior, and patches (x0, x1, y0, y1, value)."""
-    grid = blank_map(DEFAULT_PLANNER, prior_of(two_doors()), jnp.asarray(centre, jnp.float32))
+    grid = blank(prior_of(two_doors()), jnp.asarray(centre, jnp.float32))
     values = np.array(grid.values)
     rows, columns = np.indices(values.shape)
     x = float(grid.origin[0]) + RESOLUTION * columns
@@ -160,21 +167,20 @@ def test_a_door_out_of_sight_stays_closed(near_closed):
 
 def test_coming_back_to_a_closed_door_is_not_seeing_it_open(near_closed):
     """What the rolling map takes from the house map is no sight of anything."""
-    house, config = prior_of(two_doors()), DEFAULT_PLANNER
-    sensor = SensorConfig()
+    house = prior_of(two_doors())
     nothing = Scan(
-        ranges=jnp.full(sensor.beams, jnp.inf),
-        valid=jnp.zeros(sensor.beams, bool),
+        ranges=jnp.full(SENSOR.beams, jnp.inf),
+        valid=jnp.zeros(SENSOR.beams, bool),
         pose_map=jnp.array([2.0, 2.0, 0.0]),
         age=0.0,
     )
     away = local_map((2.0, 40.0), door(NEAR_DOOR, BLOCKED))
-    back = update_map(config, sensor, away, house, nothing, no_tracks(1), jnp.array([2.0, 2.0]))
+    back = update(away, house, nothing, no_tracks(1), jnp.array([2.0, 2.0]))
     assert revise(near_closed, back, START) is near_closed
     # Seen through the open door, it is open.
-    clear = dataclasses.replace(nothing, valid=jnp.ones(sensor.beams, bool))
+    clear = dataclasses.replace(nothing, valid=jnp.ones(SENSOR.beams, bool))
     for _ in range(3):
-        back = update_map(config, sensor, back, house, clear, no_tracks(1), jnp.array([2.0, 2.0]))
+        back = update(back, house, clear, no_tracks(1), jnp.array([2.0, 2.0]))
     assert not revise(near_closed, back, START).seen_blocked.any()
 
 

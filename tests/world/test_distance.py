@@ -1,5 +1,7 @@
 """Clearance against SciPy's exact Euclidean distance transform."""
 
+import functools
+
 import chex
 import jax
 import jax.numpy as jnp
@@ -33,6 +35,11 @@ def grid_of(shape=SHAPE):
     )
 
 
+@functools.partial(jax.jit, static_argnames="reach")
+def clearance(blocked, reach=20):
+    return clearance_field(blocked, grid_of(), reach)
+
+
 def slow_cells(blocked, reach):
     """Signed distance in cells; what lies beyond the grid has no say."""
 
@@ -58,17 +65,17 @@ def test_clearance_is_the_signed_euclidean_distance(reach):
 def test_zero_lies_half_way_between_wall_and_floor():
     blocked = np.zeros(SHAPE, bool)
     blocked[:, :20] = True
-    field = clearance_field(jnp.asarray(blocked), grid_of(), 20)
+    field = clearance(blocked)
     x = -1.0 + RESOLUTION * (19.5 + np.array([-2.0, 0.0, 2.0, 10.0]))
     y = np.full_like(x, 3.0)
-    got = sample(field, jnp.asarray(np.stack([x, y], axis=1), jnp.float32))
+    got = jax.jit(sample)(field, jnp.asarray(np.stack([x, y], axis=1), jnp.float32))
     np.testing.assert_allclose(got, RESOLUTION * np.array([-2.0, 0.0, 2.0, 10.0]), atol=1e-5)
 
 
 def test_slopes_point_away_from_walls_at_unit_rate():
     blocked = np.zeros(SHAPE, bool)
     blocked[10, 10] = True
-    table = np.asarray(clearance_field(jnp.asarray(blocked), grid_of(), 20).table)
+    table = np.asarray(clearance(blocked).table)
     rows, columns = np.indices(SHAPE)
     away = np.stack([columns - 10, rows - 10], axis=-1)
     r = np.hypot(*np.moveaxis(away, -1, 0))
