@@ -258,13 +258,3 @@ def test_the_objective_does_not_depend_on_where_the_map_begins(lab, terms_of):
     for moved in costs[1:]:
         np.testing.assert_allclose(moved, costs[0], rtol=2e-3, atol=2e-4)
     assert np.all(np.max(np.abs(costs[0]), axis=1) > 1e-4)
-
-
-def test_jit_changes_nothing(lab, terms_of, busy):
-    controls = random_controls(lab, 1)
-    fast, _ = terms_of(lab.params, busy, lab.field(), controls)
-    with jax.disable_jit():
-        slow, _ = evaluator(lab)(lab.params, busy, lab.field(), controls[0])
-    for name in TERMS:
-        expected = float(getattr(slow, name))
-        assert float(getattr(fast, name)[0]) == pytest.approx(expected, rel=1e-4, abs=1e-5), name

@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from astro_jax.local.planner import plan
 from astro_jax.types import Status
 
 BAD = [np.nan, np.inf, -np.inf]
@@ -281,3 +282,18 @@ def test_moving_everything_moves_the_plan(lab, run_plan):
         close = np.isclose(its.cost, diagnostics.cost, rtol=2e-3, atol=2e-3)
         assert np.mean(close[: lab.config.candidates]) > 0.97
         np.testing.assert_allclose(same.commands, plan.commands, atol=0.05)
+
+
+def test_the_compilers_optimisations_change_nothing(lab, run_plan):
+    """Fused and vectorised, or every operation as it is written: the same costs."""
+    plain = jax.jit(
+        lambda *inputs: plan(lab.robot, lab.config, *inputs),
+        compiler_options={"xla_backend_optimization_level": 0},
+    )
+    for inputs in lab.scenarios(6, seed=8):
+        _, fast_plan, fast = run_plan(lab.params, *inputs)
+        _, slow_plan, slow = plain(lab.params, *inputs)
+        first = slice(0, lab.config.candidates)  # the next stage depends on the ranking
+        np.testing.assert_allclose(fast.cost[first], slow.cost[first], rtol=1e-3, atol=1e-3)
+        assert float(fast.best_cost) == pytest.approx(float(slow.best_cost), abs=0.05)
+        assert int(fast_plan.status) == int(slow_plan.status)
