@@ -134,7 +134,7 @@ def act(
         pose,
         points,
         returned & _in_view(odometry.pose_map, points),
-        jnp.mean(scan.valid.astype(jnp.float32)),
+        jnp.mean((scan.valid & ~jnp.isnan(scan.ranges)).astype(jnp.float32)),
         scan.age,
         tracks,
         state.clearance,
@@ -227,8 +227,8 @@ def _take_over(
 
 
 def _in_view(pose_map: Float[Array, "3"], points_map: Float[Array, "R 2"]) -> Bool[Array, "R"]:
-    """The reactive layer's 2 x 2 m window around the robot."""
-    return jnp.all(jnp.abs(to_frame(pose_map, points_map)) <= 1.0, axis=-1)
+    """The reactive layer's 2 x 2 m window around the robot; NaN might be anywhere: in."""
+    return ~jnp.any(jnp.abs(to_frame(pose_map, points_map)) > 1.0, axis=-1)
 
 
 def _resting_plan(

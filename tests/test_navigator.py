@@ -1,0 +1,242 @@
+"""Between the layers: which plan is driven when, and from where the next one starts."""
+
+import dataclasses
+
+import chex
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from astro_jax import navigator
+from astro_jax.config import DEFAULT_ROBOT, Latency, PlannerConfig, PlannerParams
+from astro_jax.navigator import HISTORY_TICKS
+from astro_jax.types import Grid, Odometry, Reason, Scan, Status
+from astro_jax.world.people import no_tracks
+
+ROBOT = DEFAULT_ROBOT
+CONFIG = PlannerConfig(map_cells=40, people=2)
+TICK = CONFIG.gate_period
+TICKS = round(CONFIG.period / TICK)
+LATENCY = jax.tree.map(jnp.float32, Latency())
+BEAMS = ROBOT.sensor.beams
+
+
+@pytest.fixture(scope="module")
+def rest():
+    """At rest in the middle of a free map."""
+    house = Grid(
+        values=jnp.full((80, 80), -2.0),
+        origin=jnp.array([-2.0, -2.0]),
+        resolution=jnp.float32(0.05),
+    )
+    begin = jax.jit(lambda *inputs: navigator.start(ROBOT, CONFIG, *inputs))
+    return begin(house, jnp.zeros(3), jax.random.key(0), no_tracks(CONFIG.people))
+
+
+@pytest.fixture(scope="module")
+def act():
+    """(state, tick, scan, odometry) → navigator.act's answer, compiled once."""
+
+    @jax.jit
+    @chex.assert_max_traces(n=1)
+    def run(state, tick, scan, odometry):
+        return navigator.act(ROBOT, CONFIG, LATENCY, state, tick, scan, odometry)
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def predict():
+    params = jax.tree.map(jnp.float32, PlannerParams())
+
+    @jax.jit
+    @chex.assert_max_traces(n=1)
+    def run(latency, state, odometry):
+        return navigator.predict(ROBOT, CONFIG, params, latency, state, odometry)
+
+    return run
+
+
+def scan_of(pose=(0.0, 0.0, 0.0), wall=None, age=0.04, valid=1.0):
+    """A sensor at the base's pose; ``wall``: distance of a wall straight across its view."""
+    half = ROBOT.sensor.field_of_view / 2
+    angles = np.linspace(-half, half, BEAMS)
+    ranges = np.full(BEAMS, np.inf)
+    if wall is not None:
+        ahead = np.abs(angles) < 1.4
+        ranges[ahead] = wall / np.cos(angles[ahead])
+    return Scan(
+        ranges=jnp.asarray(np.where(ranges > 1.6, np.inf, ranges), jnp.float32),
+        valid=jnp.arange(BEAMS) < round(valid * BEAMS),
+        pose_map=jnp.asarray(pose, jnp.float32),
+        age=jnp.float32(age),
+    )
+
+
+def odometry_of(pose=(0.0, 0.0, 0.0), age=0.04):
+    return Odometry(pose_map=jnp.asarray(pose, jnp.float32), age=jnp.float32(age))
+
+
+def plan_at(state, v, omega):
+    """The resting plan's shapes with a constant twist."""
+    twist = jnp.array([v, omega], jnp.float32)
+    return dataclasses.replace(
+        state.plan, commands=jnp.broadcast_to(twist[None], state.plan.commands.shape)
+    )
+
+
+def driving(state, v, omega):
+    """A robot that has been following that twist for a while."""
+    twist = jnp.array([v, omega], jnp.float32)
+    return dataclasses.replace(
+        state,
+        plan=plan_at(state, v, omega),
+        next_plan=plan_at(state, v, omega),
+        gate=dataclasses.replace(state.gate, twist=twist),
+        sent=jnp.broadcast_to(twist[None], (HISTORY_TICKS, 2)),
+    )
+
+
+def tick_of(k):
+    return jnp.int32(k)
+
+
+def test_it_starts_at_rest_and_stays(rest, act):
+    state = rest
+    for k in range(TICKS):
+        state, twist, _, reason = act(state, tick_of(k), scan_of(), odometry_of())
+        np.testing.assert_array_equal(twist, 0.0)
+        assert int(reason) == Reason.CLEAR
+    assert int(rest.plan.status) == Status.OK
+    assert np.all(np.asarray(rest.clearance.table[..., 0]) > 0.5)
+    assert float(state.screen.pan) == 0.0
+
+
+def test_the_next_plan_takes_over_at_its_tick_and_not_before(rest, act):
+    old = driving(rest, 0.3, 0.0)
+    state = dataclasses.replace(
+        old,
+        next_plan=plan_at(rest, 0.4, 0.5),
+        plan_age=jnp.float32(0.06),
+        gate=dataclasses.replace(old.gate, phase=jnp.float32(0.06)),
+    )
+    for k in range(TICKS):
+        state, twist, scale, _ = act(state, tick_of(k), scan_of(), odometry_of())
+        taken = k >= CONFIG.allowance_ticks
+        ratio = float(twist[1] / twist[0])
+        assert ratio == pytest.approx(0.5 / 0.4 if taken else 0.0, abs=1e-4)
+        since = k - CONFIG.allowance_ticks + 1 if taken else k + 4
+        assert float(state.plan_age) == pytest.approx(since * TICK, abs=1e-5)
+        if not taken:
+            assert float(scale) == pytest.approx(1.0)
+            assert float(state.gate.phase) == pytest.approx(since * TICK, abs=1e-5)
+    steps = TICKS - CONFIG.allowance_ticks
+    assert 0.0 < float(state.gate.phase) <= steps * TICK + 1e-6
+
+
+def test_what_is_sent_is_remembered_in_order(rest, act):
+    state = driving(rest, 0.2, 0.0)
+    state = dataclasses.replace(state, plan=plan_at(rest, 0.6, 0.3))
+    sent = []
+    for k in range(TICKS):
+        # no take-over: ticks after the last
+        state, twist, _, _ = act(state, tick_of(k + 10), scan_of(), odometry_of())
+        sent.append(np.asarray(twist))
+    np.testing.assert_array_equal(state.sent[-TICKS:], sent)
+    np.testing.assert_array_equal(state.sent[:-TICKS], driving(rest, 0.2, 0.0).sent[TICKS:])
+    assert np.all(np.diff([v for v, _ in sent]) > 0.0)
+
+
+def test_without_new_plans_it_stops(rest, act):
+    """The planner has died: old plans are not followed for ever."""
+    state, speeds = driving(rest, 0.5, 0.0), []
+    for k in range(60):
+        state, twist, _, reason = act(state, tick_of(k + 10), scan_of(), odometry_of())
+        speeds.append(float(twist[0]))
+    assert speeds[10] == pytest.approx(0.5)
+    assert speeds[-1] == 0.0
+    assert int(reason) == Reason.BAD_PLAN
+    assert float(state.plan_age) == pytest.approx(60 * TICK, abs=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("scan", "odometry", "reason"),
+    [
+        (scan_of(age=1.0), odometry_of(), Reason.BAD_SCAN),
+        (scan_of(valid=0.3), odometry_of(), Reason.BAD_SCAN),
+        (scan_of(age=np.nan), odometry_of(), Reason.BAD_SCAN),
+        (scan_of(), odometry_of((np.nan, 0.0, 0.0)), Reason.BAD_STATE),
+        (scan_of(), odometry_of((0.0, 0.0, np.inf)), Reason.BAD_STATE),
+        (scan_of((np.nan, 0.0, 0.0), wall=0.6), odometry_of(), Reason.SLOWED),
+        (scan_of((0.0, 0.0, np.nan), wall=1.5), odometry_of(), Reason.SLOWED),
+        (scan_of(wall=np.nan), odometry_of(), Reason.BAD_SCAN),
+    ],
+)
+def test_bad_measurements_brake(rest, act, scan, odometry, reason):
+    state, twist, _, given = act(driving(rest, 0.5, 0.0), tick_of(0), scan, odometry)
+    assert float(twist[0]) == pytest.approx(0.5 - ROBOT.braking * TICK, abs=1e-5)
+    assert int(given) == reason
+    assert np.all(np.isfinite(state.sent))
+
+
+def test_the_gate_sees_its_window_only(rest, act):
+    """A wall within a metre slows the robot, one beyond that does not."""
+    twists = {}
+    for wall in (0.45, 0.95, 1.3, None):
+        scan = scan_of(wall=wall)
+        _, twist, _, reason = act(driving(rest, 0.7, 0.0), tick_of(0), scan, odometry_of())
+        twists[wall] = float(twist[0])
+        assert (int(reason) == Reason.SLOWED) == (wall == 0.45)
+    assert twists[0.45] < 0.7
+    assert twists[1.3] == twists[None] == pytest.approx(0.7)
+
+
+def test_the_prediction_integrates_what_was_sent(rest, predict):
+    """Against a fine integration in float64 of the commands that the wheels still see."""
+    random = np.random.default_rng(0)
+    for sensor, command in ((0.2, 0.1), (0.3, 0.2), (0.0, 0.0)):
+        wave = np.cumsum(random.normal(size=(HISTORY_TICKS, 2)) * [0.02, 0.06], axis=0)
+        sent = (wave + np.array([0.4, 0.2])).astype(np.float32)
+        state = driving(rest, float(sent[-1, 0]), float(sent[-1, 1]))
+        state = dataclasses.replace(state, sent=jnp.asarray(sent))
+        latency = jax.tree.map(jnp.float32, Latency(sensor=sensor, command=command))
+        start = random.uniform(-1, 1, 3)
+        world = predict(latency, state, odometry_of(start, sensor))
+
+        delay = command + ROBOT.actuator_lag
+        upcoming = np.tile(sent[-1], (CONFIG.allowance_ticks, 1))
+        commands = np.concatenate([sent, upcoming]).astype(float)
+        h, pose = 0.0005, start.copy()
+        # the wheels at time t carry out what was sent at t − delay
+        for t in np.arange(-sensor, CONFIG.allowance_ticks * TICK + delay, h) + h / 2:
+            index = int(np.floor((t - delay) / TICK)) + HISTORY_TICKS
+            v, omega = commands[np.clip(index, 0, len(commands) - 1)]
+            pose += h * np.array([v * np.cos(pose[2]), v * np.sin(pose[2]), omega])
+        np.testing.assert_allclose(world.pose_map, pose, atol=4e-3)
+        np.testing.assert_allclose(world.twist, sent[-1], atol=1e-5)
+        np.testing.assert_allclose(world.twist_dot, 0.0, atol=1e-3)
+
+
+def test_a_robot_that_was_slowed_continues_from_its_own_speed(rest, predict):
+    """The gate lets through half: the next plan starts from that, not from the old plan."""
+    state = driving(rest, 0.6, 0.4)
+    slowed = dataclasses.replace(state.gate, twist=jnp.array([0.3, 0.2]))
+    world = predict(LATENCY, dataclasses.replace(state, gate=slowed), odometry_of())
+    np.testing.assert_allclose(world.twist, [0.3, 0.2], atol=1e-5)
+
+
+def test_people_are_foreseen_to_the_moment_of_effect(rest, predict):
+    tracks = dataclasses.replace(
+        rest.tracks,
+        xy_map=jnp.array([[1.0, 0.0], [0.0, 0.0]]),
+        velocity_map=jnp.array([[-0.5, 1.0], [0.0, 0.0]]),
+        valid=jnp.array([True, False]),
+        age=jnp.float32(0.2),
+    )
+    world = predict(LATENCY, dataclasses.replace(rest, tracks=tracks), odometry_of())
+    lead = 0.2 + CONFIG.allowance_ticks * TICK + float(LATENCY.command) + ROBOT.actuator_lag
+    expected = np.array([1.0, 0.0]) + lead * np.array([-0.5, 1.0])
+    np.testing.assert_allclose(world.forecast.xy_map[0, 0], expected, atol=1e-5)
+    np.testing.assert_array_equal(world.forecast.valid, [True, False])
+    assert world.forecast.xy_map.shape[0] == (CONFIG.times - 1) // CONFIG.people_stride + 1
