@@ -24,7 +24,7 @@ ROBOTS = {
     "home": DEFAULT_ROBOT,
     # the wheels' own limits bind, not only the body's
     "weak wheels": dataclasses.replace(
-        DEFAULT_ROBOT, wheel_speed=0.8, wheel_base=0.4, yaw_acceleration=12.0, reverse_speed=0.5
+        DEFAULT_ROBOT, wheel_speed=0.8, wheel_base=0.4, yaw_acceleration=2.0, reverse_speed=0.7
     ),
     "no reverse": dataclasses.replace(DEFAULT_ROBOT, reverse_speed=0.0, yaw_acceleration=1.0),
 }
@@ -150,7 +150,7 @@ def worst_violations(robot: RobotConfig, controls):
     ("name", "count", "slack"),
     [
         ("home", 12000, {"wheel speed"}),
-        ("weak wheels", 4000, {"yaw acceleration"}),
+        ("weak wheels", 4000, set()),
         ("no reverse", 4000, {"wheel speed"}),
     ],
 )
@@ -368,6 +368,7 @@ def test_limit_acceleration_scales_into_the_limits():
     scale = np.linalg.norm(limited, axis=1) / np.linalg.norm(wanted, axis=1)
     np.testing.assert_allclose(limited, scale[:, None] * wanted, atol=1e-5)
     # Never more than needed: either untouched, or at a limit.
+    assert scale.max() < 1 + 1e-5
     touched = scale < 1 - 1e-5
     assert 0.1 < touched.mean() < 0.9
     np.testing.assert_allclose(excess[touched], 1.0, atol=1e-5)
