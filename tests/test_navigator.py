@@ -150,13 +150,14 @@ def test_what_is_sent_is_remembered_in_order(rest, act):
 
 def test_without_new_plans_it_stops(rest, act):
     """The planner has died: old plans are not followed for ever."""
-    state, speeds = driving(rest, 0.5, 0.0), []
+    state, speeds, reasons = driving(rest, 0.5, 0.0), [], []
     for k in range(60):
         state, twist, _, reason = act(state, tick_of(k + 10), scan_of(), odometry_of())
         speeds.append(float(twist[0]))
+        reasons.append(int(reason))
     assert speeds[10] == pytest.approx(0.5)
     assert speeds[-1] == 0.0
-    assert int(reason) == Reason.BAD_PLAN
+    assert reasons[-1] == Reason.BAD_PLAN
     assert float(state.plan_age) == pytest.approx(60 * TICK, abs=1e-4)
 
 

@@ -73,13 +73,13 @@ def inputs(params: dict[str, float], seed: int = SEED):
     return weights, initial_state(CONFIG, jax.random.key(seed)), world, field
 
 
-def cycle(params: dict[str, float]) -> dict[str, Any]:
-    """What one call of the planner answers, as plain numbers."""
+def cycle(params: dict[str, float], optimised: bool = True) -> dict[str, Any]:
+    """What one call of the planner answers, as plain numbers.
 
-    @jax.jit
-    def run(params, state, world, field):
-        return plan(ROBOT, CONFIG, params, state, world, field)
-
+    ``optimised`` false: every operation as it is written, neither fused nor vectorised.
+    """
+    level = {} if optimised else {"xla_backend_optimization_level": 0}
+    run = jax.jit(lambda *given: plan(ROBOT, CONFIG, *given), compiler_options=level)
     _, answer, diagnostics = run(*inputs(params))
     terms = dataclasses.asdict(diagnostics.terms)
     first = np.sort(np.asarray(diagnostics.cost[: CONFIG.candidates]))

@@ -7,7 +7,6 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from astro_jax.local.planner import plan
 from astro_jax.types import Status
 
 BAD = [np.nan, np.inf, -np.inf]
@@ -106,6 +105,7 @@ def test_commands_and_motion_are_one_curve(lab, run_plan):
 
 
 def test_the_best_is_not_worse_than_any_sample(lab, run_plan):
+    gains = []
     for state, world, field in lab.scenarios(20, seed=3):
         _, _, diagnostics = run_plan(lab.params, state, world, field)
         cost = np.asarray(diagnostics.cost)  # of all: recorded_stride is 1
@@ -113,8 +113,10 @@ def test_the_best_is_not_worse_than_any_sample(lab, run_plan):
         assert float(diagnostics.best_cost) <= np.min(cost) + 1e-6
         assert float(diagnostics.sampled_cost) == np.min(cost)
         assert int(diagnostics.finite_candidates) == np.sum(np.isfinite(cost))
-        # the second stage, around the first one's best, earns its place somewhere
-    assert np.min(cost[lab.config.candidates :]) < np.max(cost[: lab.config.candidates])
+        first, later = np.split(cost, [lab.config.candidates])
+        gains.append(np.min(first) - np.min(later))
+    # samples around the first stage's best earn their place
+    assert np.mean(np.array(gains) > 1e-3) > 0.5
 
 
 ROBOT_STATE = ["pose_map", "twist", "twist_dot"]
@@ -282,18 +284,3 @@ def test_moving_everything_moves_the_plan(lab, run_plan):
         close = np.isclose(its.cost, diagnostics.cost, rtol=2e-3, atol=2e-3)
         assert np.mean(close[: lab.config.candidates]) > 0.97
         np.testing.assert_allclose(same.commands, plan.commands, atol=0.05)
-
-
-def test_the_compilers_optimisations_change_nothing(lab, run_plan):
-    """Fused and vectorised, or every operation as it is written: the same costs."""
-    plain = jax.jit(
-        lambda *inputs: plan(lab.robot, lab.config, *inputs),
-        compiler_options={"xla_backend_optimization_level": 0},
-    )
-    for inputs in lab.scenarios(6, seed=8):
-        _, fast_plan, fast = run_plan(lab.params, *inputs)
-        _, slow_plan, slow = plain(lab.params, *inputs)
-        first = slice(0, lab.config.candidates)  # the next stage depends on the ranking
-        np.testing.assert_allclose(fast.cost[first], slow.cost[first], rtol=1e-3, atol=1e-3)
-        assert float(fast.best_cost) == pytest.approx(float(slow.best_cost), abs=0.05)
-        assert int(fast_plan.status) == int(slow_plan.status)

@@ -265,6 +265,6 @@ def test_gradients_are_finite_in_awkward_places(lab, slopes, twist, pose, blocke
     cells[...] = blocked == "full"
     cells[3:9, 20:] = blocked == "some" or blocked == "full"
     bodies = lab.forecast(lab.tracks([xy], [(0.0, 0.0)]), 1)
-    value, slope = slopes(drive(lab.times, *twist, pose), bodies, lab.clearance(cells))
+    value, slope = slopes(drive(lab.times, twist[0], twist[1], pose), bodies, lab.clearance(cells))
     assert np.isfinite(value)
     assert all(np.all(np.isfinite(leaf)) for leaf in jax.tree.leaves(slope))
