@@ -84,7 +84,7 @@ class PlannerConfig:
     stages: int = setting(2, 1, 20)  # of sampling, each around the last one's best
     guided_candidates: int = setting(12, 1, 1000)
     elites: int = setting(4, 1, 64)  # centres of the next stage
-    gradient_steps: int = setting(12, 0, 100)
+    gradient_steps: int = setting(8, 0, 100)
     people: int = setting(8, 1, 64)  # capacity of tracks
     people_stride: int = setting(2, 1, 10)  # moving bodies are sampled at dt·stride
     map_cells: int = setting(120, 16, 512)  # rolling local map, cells per side

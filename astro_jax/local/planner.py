@@ -1,5 +1,6 @@
 """The local planner: one cycle, from the world at effect to a plan."""
 
+import operator
 from collections.abc import Callable
 
 import jax
@@ -49,12 +50,11 @@ def plan(
 
     shift = jax.random.uniform(key_shift, (2 * (basis.value.shape[1] - 2),))
     seeds = candidates.seeds(robot, config, params, basis, world, field, state.controls, shift)
-    z, cost, xy = search(config, judge, seeds, key_local)
+    z, cost, xy, stop = search(config, judge, seeds, key_local)
     sampled = jnp.argmin(cost)
     best_cost, best, bad_gradients = refine(judge, z[sampled], config.gradient_steps)
     some = jnp.isfinite(best_cost)
     # the full stop is the first seed: what is left when nothing can be trusted
-    _, stop = judge(seeds[0])
     best = jax.tree.map(lambda new, old: jnp.where(some & healthy, new, old), best, stop)
 
     stride = config.recorded_stride
@@ -78,11 +78,12 @@ def search(
     judge: Callable[[Float[Array, "N-2 2"]], tuple[Float[Array, ""], Judged]],
     seeds: Float[Array, "K N-2 2"],
     key: Array,
-) -> tuple[Float[Array, "A N-2 2"], Float[Array, "A"], Float[Array, "A T 2"]]:
+) -> tuple[Float[Array, "A N-2 2"], Float[Array, "A"], Float[Array, "A T 2"], Judged]:
     """Judge the seeds, then samples around the best few, stage by stage.
 
-    Returns every z, cost and path of all stages.  A cost that is not finite becomes +inf
-    (``argmin`` would pick a NaN).  The stages share one compiled body.
+    Returns every z, cost and path of all stages, and what the first seed was judged to be.
+    A cost that is not finite becomes +inf (``argmin`` would pick a NaN).  The stages share
+    one compiled body.
     """
 
     def stage(carry, index):
@@ -92,12 +93,16 @@ def search(
         cost = jnp.where(jnp.isfinite(cost), cost, jnp.inf)
         _, elite = jax.lax.top_k(-cost, config.elites)
         next_z = candidates.around(draw, z[elite], z.shape[0], index)
-        return (next_z, key), (z, cost, judged.motion.pose_map[..., :2])
+        first = jax.tree.map(operator.itemgetter(0), judged)
+        return (next_z, key), (z, cost, judged.motion.pose_map[..., :2], first)
 
     stages = jnp.arange(config.stages, dtype=jnp.float32)
-    _, (z, cost, xy) = jax.lax.scan(stage, (seeds, key), stages)
-    count = config.stages * seeds.shape[0]
-    return z.reshape(count, *z.shape[2:]), cost.reshape(count), xy.reshape(count, *xy.shape[2:])
+    _, (z, cost, xy, firsts) = jax.lax.scan(stage, (seeds, key), stages)
+
+    def flat(leaf):
+        return leaf.reshape(-1, *leaf.shape[2:])
+
+    return flat(z), flat(cost), flat(xy), jax.tree.map(operator.itemgetter(0), firsts)
 
 
 def initial_state(config: PlannerConfig, key: Array) -> PlannerState:
