@@ -193,6 +193,41 @@ def test_the_gate_sees_its_window_only(rest, act):
     assert twists[1.3] == twists[None] == pytest.approx(0.7)
 
 
+def test_the_gate_judges_from_where_its_command_will_act(rest, act):
+    """Commands on their way count as driven: as if the robot were there already."""
+    late = 0.04 + float(LATENCY.command) + ROBOT.actuator_lag
+    moving = driving(rest, 0.6, 0.0)
+    there = dataclasses.replace(moving, sent=jnp.zeros_like(moving.sent))
+    sent = []
+    for wall in np.arange(0.6, 1.0, 0.02):
+        scan = scan_of(wall=wall)
+        _, now, _, _ = act(moving, tick_of(0), scan, odometry_of())
+        _, then, _, _ = act(there, tick_of(0), scan, odometry_of((0.6 * late, 0.0, 0.0)))
+        assert float(now[0]) == pytest.approx(float(then[0]), abs=2e-3)
+        sent.append(float(now[0]))
+    assert len(set(np.round(sent, 2))) >= 3  # braking, slowed and free
+
+
+def test_the_gate_lets_people_walk_on_between_the_planners_cycles(rest, act):
+    walks = np.array([-1.0, 0.0])
+    sent = []
+    for x in np.arange(1.2, 2.6, 0.05):
+        for tick, ahead in ((4, 0.0), (0, 4 * TICK)):
+            tracks = dataclasses.replace(
+                rest.tracks,
+                xy_map=jnp.asarray(
+                    np.tile(np.array([x, 0.0]) + ahead * walks, (2, 1)), jnp.float32
+                ),
+                velocity_map=jnp.asarray(np.tile(walks, (2, 1)), jnp.float32),
+                valid=jnp.array([True, False]),
+            )
+            state = dataclasses.replace(driving(rest, 0.6, 0.0), tracks=tracks)
+            sent.append(float(act(state, tick_of(tick), scan_of(), odometry_of())[1][0]))
+    later, moved = np.reshape(sent, (-1, 2)).T
+    np.testing.assert_allclose(later, moved, atol=2e-3)
+    assert len(set(np.round(later, 2))) >= 2
+
+
 def test_the_prediction_integrates_what_was_sent(rest, predict):
     """Against a fine integration in float64 of the commands that the wheels still see."""
     random = np.random.default_rng(0)

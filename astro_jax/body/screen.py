@@ -55,15 +55,16 @@ def move_screen(
 ) -> ScreenState:
     """One tick towards ``target`` within rate and acceleration limits, no overshoot.
 
-    The rate is capped at what can still be braked before the target:
-    |rate| ≤ √(2 a |error|).
+    The rate is capped at what can still be braked before the target, one tick from now:
+    r·tick + r²/2a ≤ |error|.
     """
     # the joint's own end must be braked for as well; without a target it stays where it is
     target = jnp.clip(target, -robot.pan_limit, robot.pan_limit)
     error = jnp.where(jnp.isnan(target), 0.0, target - state.pan)
-    stoppable = jnp.sqrt(2.0 * robot.pan_acceleration * jnp.abs(error) + 1e-12)
+    a = robot.pan_acceleration
+    stoppable = a * (jnp.sqrt(tick**2 + 2.0 * jnp.abs(error) / a) - tick)
     cap = jnp.minimum(robot.pan_rate, jnp.minimum(stoppable, jnp.abs(error) * STIFFNESS))
-    change = robot.pan_acceleration * tick
+    change = a * tick
     rate = jnp.clip(jnp.sign(error) * cap, state.rate - change, state.rate + change)
     pan = jnp.clip(state.pan + tick * rate, -robot.pan_limit, robot.pan_limit)
     return ScreenState(pan=pan, rate=rate)

@@ -1,5 +1,6 @@
 """The screen keeps its limits whatever it is asked, and shows where the robot will go."""
 
+import dataclasses
 import functools
 
 import jax
@@ -20,12 +21,15 @@ LIMIT, RATE, ACCELERATION = ROBOT.pan_limit, ROBOT.pan_rate, ROBOT.pan_accelerat
 angles = st.floats(-LIMIT, LIMIT)
 
 
-@jax.jit
-def follow(pan, targets):
+WEAK = dataclasses.replace(ROBOT, pan_acceleration=2.0)
+
+
+@functools.partial(jax.jit, static_argnames="robot")
+def follow(pan, targets, robot=ROBOT):
     """Pan angles and rates while the target moves, from rest at ``pan``."""
 
     def step(state, target):
-        state = move_screen(ROBOT, state, target, TICK)
+        state = move_screen(robot, state, target, TICK)
         return state, (state.pan, state.rate)
 
     start = ScreenState(pan=pan, rate=jnp.zeros_like(pan))
@@ -63,9 +67,9 @@ def test_limits_hold_for_any_target(pan, seed, scale, jumps, special):
 
 
 @settings(max_examples=200)
-@given(pan=angles, target=angles)
-def test_a_target_that_stays_is_reached_without_overshoot(pan, target):
-    angle, rate = follow(np.float32(pan), np.full(STEPS, target, np.float32))
+@given(pan=angles, target=angles, robot=st.sampled_from([ROBOT, WEAK]))
+def test_a_target_that_stays_is_reached_without_overshoot(pan, target, robot):
+    angle, rate = follow(np.float32(pan), np.full(STEPS, target, np.float32), robot)
     gone = (np.asarray(angle, float) - pan) * np.sign(target - pan)
     assert np.all(gone <= abs(target - pan) + 1e-4)
     assert np.all(np.diff(gone) >= -1e-6)
