@@ -129,9 +129,9 @@ def _demo(command: DemoCommand) -> None:
                 bar, description="driving", completed=max(whole - left, 0.0), shown=shown
             )
 
-        episode, report = demonstration.run(demo, home, show)
+        episode = demonstration.run(demo, home, show)
         progress.update(bar, description="drawing", completed=whole)
-        film = demonstration.write_results(command.out, demo, home, episode, report)
+        film, report = demonstration.write_results(command.out, demo, home, episode)
         progress.update(bar, description="done")
     console.print(_demo_table(report.metrics, episode))
     console.print(f"film and figures: {film.parent} ({film.name}, cycle.png, metrics.json)")
