@@ -21,6 +21,8 @@ from astro_jax.geometry import safe_norm, sample
 from astro_jax.types import Forecast, Motion, SmoothGrid
 
 _INV_SQRT_2PI = 0.3989422804
+WAY_OUT = 0.3
+"""Metres of clearance that a robot in contact must gain per metre of way."""
 
 
 def cdf(x: Float[Array, "*n"]) -> Float[Array, "*n"]:
@@ -117,10 +119,11 @@ def wall_hazard(
     spread = sigma * (speed + 1e-3) / params.wall_correlation
     entry = pdf(margin / sigma) / sigma * _flux(closing, spread)
     # the flux fades deep inside, where nothing is entered any more.  A robot that starts in
-    # contact may leave: only what is deeper than contact, and deeper than at first, counts
-    at_first = jnp.minimum(margin[0], 0.0)
-    deeper = jnp.maximum(cdf(-margin / sigma) - cdf(-at_first / sigma), 0.0)
-    overlap = params.overlap_rate * deeper
+    # contact may leave, and only that: every metre of way must gain WAY_OUT of clearance
+    travelled = jnp.asarray(dt * np.tri(margin.shape[0], k=-1, dtype=np.float32)) @ speed
+    at_first = jnp.minimum(margin[0] + WAY_OUT * travelled, 0.0)
+    deeper = jnp.maximum(at_first - margin, 0.0) ** 2
+    overlap = params.overlap_rate * deeper / (deeper + sigma**2)
     return entry + overlap, margin
 
 

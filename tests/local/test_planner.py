@@ -284,3 +284,12 @@ def test_moving_everything_moves_the_plan(lab, run_plan):
         close = np.isclose(its.cost, diagnostics.cost, rtol=2e-3, atol=2e-3)
         assert np.mean(close[: lab.config.candidates]) > 0.97
         np.testing.assert_allclose(same.commands, plan.commands, atol=0.05)
+
+
+def test_it_stays_where_everything_is_blocked(lab, run_plan):
+    """No way leads out of contact, so none is taken, however much progress it promises."""
+    blocked = np.ones((lab.config.map_cells,) * 2, bool)
+    world, field = lab.world(blocked=blocked), lab.field((1.5, 0.0, 0.0))
+    _, plan, _ = run_plan(lab.params, lab.state(), world, field)
+    way = np.diff(np.asarray(plan.motion.pose_map)[:, :2], axis=0)
+    assert np.hypot(*way.T).sum() < 0.05
