@@ -84,9 +84,13 @@ class PlannerConfig:
     stages: int = setting(2, 1, 20)  # of sampling, each around the last one's best
     guided_candidates: int = setting(12, 1, 1000)
     elites: int = setting(4, 1, 64)  # centres of the next stage
+    finalists: int = setting(8, 1, 64)  # that are judged exactly
+    descents: int = setting(2, 1, 16)  # of them, that gradients refine
     gradient_steps: int = setting(8, 0, 100)
+    tail_after: float = setting(0.3, 0.0, 1.0)  # into a plan, the stop in hand begins, s
     people: int = setting(8, 1, 64)  # capacity of tracks
-    people_stride: int = setting(2, 1, 10)  # moving bodies are sampled at dt·stride
+    near_bodies: int = setting(8, 1, 64)  # that the search looks at; the decision counts all
+    people_stride: int = setting(3, 1, 10)  # moving bodies are sampled at dt·stride
     map_cells: int = setting(120, 16, 512)  # rolling local map, cells per side
     map_resolution: float = setting(0.05, 0.01, 0.5)  # m
     clearance_cells: int = setting(20, 2, 100)  # distances are exact up to here
@@ -153,6 +157,8 @@ class PlannerParams:
     harm_person_speed: float = setting(20.0, 0.0, 1e4)  # more, per (m/s)² of its closing speed
     harm_wall: float = setting(3.0, 0.0, 1e4)
     harm_wall_speed: float = setting(6.0, 0.0, 1e4)
+    harm_edge: float = setting(60.0, 0.0, 1e5)  # to fall over: never slow enough
+    harm_of_kind: tuple[float, float, float, float, float] = (1.0, 1.5, 1.2, 0.3, 1.0)
     # comfort
     acceleration: float = setting(0.25, 0.0, 1e3)  # per (m/s²)²·s
     turning: float = setting(0.06, 0.0, 1e3)  # per (rad/s²)²·s
@@ -160,13 +166,16 @@ class PlannerParams:
     reversing: float = setting(0.6, 0.0, 1e3)  # per m driven backwards
     intrusion: float = setting(1.2, 0.0, 1e3)  # per s wholly inside personal space
     personal_space: float = setting(0.55, 0.05, 5.0)  # gap at which it begins, m
+    space_of_kind: tuple[float, float, float, float, float] = (1.0, 1.2, 0.8, 0.3, 1.0)
     # beliefs
     wall_noise: float = setting(0.02, 0.005, 1.0)  # σ of the map at rest, m
     wall_noise_speed: float = setting(0.03, 0.0, 1.0)  # its growth with speed, m per m/s
     wall_noise_time: float = setting(0.004, 0.0, 1.0)  # its growth along the plan, m/s
     wall_correlation: float = setting(0.4, 0.02, 10.0)  # length l of the map's error, m
     overlap_rate: float = setting(2.0, 0.0, 100.0)  # hazard while inside, 1/s
-    walker_noise: float = setting(0.02, 0.0, 10.0)  # velocity diffusion of people, m²/s³
+    walker_noise: float = setting(0.003, 0.0, 10.0)  # velocity diffusion of most people, m²/s³
+    walker_noise_wide: float = setting(0.07, 0.0, 10.0)  # and when they turn or stop
+    walker_wide_share: float = setting(0.25, 0.0, 1.0)  # how likely that is
 
 
 @pytree

@@ -27,15 +27,16 @@ def seeds(
     basis: SplineBasis,
     world: WorldAtEffect,
     field: RouteField,
-    previous: Float[Array, "N 2"],
-    shift: Float[Array, "d"],
-) -> Float[Array, "K N-2 2"]:
+    previous: Float[Array, "N D"],
+    key: Array,
+) -> Float[Array, "n D K"]:
     """The first ``config.candidates``; the full stop is the very first.
 
-    ``previous`` holds the last plan's control points; ``shift`` moves the low-discrepancy
-    points a little further every cycle (Cranley–Patterson rotation).
+    ``previous`` holds the last plan's control points; ``key`` moves the low-discrepancy
+    points anew every cycle (Cranley–Patterson rotation).
     """
     free = basis.value.shape[1] - 2
+    shift = jax.random.uniform(key, (2 * free,))
     fixed = anchors(robot, free)
     count = config.candidates - fixed.shape[0] - config.guided_candidates - 1
     wanted = jnp.concatenate(
@@ -47,23 +48,21 @@ def seeds(
         ]
     )
 
-    def project(wanted):
-        return drive.encode(robot, basis, world.twist, world.twist_dot, wanted)
-
-    return jnp.concatenate(
-        [jax.vmap(project)(wanted), whole_space(count - count // 2, free, shift)]
-    )
+    wanted = jnp.moveaxis(wanted, 0, -1)
+    projected = drive.encode(robot, basis, world.command, world.command_dot, wanted)
+    whole = jnp.moveaxis(whole_space(count - count // 2, free, shift), 0, -1)
+    return jnp.concatenate([projected, whole], axis=-1)
 
 
 def around(
-    key: Array, elites: Float[Array, "E N-2 2"], count: int, stage: Float[Array, ""]
-) -> Float[Array, "K N-2 2"]:
+    key: Array, elites: Float[Array, "N-2 D E"], count: int, stage: Float[Array, ""]
+) -> Float[Array, "N-2 D K"]:
     """Gaussian samples around the best few, σ from 1 down to .05 in z, halved per stage."""
-    noise = jax.random.normal(key, (count, *elites.shape[1:]))
-    width = jnp.logspace(0.0, -1.3, count)[:, None, None] * 0.5**stage
+    noise = jax.random.normal(key, (*elites.shape[:-1], count))
+    width = np.logspace(0.0, -1.3, count).astype(np.float32)[None, None] * 0.5**stage
     # an edge-saturated coordinate must be able to come back
     centre = jnp.clip(elites, -3.5, 3.5)
-    return centre[jnp.arange(count) % elites.shape[0]] + width * noise
+    return centre[..., np.arange(count) % elites.shape[-1]] + width * noise
 
 
 def anchors(robot: RobotConfig, free: int) -> Float[Array, "A N-2 2"]:
@@ -142,9 +141,9 @@ def guided(
             pose = pose + config.dt * jnp.stack([v * jnp.cos(turn), v * jnp.sin(turn), omega])
             return (pose, v, omega), jnp.stack([v, omega])
 
-        start = (world.pose_map, world.twist[0], world.twist[1])
+        start = (world.pose_map, world.command[0], world.command[1])
         _, twists = jax.lax.scan(step, start, length=config.times - 1)
-        twists = jnp.concatenate([world.twist[None], twists])
+        twists = jnp.concatenate([world.command[None], twists])
         return jnp.asarray(basis.fit_samples) @ twists
 
     return jax.vmap(rollout)(speed, gain)
