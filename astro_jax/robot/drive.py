@@ -38,6 +38,8 @@ EDGE = 6.0
 """|z| beyond this is the interval's edge for all practical purposes (σ(6) = .9975)."""
 AT_ONCE = 1e6
 """Stands for no jerk limit: a time, s, or a change of acceleration, m/s² or rad/s²."""
+EASING_SWEEPS = 200
+"""Fixed-point sweeps: each closes a share of at least g_0/τ of what is missing."""
 DRIVES = {"differential": differential, "omni": omni, "ackermann": ackermann}
 
 
@@ -211,16 +213,23 @@ def _within_jerk(limits: Limits, last, rate, span, change_time):
 
 
 def _easing(limits: Limits, basis: SplineBasis) -> NDArray[np.float32]:
-    """E (N − 1) seconds: a rate D behind control point i eases off over D·E_i.
+    """E (N − 1) seconds: a rate D behind control point i + 1 eases off over D·E_i.
 
-    The rate shrinks by f_i = max(0, 1 − g_i/τ) from step to step, g the ``slope_steps`` and τ
-    the time that the largest rate needs, so E_i = f_i (h_{i+1} + E_{i+1}); 0 without jerk limit.
+    To shrink a rate to a share φ from one step to the next takes (1 − φ)·τ seconds of
+    ``slope_steps`` g, τ the time that the largest rate needs to vanish, and φ = E_i/(h + E_{i+1})
+    keeps Q where it is.  Hence E_i ≥ (1 − g_i/τ)(h_{i+1} + E_{i+1}), and E = 0 without jerk limit.
+    The next plan starts one period later with a new E_0; to leave it that room E may have to
+    be longer than jerk alone asks for.
     """
     length = np.zeros(len(basis.steps))
-    if limits.ease_time > 0:
-        left = np.maximum(1.0 - basis.slope_steps / limits.ease_time, 0.0)
+    if limits.ease_time == 0:
+        return length.astype(np.float32)
+    left = np.maximum(1.0 - basis.slope_steps / limits.ease_time, 0.0)
+    for _ in range(EASING_SWEEPS):
+        restart = basis.steps[0] + length[0] - basis.restart_room[2:]
+        length[1:] = np.maximum(length[1:], restart)
         for i in reversed(range(len(left))):
-            length[i] = left[i] * (basis.steps[i + 1] + length[i + 1])
+            length[i] = max(length[i], left[i] * (basis.steps[i + 1] + length[i + 1]))
     return length.astype(np.float32)
 
 

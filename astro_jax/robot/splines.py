@@ -23,6 +23,10 @@ class SplineBasis:
     slope_steps: NDArray[np.float32]
     """(N − 2) seconds: |D_{i+1} − D_i| ≤ j·slope_steps_i keeps the second derivative within j,
     D_i = (P_{i+1} − P_i)/steps_i."""
+    restart_room: NDArray[np.float32]
+    """(N) seconds: one period later value + e·slope is a mean of the control points there, each
+    moved on at its last rate for e − restart_room_i if that is positive; inf for the others.
+    (It is the blossom F(t, t, t + 3e).)"""
     value: NDArray[np.float32]
     """(T, N) value at the plan times."""
     slope: NDArray[np.float32]
@@ -80,6 +84,9 @@ def spline_basis(
     nodes = np.stack([middles - gauss, middles + gauss], axis=1).reshape(-1)
     ticks = np.minimum(np.arange(round(horizon / gate_period) + 1) * gate_period, horizon)
 
+    later = min(period, horizon)
+    room = np.where(curve(later) > 1e-9, (knots[DEGREE : DEGREE + count] - later) / DEGREE, np.inf)
+
     whole = half * np.kron(np.tri(len(plan_times), len(middles), -1), [1.0, 1.0])
     # ∫ of the two Lagrange lines of a step from its start to each of its Gauss points
     root = np.sqrt(3.0)
@@ -99,6 +106,7 @@ def spline_basis(
     return SplineBasis(
         steps=constant(steps),
         slope_steps=constant(slope_steps),
+        restart_room=constant(room),
         value=constant(curve(plan_times)),
         slope=constant(curve.derivative()(plan_times)),
         node_value=constant(curve(nodes)),
