@@ -19,6 +19,7 @@ as the samples are apart; a pass then counts the same wherever it falls between 
 
 from typing import NamedTuple
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float
@@ -268,3 +269,82 @@ def _inside(sides, radius: Float[Array, "M"], course: _Course) -> Float[Array, "
     chord = cdf((right - middle) * scale_x[None]) - cdf((left - middle) * scale_x[None])
     share = weight[:, None, None] * half[None] * scale_y[None] * pdf((y - y0[None]) * scale_y[None])
     return jnp.sum(share * jnp.maximum(chord, 0.0), axis=0)
+
+
+def screening_hazard(
+    outline: Float[np.ndarray, "E 2"],
+    params: PlannerParams,
+    motion: Motion,
+    bodies: Forecast,
+    dt: float,
+) -> tuple[Float[Array, "T M"], Float[Array, "T M"], Float[Array, "T M"]]:
+    """As ``exact_hazard``, at a tenth of its price: along the line of centres n only.
+
+    The footprint is replaced by its supporting half-plane n·p < max_v n·v + r, cut to the
+    width that the two show each other across n:
+
+        λ = φ(gap/s)/s · [2Φ(width/s_τ) − 1] · E[(u + qξ)⁺]
+    """
+    valid = bodies.valid[None, :, None]
+    part = lambda array, k: jnp.where(valid, array[..., k], 0.0)
+    of_robot = lambda value: value[:, None, None]
+    x = part(bodies.xy_map, 0) - of_robot(motion.pose_map[:, 0])
+    y = part(bodies.xy_map, 1) - of_robot(motion.pose_map[:, 1])
+    square = x * x + y * y + 1e-6
+    inverse = jax.lax.rsqrt(square)
+    distance, nx, ny = square * inverse, x * inverse, y * inverse
+
+    c, s = (of_robot(f(motion.pose_map[:, 2])) for f in (jnp.cos, jnp.sin))
+    ahead, aside = c * nx + s * ny, c * ny - s * nx
+    reach, corner = _support(outline, ahead, aside)
+    width = 0.5 * _breadth(outline, ahead, aside) + _radius(bodies)[None, :, None]
+    gap = distance - reach - _radius(bodies)[None, :, None]
+    v_ahead, v_aside, omega = (of_robot(motion.twist[:, k]) for k in range(3))
+    # turning swings the supporting corner towards the body
+    own = v_ahead * ahead + v_aside * aside + omega * corner
+    closing = own - nx * part(bodies.velocity_map, 0) - ny * part(bodies.velocity_map, 1)
+
+    share = (nx * part(bodies.axis_map, 0) + ny * part(bodies.axis_map, 1)) ** 2
+
+    def directional(pair):
+        return pair[..., 1] + share * (pair[..., 0] - pair[..., 1])
+
+    scale = jax.lax.rsqrt(
+        jnp.maximum(directional(bodies.xy_var), LEAST_VARIANCE) + BLUR * dt * dt * closing**2
+    )
+    cov = directional(bodies.xy_velocity_cov)
+    gain = cov * scale * scale
+    q = jnp.sqrt(jnp.maximum(directional(bodies.velocity_var) - gain * cov, LEAST_SPREAD))
+    inside, density = cdf_pdf(-gap * scale)
+    within = 2.0 * cdf(width * scale) - 1.0
+    entry = density * scale * within * flux(closing + gain * gap, q)
+    inside = inside * within
+    weight = bodies.weight[None]
+    hazard = entry + _still_inside(params, inside[:1], inside, dt)
+    known = bodies.valid[None]
+    return (
+        jnp.where(known, jnp.sum(weight * hazard, axis=-1), 0.0),
+        jnp.where(known, jnp.sum(weight * jnp.maximum(own, 0.0), axis=-1), 0.0),
+        jnp.where(known, jnp.sum(weight * gap, axis=-1), FAR),
+    )
+
+
+def _support(outline, ahead, aside):
+    """max_v n·v over the vertices, and that vertex's coordinate across n."""
+    reach = corner = None
+    for vx, vy in outline.astype(np.float32):
+        along, across = ahead * vx + aside * vy, aside * vx - ahead * vy
+        if reach is None:
+            reach, corner = along, across
+        else:
+            corner = jnp.where(along > reach, across, corner)
+            reach = jnp.maximum(reach, along)
+    return reach, corner
+
+
+def _breadth(outline, ahead, aside):
+    """Width across n: half the sum of the edges' shadows."""
+    total = 0.0
+    for ex, ey in (np.roll(outline, -1, axis=0) - outline).astype(np.float32):
+        total = total + jnp.abs(ahead * ey - aside * ex)
+    return 0.5 * total

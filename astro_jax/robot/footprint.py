@@ -15,8 +15,8 @@ from jaxtyping import Float
 
 from astro_jax.config import RobotConfig
 
-CORNER = math.radians(46.0)
-"""Sharpest turn of the rim: sharper corners get chamfers (a right angle gets one)."""
+CORNER = math.radians(31.0)
+"""Sharpest turn of the rim: sharper corners get chamfers (a right angle gets two)."""
 
 
 def outline(robot: RobotConfig) -> Float[np.ndarray, "E 2"]:
