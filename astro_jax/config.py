@@ -42,6 +42,7 @@ class RobotConfig:
     drive: str = "differential"  # or omni, ackermann
     length: float = setting(0.42, 0.05, 3.0)  # rectangular footprint, centred, m
     width: float = setting(0.25, 0.05, 3.0)
+    footprint: tuple[tuple[float, float], ...] = ()  # convex, counter-clockwise; () = rectangle
     # differential: distance between the wheels; mecanum: between axles + along an axle, m
     wheel_base: float = setting(0.22, 0.02, 3.0)
     wheel_speed: float = setting(1.0, 0.05, 10.0)  # |v| + wheel_base/2·|ω|, m/s
@@ -82,7 +83,45 @@ class RobotConfig:
                     f"at least wheel_acceleration ({self.wheel_acceleration})",
                 )
             )
+        expectation = self._footprint_expectation()
+        if expectation:
+            found.append(("footprint", self.footprint, expectation))
         return found
+
+    def _footprint_expectation(self) -> str:
+        """What the footprint should have been; empty if it is fine."""
+        points = self.footprint
+        if not points:
+            return ""
+        if len(points) < 3:
+            return "at least 3 vertices [x, y]"
+        if not all(math.isfinite(value) and abs(value) <= 3.0 for p in points for value in p):
+            return "finite vertices within 3 m of the base"
+        edges = [(q[0] - p[0], q[1] - p[1]) for p, q in zip(points, points[1:] + points[:1])]
+        if min(math.hypot(*edge) for edge in edges) < 1e-3:
+            return "vertices at least 1 mm apart"
+        after = edges[1:] + edges[:1]
+        # sine of the turn at each vertex, and the turns' sum: once around is 2π
+        turns = [
+            (a[0] * b[1] - a[1] * b[0]) / (math.hypot(*a) * math.hypot(*b))
+            for a, b in zip(edges, after)
+        ]
+        around = sum(
+            math.atan2(a[0] * b[1] - a[1] * b[0], a[0] * b[0] + a[1] * b[1])
+            for a, b in zip(edges, after)
+        )
+        if max(turns) <= 1e-6 and around < -math.pi:
+            return "vertices in counter-clockwise order"
+        if min(turns) <= 1e-3 or not math.isclose(around, 2 * math.pi, rel_tol=1e-6):
+            return "a convex polygon, counter-clockwise, without vertices on a straight line"
+        area = 0.5 * sum(p[0] * q[1] - p[1] * q[0] for p, q in zip(points, points[1:] + points[:1]))
+        if area < 1e-3:
+            return "a polygon with an area of at least 0.001 m²"
+        # signed distance of the base's origin to each edge's line
+        inside = [(p[0] * e[1] - p[1] * e[0]) / math.hypot(*e) for p, e in zip(points, edges)]
+        if min(inside) <= 1e-3:
+            return "a polygon that contains the base's origin (0, 0)"
+        return ""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
