@@ -11,7 +11,9 @@ import numpy as np
 from jaxtyping import Array, Float
 
 
-def apply(matrix: Float[np.ndarray, "S T"], value: Float[Array, "*n T K"]) -> Float[Array, "*n S K"]:
+def apply(
+    matrix: Float[np.ndarray, "S T"], value: Float[Array, "*n T K"]
+) -> Float[Array, "*n S K"]:
     """``matrix @ value`` in full float32 (GPUs would otherwise round to ten bits).
 
     A ``value`` of one axis is a single course of time.
