@@ -34,8 +34,8 @@ from astro_jax.robot.reach import Bounds, Limits, bounds, effort, elimination, i
 from astro_jax.robot.splines import SplineBasis, first_controls
 from astro_jax.types import Motion
 
-EDGE = 6.0
-"""|z| beyond this is the interval's edge for all practical purposes (σ(6) = .9975)."""
+EDGE = 8.0
+"""|z| beyond this is the interval's edge for all practical purposes (σ(8) = .9997)."""
 AT_ONCE = 1e6
 """Stands for no jerk limit: a time, s, or a change of acceleration, m/s² or rad/s²."""
 EASING_SWEEPS = 200

@@ -168,8 +168,10 @@ def _without_dominated(rows: list[Row], caps) -> list[Row]:
     """Leave out what the caps on the coordinates or another row imply."""
     kept: list[Row] = []
     for row in sorted(rows, key=lambda r: np.count_nonzero(r.numbers())):
+        # the caps themselves stay: a command that is over them now may still have to come back
         idle = not np.any(row.beta > 0) and not np.any(row.way > 0)
-        if not (idle and row.alpha @ caps <= row.const) and not any(_implies(r, row) for r in kept):
+        idle = idle and np.count_nonzero(row.alpha) > 1 and row.alpha @ caps <= row.const
+        if not idle and not any(_implies(r, row) for r in kept):
             kept.append(row)
     return kept
 
