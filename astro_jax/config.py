@@ -42,6 +42,7 @@ class RobotConfig:
     drive: str = "differential"  # or omni, ackermann
     length: float = setting(0.42, 0.05, 3.0)  # rectangular footprint, centred, m
     width: float = setting(0.25, 0.05, 3.0)
+    footprint: tuple[tuple[float, float], ...] = ()  # convex, counter-clockwise; () = rectangle
     # differential: distance between the wheels; mecanum: between axles + along an axle, m
     wheel_base: float = setting(0.22, 0.02, 3.0)
     wheel_speed: float = setting(1.0, 0.05, 10.0)  # |v| + wheel_base/2·|ω|, m/s
@@ -111,6 +112,9 @@ class RobotConfig:
         for field, bound, name in at_least:
             if getattr(self, field) < bound:
                 found.append((field, getattr(self, field), f"at least {name} ({bound:g})"))
+        expectation = self._footprint_expectation()
+        if expectation:
+            found.append(("footprint", self.footprint, expectation))
         return found
 
     def _jerks(self) -> list[tuple[str, str, str]]:
@@ -119,6 +123,41 @@ class RobotConfig:
         if self.drive == "ackermann":
             return [linear, ("curvature_acceleration", "curvature_rate", "curvature")]
         return [linear, ("yaw_jerk", "yaw_acceleration", "yaw_rate")]
+
+    def _footprint_expectation(self) -> str:
+        """What the footprint should have been; empty if it is fine."""
+        points = self.footprint
+        if not points:
+            return ""
+        if len(points) < 3:
+            return "at least 3 vertices [x, y]"
+        if not all(math.isfinite(value) and abs(value) <= 3.0 for p in points for value in p):
+            return "finite vertices within 3 m of the base"
+        edges = [(q[0] - p[0], q[1] - p[1]) for p, q in zip(points, points[1:] + points[:1])]
+        if min(math.hypot(*edge) for edge in edges) < 1e-3:
+            return "vertices at least 1 mm apart"
+        after = edges[1:] + edges[:1]
+        # sine of the turn at each vertex, and the turns' sum: once around is 2π
+        turns = [
+            (a[0] * b[1] - a[1] * b[0]) / (math.hypot(*a) * math.hypot(*b))
+            for a, b in zip(edges, after)
+        ]
+        around = sum(
+            math.atan2(a[0] * b[1] - a[1] * b[0], a[0] * b[0] + a[1] * b[1])
+            for a, b in zip(edges, after)
+        )
+        if max(turns) <= 1e-6 and around < -math.pi:
+            return "vertices in counter-clockwise order"
+        if min(turns) <= 1e-3 or not math.isclose(around, 2 * math.pi, rel_tol=1e-6):
+            return "a convex polygon, counter-clockwise, without vertices on a straight line"
+        area = 0.5 * sum(p[0] * q[1] - p[1] * q[0] for p, q in zip(points, points[1:] + points[:1]))
+        if area < 1e-3:
+            return "a polygon with an area of at least 0.001 m²"
+        # signed distance of the base's origin to each edge's line
+        inside = [(p[0] * e[1] - p[1] * e[0]) / math.hypot(*e) for p, e in zip(points, edges)]
+        if min(inside) <= 1e-3:
+            return "a polygon that contains the base's origin (0, 0)"
+        return ""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -134,9 +173,13 @@ class PlannerConfig:
     stages: int = setting(2, 1, 20)  # of sampling, each around the last one's best
     guided_candidates: int = setting(12, 1, 1000)
     elites: int = setting(4, 1, 64)  # centres of the next stage
+    finalists: int = setting(8, 1, 64)  # that are judged exactly
+    descents: int = setting(2, 1, 16)  # of them, that gradients refine
     gradient_steps: int = setting(8, 0, 100)
+    tail_after: float = setting(0.3, 0.0, 1.0)  # into a plan, the stop in hand begins, s
     people: int = setting(8, 1, 64)  # capacity of tracks
-    people_stride: int = setting(2, 1, 10)  # moving bodies are sampled at dt·stride
+    near_bodies: int = setting(8, 1, 64)  # that the search looks at; the decision counts all
+    people_stride: int = setting(3, 1, 10)  # moving bodies are sampled at dt·stride
     map_cells: int = setting(120, 16, 512)  # rolling local map, cells per side
     map_resolution: float = setting(0.05, 0.01, 0.5)  # m
     clearance_cells: int = setting(20, 2, 100)  # distances are exact up to here
@@ -203,6 +246,8 @@ class PlannerParams:
     harm_person_speed: float = setting(20.0, 0.0, 1e4)  # more, per (m/s)² of its closing speed
     harm_wall: float = setting(3.0, 0.0, 1e4)
     harm_wall_speed: float = setting(6.0, 0.0, 1e4)
+    harm_edge: float = setting(60.0, 0.0, 1e5)  # to fall over: never slow enough
+    harm_of_kind: tuple[float, float, float, float, float] = (1.0, 1.5, 1.2, 0.3, 1.0)
     # comfort
     acceleration: float = setting(0.25, 0.0, 1e3)  # per (m/s²)²·s
     turning: float = setting(0.06, 0.0, 1e3)  # per (rad/s²)²·s
@@ -210,13 +255,16 @@ class PlannerParams:
     reversing: float = setting(0.6, 0.0, 1e3)  # per m driven backwards
     intrusion: float = setting(1.2, 0.0, 1e3)  # per s wholly inside personal space
     personal_space: float = setting(0.55, 0.05, 5.0)  # gap at which it begins, m
+    space_of_kind: tuple[float, float, float, float, float] = (1.0, 1.2, 0.8, 0.3, 1.0)
     # beliefs
     wall_noise: float = setting(0.02, 0.005, 1.0)  # σ of the map at rest, m
     wall_noise_speed: float = setting(0.03, 0.0, 1.0)  # its growth with speed, m per m/s
     wall_noise_time: float = setting(0.004, 0.0, 1.0)  # its growth along the plan, m/s
     wall_correlation: float = setting(0.4, 0.02, 10.0)  # length l of the map's error, m
     overlap_rate: float = setting(2.0, 0.0, 100.0)  # hazard while inside, 1/s
-    walker_noise: float = setting(0.02, 0.0, 10.0)  # velocity diffusion of people, m²/s³
+    walker_noise: float = setting(0.003, 0.0, 10.0)  # velocity diffusion of most people, m²/s³
+    walker_noise_wide: float = setting(0.07, 0.0, 10.0)  # and when they turn or stop
+    walker_wide_share: float = setting(0.25, 0.0, 1.0)  # how likely that is
 
 
 @pytree

@@ -13,7 +13,7 @@ from jaxtyping import Array, Bool, Float, Int
 from astro_jax.config import Latency, PlannerConfig, RobotConfig
 from astro_jax.geometry import sample, to_frame
 from astro_jax.robot.drive import footprint_discs
-from astro_jax.types import Plan, Reason, Scalar, SmoothGrid, Status, Tracks, pytree
+from astro_jax.types import Clearance, Plan, Reason, Scalar, Status, Tracks, pytree
 
 LOOK_AHEAD_TICKS = 4
 """The path is checked at every fourth gate tick of the plan."""
@@ -58,7 +58,7 @@ def react(
     valid_share: Float[Array, ""],
     scan_age: Scalar,
     tracks: Tracks,
-    clearance: SmoothGrid,
+    clearance: Clearance,
 ) -> tuple[GateState, Float[Array, "2"], Float[Array, ""], Int[Array, ""]]:
     """One tick: (state, twist to send, scale s, reason).
 

@@ -10,6 +10,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from astro_jax.config import RobotConfig
+from astro_jax.products import apply
 from astro_jax.robot.reach import Limits, capped, under_hyperbola
 from astro_jax.robot.splines import SplineBasis
 
@@ -32,35 +33,30 @@ def limits(robot: RobotConfig) -> Limits:
     )
 
 
-def body_twist(command: Float[Array, "*n 2"]) -> Float[Array, "*n 3"]:
+def body_twist(v, kappa):
     """(v, 0, vκ)."""
-    v, kappa = command[..., 0], command[..., 1]
-    return jnp.stack([v, jnp.zeros_like(v), v * kappa], axis=-1)
+    return v, jnp.zeros_like(v), v * kappa
 
 
-def body_twist_dot(
-    command: Float[Array, "*n 2"], command_dot: Float[Array, "*n 2"]
-) -> Float[Array, "*n 3"]:
+def body_twist_dot(command, command_dot):
     """(v̇, 0, v̇κ + vκ̇)."""
-    v, kappa = command[..., 0], command[..., 1]
-    v_dot, kappa_dot = command_dot[..., 0], command_dot[..., 1]
-    return jnp.stack([v_dot, jnp.zeros_like(v), v_dot * kappa + v * kappa_dot], axis=-1)
+    (v, kappa), (v_dot, kappa_dot) = command, command_dot
+    return v_dot, jnp.zeros_like(v), v_dot * kappa + v * kappa_dot
 
 
-def command_of(robot: RobotConfig, twist: Float[Array, "*n 3"]) -> Float[Array, "*n 2"]:
+def command_of(robot: RobotConfig, vx, vy, omega):
     """(v, κ) with κ = vω/(v² + v₀²): at rest, where κ cannot be told, straight ahead."""
-    v, omega = twist[..., 0], twist[..., 2]
-    kappa = v * omega / (v**2 + STANDING**2)
-    return jnp.stack([v, jnp.clip(kappa, -robot.curvature, robot.curvature)], axis=-1)
+    del vy
+    kappa = vx * omega / (vx**2 + STANDING**2)
+    return vx, jnp.clip(kappa, -robot.curvature, robot.curvature)
 
 
 def turned(
-    basis: SplineBasis, controls: Float[Array, "N 2"]
-) -> tuple[Float[Array, "T"], Float[Array, "t"]]:
+    basis: SplineBasis, controls: Float[Array, "N 2 *K"]
+) -> tuple[Float[Array, "T *K"], Float[Array, "t *K"]]:
     """∫vκ dt to the plan times and to the quadrature's nodes, by the same Gauss points."""
-    at_nodes = basis.node_value @ controls
-    omega = at_nodes[:, 0] * at_nodes[:, 1]
-    return basis.node_sum @ omega, basis.node_partial_sum @ omega
+    v, kappa = (apply(basis.node_value, controls[:, k]) for k in range(2))
+    return apply(basis.node_sum, v * kappa), apply(basis.node_partial_sum, v * kappa)
 
 
 def steady(robot: RobotConfig) -> list[tuple[float, ...]]:

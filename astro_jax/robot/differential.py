@@ -10,6 +10,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from astro_jax.config import RobotConfig
+from astro_jax.products import apply
 from astro_jax.robot.reach import Limits, capped, under_hyperbola
 from astro_jax.robot.splines import SplineBasis
 
@@ -30,31 +31,28 @@ def limits(robot: RobotConfig) -> Limits:
     )
 
 
-def body_twist(command: Float[Array, "*n 2"]) -> Float[Array, "*n 3"]:
+def body_twist(v, omega):
     """(v, 0, ω)."""
-    v, omega = command[..., 0], command[..., 1]
-    return jnp.stack([v, jnp.zeros_like(v), omega], axis=-1)
+    return v, jnp.zeros_like(v), omega
 
 
-def body_twist_dot(
-    command: Float[Array, "*n 2"], command_dot: Float[Array, "*n 2"]
-) -> Float[Array, "*n 3"]:
+def body_twist_dot(command, command_dot):
     """(v̇, 0, ω̇)."""
     del command
-    return body_twist(command_dot)
+    return body_twist(*command_dot)
 
 
-def command_of(robot: RobotConfig, twist: Float[Array, "*n 3"]) -> Float[Array, "*n 2"]:
+def command_of(robot: RobotConfig, vx, vy, omega):
     """The command of a body twist; sideways motion is none of this drive's."""
-    del robot
-    return jnp.stack([twist[..., 0], twist[..., 2]], axis=-1)
+    del robot, vy
+    return vx, omega
 
 
 def turned(
-    basis: SplineBasis, controls: Float[Array, "N 2"]
-) -> tuple[Float[Array, "T"], Float[Array, "t"]]:
+    basis: SplineBasis, controls: Float[Array, "N 2 *K"]
+) -> tuple[Float[Array, "T *K"], Float[Array, "t *K"]]:
     """∫ω dt to the plan times and to the quadrature's nodes, exact."""
-    return basis.integral @ controls[:, 1], basis.node_integral @ controls[:, 1]
+    return apply(basis.integral, controls[:, 1]), apply(basis.node_integral, controls[:, 1])
 
 
 def steady(robot: RobotConfig) -> list[tuple[float, ...]]:

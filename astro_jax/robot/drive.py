@@ -29,6 +29,8 @@ from jaxtyping import Array, Float
 from numpy.typing import NDArray
 
 from astro_jax.config import RobotConfig
+from astro_jax.geometry import cos_sin
+from astro_jax.products import apply
 from astro_jax.robot import ackermann, differential, omni
 from astro_jax.robot.reach import Bounds, Limits, bounds, effort, elimination, interval, nearest
 from astro_jax.robot.splines import SplineBasis, first_controls
@@ -69,12 +71,13 @@ def limit_acceleration(robot: RobotConfig, command_dot: Float[Array, "D"]) -> Fl
 
 def body_twist(robot: RobotConfig, command: Float[Array, "*n D"]) -> Float[Array, "*n 3"]:
     """(vx, vy, ω) in the base frame, m/s and rad/s, that a command stands for."""
-    return _drive(robot).body_twist(command)
+    coordinates = jnp.moveaxis(command, -1, 0)
+    return jnp.stack(_drive(robot).body_twist(*coordinates), axis=-1)
 
 
 def command_of(robot: RobotConfig, twist: Float[Array, "*n 3"]) -> Float[Array, "*n D"]:
     """The command whose body twist is nearest in kind; limits are not applied."""
-    return _drive(robot).command_of(robot, twist)
+    return jnp.stack(_drive(robot).command_of(robot, *jnp.moveaxis(twist, -1, 0)), axis=-1)
 
 
 def steady_commands(robot: RobotConfig) -> Float[np.ndarray, "A D"]:
@@ -111,9 +114,12 @@ def decode(
     basis: SplineBasis,
     command: Float[Array, "D"],
     command_dot: Float[Array, "D"],
-    z: Float[Array, "N-2 D"],
-) -> Float[Array, "N D"]:
-    """Control points of the motion named by ``z``: P = lo + (hi − lo)·σ(z)."""
+    z: Float[Array, "N-2 D *K"],
+) -> Float[Array, "N D *K"]:
+    """Control points of the motion named by ``z``: P = lo + (hi − lo)·σ(z).
+
+    ``z`` may carry a last axis of candidates, which rides along.
+    """
 
     def squash(low, high, share, aim):
         return low + (high - low) * share, share
@@ -127,8 +133,8 @@ def encode(
     basis: SplineBasis,
     command: Float[Array, "D"],
     command_dot: Float[Array, "D"],
-    wanted: Float[Array, "N-2 D"],
-) -> Float[Array, "N-2 D"]:
+    wanted: Float[Array, "N-2 D *K"],
+) -> Float[Array, "N-2 D *K"]:
     """``z`` of the admissible motion that follows the wanted control points most closely.
 
     Inverse of ``decode`` inside the reachable set, a greedy projection outside of it.
@@ -149,7 +155,7 @@ def _walk(robot: RobotConfig, basis: SplineBasis, command, command_dot, inputs, 
     """Chain the reachable sets; ``choose(low, high, input, aim)`` picks within each interval.
 
     ``aim`` turns a wanted control point into the value to pick.  Commands are lists of
-    scalars inside, which a batch turns into contiguous vectors.
+    scalars inside, or of vectors over candidates.
     """
     limits, rows = _rules(robot)
     spans = basis.steps + _easing(limits, basis)
@@ -196,11 +202,15 @@ def _walk(robot: RobotConfig, basis: SplineBasis, command, command_dot, inputs, 
         jnp.where(forced[:-1], AT_ONCE, jnp.asarray(basis.slope_steps)),
         forced[1:],
         list(target[1:].T),
-        list(inputs.T),
+        [inputs[:, k] for k in range(len(start))],
     )
-    _, (points, codes) = jax.lax.scan(advance, (second, rate), knots)
+    candidates = inputs.shape[2:]
+    carried = jax.tree.map(lambda value: jnp.broadcast_to(value, candidates), (second, rate))
+    _, (points, codes) = jax.lax.scan(advance, carried, knots)
     first = jnp.stack([jnp.stack(start), jnp.stack(second)])
-    return jnp.concatenate([first, jnp.stack(points, axis=-1)]), jnp.stack(codes, axis=-1)
+    first = first.reshape(*first.shape, *[1] * len(candidates))
+    first = jnp.broadcast_to(first, (*first.shape[:2], *candidates))
+    return jnp.concatenate([first, jnp.stack(points, axis=1)]), jnp.stack(codes, axis=1)
 
 
 def _within_jerk(limits: Limits, last, rate, span, change_time):
@@ -252,24 +262,29 @@ def motion(
     robot: RobotConfig,
     basis: SplineBasis,
     pose_map: Float[Array, "3"],
-    controls: Float[Array, "N D"],
+    controls: Float[Array, "N D *K"],
 ) -> Motion:
     """Poses along a spline of commands that starts at ``pose_map``.
 
     x and y are a two-point Gauss quadrature per step of the velocity turned by the yaw.
+    ``controls`` may carry a last axis of candidates, which rides along.
     """
     drive = _drive(robot)
+    columns = [controls[:, k] for k in range(controls.shape[1])]
+
+    def at(matrix: NDArray[np.float32]) -> list[Float[Array, "t *K"]]:
+        return [apply(matrix, column) for column in columns]
+
     yaw, yaw_nodes = drive.turned(basis, controls)
-    nodes = body_twist(robot, basis.node_value @ controls)
-    c, s = jnp.cos(pose_map[2] + yaw_nodes), jnp.sin(pose_map[2] + yaw_nodes)
-    x = jnp.asarray(basis.node_sum) @ (nodes[:, 0] * c - nodes[:, 1] * s)
-    y = jnp.asarray(basis.node_sum) @ (nodes[:, 0] * s + nodes[:, 1] * c)
-    command = jnp.asarray(basis.value) @ controls
-    command_dot = jnp.asarray(basis.slope) @ controls
+    vx, vy, _ = drive.body_twist(*at(basis.node_value))
+    c, s = cos_sin(pose_map[2] + yaw_nodes)
+    x = apply(basis.node_sum, vx * c - vy * s)
+    y = apply(basis.node_sum, vx * s + vy * c)
+    command, command_dot = at(basis.value), at(basis.slope)
     return Motion(
-        pose_map=jnp.stack([pose_map[0] + x, pose_map[1] + y, pose_map[2] + yaw], axis=-1),
-        twist=drive.body_twist(command),
-        twist_dot=drive.body_twist_dot(command, command_dot),
+        pose_map=jnp.stack([pose_map[0] + x, pose_map[1] + y, pose_map[2] + yaw], axis=1),
+        twist=jnp.stack(drive.body_twist(*command), axis=1),
+        twist_dot=jnp.stack(drive.body_twist_dot(command, command_dot), axis=1),
     )
 
 

@@ -10,11 +10,11 @@ Discs are regular polygons here (``SIDES`` to a quadrant): straight ahead, sidew
 two directions between nothing is lost, half-way between corners 3.4 %.
 """
 
-import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
 from astro_jax.config import RobotConfig
+from astro_jax.products import apply
 from astro_jax.robot.reach import Limits, capped, under_hyperbola
 from astro_jax.robot.splines import SplineBasis
 
@@ -51,30 +51,28 @@ def _norm() -> list[tuple[float, float]]:
     return [(float(x), float(y)) for x, y in sides]
 
 
-def body_twist(command: Float[Array, "*n 3"]) -> Float[Array, "*n 3"]:
+def body_twist(vx, vy, omega):
     """The command itself."""
-    return command
+    return vx, vy, omega
 
 
-def body_twist_dot(
-    command: Float[Array, "*n 3"], command_dot: Float[Array, "*n 3"]
-) -> Float[Array, "*n 3"]:
+def body_twist_dot(command, command_dot):
     """The rate of the command itself."""
     del command
     return command_dot
 
 
-def command_of(robot: RobotConfig, twist: Float[Array, "*n 3"]) -> Float[Array, "*n 3"]:
+def command_of(robot: RobotConfig, vx, vy, omega):
     """The twist itself."""
     del robot
-    return twist
+    return vx, vy, omega
 
 
 def turned(
-    basis: SplineBasis, controls: Float[Array, "N 3"]
-) -> tuple[Float[Array, "T"], Float[Array, "t"]]:
+    basis: SplineBasis, controls: Float[Array, "N 3 *K"]
+) -> tuple[Float[Array, "T *K"], Float[Array, "t *K"]]:
     """∫ω dt to the plan times and to the quadrature's nodes, exact."""
-    return basis.integral @ controls[:, 2], basis.node_integral @ controls[:, 2]
+    return apply(basis.integral, controls[:, 2]), apply(basis.node_integral, controls[:, 2])
 
 
 def steady(robot: RobotConfig) -> list[tuple[float, ...]]:

@@ -226,28 +226,26 @@ def bounds(rows: list[Row], k: int) -> Bounds:
 def interval(limits: Limits, bounds: Bounds, k: int, chosen, last, step, box=None):
     """(low, high) of coordinate k, given the coordinates before k and the last command.
 
-    ``chosen`` and ``last`` are sequences of scalars; ``box`` holds (L, U) per coordinate.
+    ``chosen`` and ``last`` are sequences of scalars (or of vectors over candidates); ``box``
+    holds (L, U) per coordinate.  Row by row rather than as a table: this way the compiler
+    vectorises over candidates.
     """
-    half = bounds.const + bounds.step * step
-    for j in range(k):
-        amounts = jnp.abs(chosen[j]), jnp.abs(chosen[j] - last[j])
-        half = _less(half, bounds.chosen[:, j], amounts)
-    for j in range(k + 1, len(last)):
-        amounts = _way(last[j], None if box is None else box[j])
-        half = _less(half, bounds.later[:, j - k - 1], amounts)
-    tips = bounds.pull * last[k]
-    low = jnp.maximum(jnp.max(tips - half), float(limits.low[k]))
-    high = jnp.minimum(jnp.min(tips + half), float(limits.high[k]))
+    before = [(jnp.abs(chosen[j]), jnp.abs(chosen[j] - last[j])) for j in range(k)]
+    behind = [_way(last[j], None if box is None else box[j]) for j in range(k + 1, len(last))]
+    low, high = float(limits.low[k]), float(limits.high[k])
+    for j, pull in enumerate(bounds.pull.tolist()):
+        half = bounds.const[j].item() + bounds.step[j].item() * step
+        for weights, amounts in zip(
+            [*bounds.chosen[j], *bounds.later[j]], [*before, *behind], strict=True
+        ):
+            for weight, amount in zip(weights.tolist(), amounts, strict=True):
+                if weight and amount is not None:
+                    half = half - weight * amount
+        low = jnp.maximum(low, pull * last[k] - half)
+        high = jnp.minimum(high, pull * last[k] + half)
     if box is not None:
         low, high = jnp.maximum(low, box[k][0]), jnp.minimum(high, box[k][1])
     return low, high
-
-
-def _less(half, weights, amounts):
-    for weight, amount in zip(weights.T, amounts, strict=True):
-        if np.any(weight) and amount is not None:
-            half = half - weight * amount
-    return half
 
 
 def _way(last, box):
