@@ -34,6 +34,9 @@ RATE_SLACK = 1e-4
 """The same for accelerations: differences of control points, divided by steps from .03 s."""
 JERK_SLACK = 1e-3
 """The same for jerk: differences of those, divided by steps from .05 s."""
+FEW = 6
+"""Bounds up to which they are written out one by one, as the compiler vectorises best; as a
+table, more of them run and compile in half the time or less."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
@@ -227,22 +230,30 @@ def interval(limits: Limits, bounds: Bounds, k: int, chosen, last, step, box=Non
     """(low, high) of coordinate k, given the coordinates before k and the last command.
 
     ``chosen`` and ``last`` are sequences of scalars (or of vectors over candidates); ``box``
-    holds (L, U) per coordinate.  Row by row rather than as a table: this way the compiler
-    vectorises over candidates.
+    holds (L, U) per coordinate.
     """
     before = [(jnp.abs(chosen[j]), jnp.abs(chosen[j] - last[j])) for j in range(k)]
     behind = [_way(last[j], None if box is None else box[j]) for j in range(k + 1, len(last))]
+    amounts = [amount for of_one in [*before, *behind] for amount in of_one]
+    weights = np.concatenate([x.reshape(len(x), -1) for x in (bounds.chosen, bounds.later)], axis=1)
+
+    def ends(j):
+        half = bounds.const[j] + bounds.step[j] * step
+        for weight, amount in zip(np.moveaxis(weights[j], -1, 0), amounts, strict=True):
+            if np.any(weight) and amount is not None:
+                half = half - weight * amount
+        tip = bounds.pull[j] * last[k]
+        return tip - half, tip + half
+
     low, high = float(limits.low[k]), float(limits.high[k])
-    for j, pull in enumerate(bounds.pull.tolist()):
-        half = bounds.const[j].item() + bounds.step[j].item() * step
-        for weights, amounts in zip(
-            [*bounds.chosen[j], *bounds.later[j]], [*before, *behind], strict=True
-        ):
-            for weight, amount in zip(weights.tolist(), amounts, strict=True):
-                if weight and amount is not None:
-                    half = half - weight * amount
-        low = jnp.maximum(low, pull * last[k] - half)
-        high = jnp.minimum(high, pull * last[k] + half)
+    if len(bounds.pull) <= FEW:
+        for j in range(len(bounds.pull)):
+            left, right = ends(j)
+            low, high = jnp.maximum(low, left), jnp.minimum(high, right)
+    else:
+        column = np.arange(len(bounds.pull)).reshape(-1, *[1] * jnp.ndim(last[k]))
+        left, right = ends(column)
+        low, high = jnp.maximum(low, jnp.max(left, 0)), jnp.minimum(high, jnp.min(right, 0))
     if box is not None:
         low, high = jnp.maximum(low, box[k][0]), jnp.minimum(high, box[k][1])
     return low, high
