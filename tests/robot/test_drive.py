@@ -143,8 +143,8 @@ def test_a_full_stop_with_limited_jerk(lab, name):
 @pytest.mark.parametrize("name", NAMES)
 def test_a_stop_out_of_a_curve_is_in_the_space(lab, name):
     robot = lab.robot(name)
-    low, high = drive.command_limits(robot)
-    moving = np.asarray(drive.admissible(robot, 0.7 * high))
+    _, high = drive.command_limits(robot)
+    moving = np.asarray(drive.admissible(robot, jnp.asarray(0.7 * high)))
     controls = follow(lab, robot, moving, 0 * high)
     np.testing.assert_allclose(controls[-2:], 0.0, atol=2e-3)
 
@@ -324,9 +324,9 @@ def test_admissible_is_inside_and_leaves_the_inside_alone(lab, name, variant):
     tamed = np.asarray(clip(jnp.asarray(wild)))
     held = np.broadcast_to(tamed[:, None], (2000, lab.count, len(low)))
     assert max(lab.excess(robot, held).values()) < 1e-7
-    np.testing.assert_allclose(clip(tamed), tamed, atol=1e-6)
+    np.testing.assert_allclose(clip(jnp.asarray(tamed)), tamed, atol=1e-6)
     # what is inside stays
-    np.testing.assert_allclose(clip(0.9 * tamed), 0.9 * tamed, atol=1e-7)
+    np.testing.assert_allclose(clip(jnp.asarray(0.9 * tamed)), 0.9 * tamed, atol=1e-7)
 
 
 @pytest.mark.parametrize("name", NAMES)

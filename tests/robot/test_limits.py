@@ -86,7 +86,16 @@ def test_who_is_too_fast_brakes_as_hard_as_allowed(lab, name, variant):
     np.testing.assert_array_equal(controls[:, 0], command)
     # the accelerations are within their limits at all times, speeds once braked
     excess = lab.excess(robot, controls)
-    speeds = ("speed", "wheel speed", "reverse", "sideways", "yaw rate", "curvature", "lateral", "jerk")
+    speeds = (
+        "speed",
+        "wheel speed",
+        "reverse",
+        "sideways",
+        "yaw rate",
+        "curvature",
+        "lateral",
+        "jerk",
+    )
     rates = {k: v for k, v in excess.items() if not k.startswith(speeds) or k == "curvature rate"}
     assert len(rates) == 2 and max(rates.values()) <= ROUNDING, rates
     # full effort on the straight way to what is allowed, until it is reached: z has no say

@@ -3,6 +3,7 @@
 import dataclasses
 from pathlib import Path
 
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
@@ -68,7 +69,7 @@ def test_what_is_accepted_can_drive_at_full_speed(drive_name):
         near = dataclasses.replace(robot, lateral_acceleration=share * bound)
         assert (near.problems() == []) == accepted
         _, high = drive.command_limits(near)
-        fastest = np.asarray(drive.admissible(near, high))
+        fastest = np.asarray(drive.admissible(near, jnp.asarray(high)))
         assert (fastest[0] > 0.9999) == accepted
         assert (fastest[-1] > 1e-3) == accepted
 
