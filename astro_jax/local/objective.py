@@ -14,8 +14,9 @@ from jaxtyping import Array, Float
 
 from astro_jax.config import PlannerConfig, PlannerParams, RobotConfig
 from astro_jax.geometry import sample
-from astro_jax.local.risk import body_hazard, unharmed, wall_hazard
-from astro_jax.robot.drive import footprint_discs
+from astro_jax.local.encounter import exact_hazard
+from astro_jax.local.risk import unharmed, wall_hazard
+from astro_jax.robot.footprint import covering_discs, outline
 from astro_jax.types import CostTerms, Motion, RouteField, WorldAtEffect
 
 
@@ -28,13 +29,15 @@ def evaluate(
     motion: Motion,
 ) -> tuple[CostTerms, Float[Array, "T"]]:
     """The unweighted terms of one motion, and its survival over time."""
-    disc_x, disc_radius = footprint_discs(robot, config.footprint_discs)
+    centres, radii = covering_discs(robot, config.footprint_discs)
     wall, _ = wall_hazard(
-        params, motion, world.clearance, jnp.asarray(disc_x), disc_radius, config.dt
+        params, motion, world.clearance, centres, radii, config.dt
     )
     # people are sampled more coarsely: the entry rate does not depend on the step
     coarse = _every(motion, config.people_stride)
-    body, own_speed, gap = body_hazard(robot, params, coarse, world.forecast)
+    body, own_speed, gap = exact_hazard(
+        outline(robot), params, coarse, world.forecast, config.dt * config.people_stride
+    )
     body = _refine(body, config.people_stride)
 
     # each contact harms by its own hazard: after one with a person a wall still hurts
@@ -53,13 +56,13 @@ def evaluate(
     middle = 0.5 * (alive * preference)[1:] + 0.5 * (alive * preference)[:-1]
     progress = jnp.sum(middle * (potential[:-1] - potential[1:]))
 
-    v, omega = motion.twist[:, 0], motion.twist[:, 1]
+    v, omega = motion.twist[:, 0], motion.twist[:, 2]
     inside = jnp.maximum(1.0 - gap / params.personal_space, 0.0)
     terms = CostTerms(
         progress=progress,
         harm=harm,
         acceleration=_integral(motion.twist_dot[:, 0] ** 2, config.dt),
-        turning=_integral(motion.twist_dot[:, 1] ** 2, config.dt),
+        turning=_integral(motion.twist_dot[:, 2] ** 2, config.dt),
         lateral=_integral((v * omega) ** 2, config.dt),
         reversing=_integral(jnp.maximum(-v, 0.0), config.dt),
         intrusion=_integral(jnp.sum(inside**2, axis=1), config.dt * config.people_stride),
@@ -89,7 +92,7 @@ def person_harm(
     that drives into somebody harms with the square of its closing speed.  Counting the
     walker's speed as well made stopping look as bad as pushing past: the robot did not brake.
     """
-    speed = motion.twist[:, 0] ** 2 + (0.2 * motion.twist[:, 1]) ** 2
+    speed = motion.twist[:, 0] ** 2 + (0.2 * motion.twist[:, 2]) ** 2
     moving = speed / (speed + 0.15**2)
     at_fault = params.harm_person_moving * moving[:, None]
     return params.harm_person_rest + at_fault + params.harm_person_speed * own_speed**2
