@@ -23,6 +23,7 @@ FOOTPRINTS = (
 )
 """Besides the robot's own: a hexagon that tapers to the front, a long box off its axle."""
 _FINE = 0.002
+_BEND = 0.25
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -92,7 +93,7 @@ class Encounter:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class WallPass:
-    """Driving along a wall: clearance(t) = least + slope·|t − when|·speed."""
+    """Along a wall, nearest at ``when``: clearance = least + slope·speed·(√((t−when)²+β²)−β)."""
 
     kind: str
     speed: float
@@ -102,7 +103,8 @@ class WallPass:
 
     def clearance(self, times: Float[np.ndarray, "T"]) -> Float[np.ndarray, "T"]:
         """Distance to the wall on the map, m."""
-        return self.least + self.slope * self.speed * np.abs(times - self.when)
+        bend = np.hypot(times - self.when, _BEND) - _BEND
+        return self.least + self.slope * self.speed * bend
 
     def motion(self, times: Float[np.ndarray, "T"]) -> Motion:
         """As the planner describes it, the wall lying along the x axis."""
