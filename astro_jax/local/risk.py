@@ -15,7 +15,7 @@ from jaxtyping import Array, Float
 from astro_jax.config import PlannerParams
 from astro_jax.geometry import cos_sin, sample_edge, sample_xy
 from astro_jax.local.normal import flux, pdf
-from astro_jax.products import once, running_integral, slope
+from astro_jax.products import loss, middle, once, running_integral, to_ends
 from astro_jax.types import Clearance, Motion
 
 WAY_OUT = 0.3
@@ -37,9 +37,14 @@ def wall_hazard(
 ) -> tuple[Float[Array, "T K"], Float[Array, "T K"], Float[Array, "T K"]]:
     """Hazard (1/s) and clearance (m) of the footprint against the local map; edge share.
 
-    With clearance m, map error σ that is correlated over a length l along the way:
-    λ = φ(m/σ)/σ · [u Φ(u/q) + q φ(u/q)], u = −dm/dt, q = σ|v|/l.  At constant clearance
-    this is |v|/(2πl)·exp(−m²/2σ²), the bell of Park & Kuipers (2011) with a reason.
+    With clearance m, map error σ that is correlated over a length l along the way, z = m/σ:
+
+        λ = φ(z) · [w Φ(w/r) + r φ(w/r)],   w = −dz/dt,  r = |v|/l
+
+    (Rice's rate of a Gaussian process σG(way) crossing the level m).  At constant z this is
+    |v|/(2πl)·exp(−z²/2), the bell of Park & Kuipers (2011) with a reason.  An error that grows
+    brings the wall nearer: w = (−dm/dt + m/σ·dσ/dt)/σ.  Each step between two samples is
+    taken as a whole, z being linear within, and counts half at either end.
     """
     x, y, yaw = (motion.pose_map[None, :, i] for i in range(3))
     vx, vy, omega = (motion.twist[:, i] for i in range(3))
@@ -57,8 +62,11 @@ def wall_hazard(
     speed = jnp.sqrt(vx**2 + vy**2 + 1e-8) + reach * jnp.abs(omega)
     time = dt * jnp.arange(margin.shape[0], dtype=jnp.float32)[:, None]
     sigma = params.wall_noise + params.wall_noise_speed * speed + params.wall_noise_time * time
-    spread = sigma * (speed + 1e-3) / params.wall_correlation
-    entry = pdf(margin / sigma) / sigma * flux(-slope(margin, dt), spread)
+    z = once(margin / sigma)
+    nearing = flux(loss(z) / dt, middle((speed + 1e-3) / params.wall_correlation))
+    # Simpson's rule
+    density = middle(pdf(z)) / 3.0 + pdf(middle(z)) * (2.0 / 3.0)
+    entry = to_ends(density * nearing)
     # the flux fades deep inside, where nothing is entered any more.  A robot that starts in
     # contact may leave, and only that: every metre of way must gain WAY_OUT of clearance
     travelled = running_integral(speed, dt)
@@ -71,10 +79,11 @@ def wall_hazard(
 def unharmed(hazard: Float[Array, "*M T K"], dt: float) -> Float[Array, "*M T K"]:
     """Probability of not having touched each body up to each time.
 
-    S_i = f(1 − E_i) with E_i = ∫λ_i dt (trapezoid) and a soft floor
-    f(x) = (x + √(x² + κ²))/2, κ = .05: 1 − E until E nears one, never below zero, always
-    with a slope.  (exp(−E) would under-report high risk: .51 against .71 in Monte Carlo.)
-    The product over all bodies is the survival S(t).
+    S_i = f(E_i) with E_i = ∫λ_i dt (trapezoid) and a soft floor
+    f(E) = (1 − E + √((1 − E)² + κ²E))/2, κ = .05: 1 − E until E nears one, never below zero,
+    always with a slope.  (exp(−E) would under-report high risk: .51 against .71 in Monte
+    Carlo.)  The product over all bodies is the survival S(t).
     """
-    left = 1.0 - running_integral(hazard, dt)
-    return jnp.minimum(0.5 * (left + jnp.sqrt(left**2 + 0.05**2)), 1.0)
+    entries = running_integral(hazard, dt)
+    left = 1.0 - entries
+    return 0.5 * (left + jnp.sqrt(left * left + 0.05**2 * entries + 1e-9))
