@@ -32,18 +32,33 @@ class SensorConfig:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class RobotConfig:
-    """A differential-drive home robot with a screen on a pan joint."""
+    """A home robot with a screen on a pan joint.
+
+    ``drive`` decides which of the limits count (astro_jax/robot): all drives use speed,
+    reverse_speed, wheel_acceleration, yaw_rate, lateral_acceleration and jerk.
+    """
 
     name: str = "astro"
+    drive: str = "differential"  # or omni, ackermann
     length: float = setting(0.42, 0.05, 3.0)  # rectangular footprint, centred, m
     width: float = setting(0.25, 0.05, 3.0)
-    wheel_base: float = setting(0.22, 0.02, 3.0)  # distance between the wheels, m
+    footprint: tuple[tuple[float, float], ...] = ()  # convex, counter-clockwise; () = rectangle
+    # differential: distance between the wheels; mecanum: between axles + along an axle, m
+    wheel_base: float = setting(0.22, 0.02, 3.0)
     wheel_speed: float = setting(1.0, 0.05, 10.0)  # |v| + wheel_base/2·|ω|, m/s
-    wheel_acceleration: float = setting(1.2, 0.1, 50.0)  # m/s²
-    speed: float = setting(0.75, 0.05, 10.0)  # forward, m/s
-    reverse_speed: float = setting(0.25, 0.0, 10.0)  # m/s
+    wheel_acceleration: float = setting(1.2, 0.1, 50.0)  # m/s²; ackermann: of v
+    speed: float = setting(0.75, 0.05, 10.0)  # forward (omni: in any direction), m/s
+    reverse_speed: float = setting(0.25, 0.0, 10.0)  # m/s; 0: forward only
     yaw_rate: float = setting(1.8, 0.1, 20.0)  # rad/s
-    yaw_acceleration: float = setting(4.0, 0.1, 100.0)  # rad/s²
+    yaw_acceleration: float = setting(4.0, 0.1, 100.0)  # rad/s²; not ackermann
+    lateral_acceleration: float = setting(2.0, 0.05, 100.0)  # speed·|ω|, m/s²
+    jerk: float = setting(0.0, 0.0, 1000.0)  # of v (omni: vx, vy each), m/s³; 0: no limit
+    yaw_jerk: float = setting(0.0, 0.0, 5000.0)  # of ω, rad/s³; 0: no limit; not ackermann
+    mecanum: bool = True  # omni: wheels add up |vx| + |vy| + wheel_base/2·|ω|; else nothing does
+    lateral_speed: float = setting(0.5, 0.01, 10.0)  # omni: sideways, m/s
+    curvature: float = setting(1.5, 0.01, 20.0)  # ackermann: 1/least turning radius, 1/m
+    curvature_rate: float = setting(2.0, 0.01, 100.0)  # ackermann, 1/(m·s)
+    curvature_acceleration: float = setting(0.0, 0.0, 5000.0)  # ackermann, 1/(m·s²); 0: no limit
     braking: float = setting(1.8, 0.1, 50.0)  # what the gate may use, m/s²
     actuator_lag: float = setting(0.08, 0.0, 1.0)  # first-order time constant, s
     pan_limit: float = setting(1.6, 0.0, math.pi)  # rad to either side
@@ -68,7 +83,45 @@ class RobotConfig:
                     f"at least wheel_acceleration ({self.wheel_acceleration})",
                 )
             )
+        expectation = self._footprint_expectation()
+        if expectation:
+            found.append(("footprint", self.footprint, expectation))
         return found
+
+    def _footprint_expectation(self) -> str:
+        """What the footprint should have been; empty if it is fine."""
+        points = self.footprint
+        if not points:
+            return ""
+        if len(points) < 3:
+            return "at least 3 vertices [x, y]"
+        if not all(math.isfinite(value) and abs(value) <= 3.0 for p in points for value in p):
+            return "finite vertices within 3 m of the base"
+        edges = [(q[0] - p[0], q[1] - p[1]) for p, q in zip(points, points[1:] + points[:1])]
+        if min(math.hypot(*edge) for edge in edges) < 1e-3:
+            return "vertices at least 1 mm apart"
+        after = edges[1:] + edges[:1]
+        # sine of the turn at each vertex, and the turns' sum: once around is 2π
+        turns = [
+            (a[0] * b[1] - a[1] * b[0]) / (math.hypot(*a) * math.hypot(*b))
+            for a, b in zip(edges, after)
+        ]
+        around = sum(
+            math.atan2(a[0] * b[1] - a[1] * b[0], a[0] * b[0] + a[1] * b[1])
+            for a, b in zip(edges, after)
+        )
+        if max(turns) <= 1e-6 and around < -math.pi:
+            return "vertices in counter-clockwise order"
+        if min(turns) <= 1e-3 or not math.isclose(around, 2 * math.pi, rel_tol=1e-6):
+            return "a convex polygon, counter-clockwise, without vertices on a straight line"
+        area = 0.5 * sum(p[0] * q[1] - p[1] * q[0] for p, q in zip(points, points[1:] + points[:1]))
+        if area < 1e-3:
+            return "a polygon with an area of at least 0.001 m²"
+        # signed distance of the base's origin to each edge's line
+        inside = [(p[0] * e[1] - p[1] * e[0]) / math.hypot(*e) for p, e in zip(points, edges)]
+        if min(inside) <= 1e-3:
+            return "a polygon that contains the base's origin (0, 0)"
+        return ""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

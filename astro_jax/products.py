@@ -12,7 +12,12 @@ from jaxtyping import Array, Float
 
 
 def apply(matrix: Float[np.ndarray, "S T"], value: Float[Array, "*n T K"]) -> Float[Array, "*n S K"]:
-    """``matrix @ value`` in full float32 (GPUs would otherwise round to ten bits)."""
+    """``matrix @ value`` in full float32 (GPUs would otherwise round to ten bits).
+
+    A ``value`` of one axis is a single course of time.
+    """
+    if value.ndim == 1:
+        return jnp.matmul(matrix, value, precision="highest")
     # one matrix per leading index: a single one for all makes XLA flatten the axes, slowly
     matrix = np.broadcast_to(np.asarray(matrix, np.float32), (*value.shape[:-2], *matrix.shape))
     return jnp.matmul(matrix, value, precision="highest")

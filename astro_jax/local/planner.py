@@ -9,12 +9,13 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
-from astro_jax.config import PlannerConfig, PlannerParams, RobotConfig
+from astro_jax.config import DEFAULT_ROBOT, PlannerConfig, PlannerParams, RobotConfig
 from astro_jax.local import candidates
 from astro_jax.local.judge import Judged, judge_of, looks
 from astro_jax.local.nearest import nearest
 from astro_jax.local.search import best_first, polish, search
 from astro_jax.local.tail import StoppingTail, stopping_tail
+from astro_jax.robot import drive
 from astro_jax.robot.splines import SplineBasis, spline_basis
 from astro_jax.types import (
     Diagnostics,
@@ -80,10 +81,12 @@ def plan(
     )
 
 
-def initial_state(config: PlannerConfig, key: Array, dimensions: int = 2) -> PlannerState:
-    """No plan yet: at rest. ``key`` is a ``jax.random.key``; ``dimensions`` of a command."""
-    count = basis_of(config).value.shape[1]
-    return PlannerState(controls=jnp.zeros((count, dimensions)), key=key)
+def initial_state(
+    config: PlannerConfig, key: Array, robot: RobotConfig = DEFAULT_ROBOT
+) -> PlannerState:
+    """No plan yet: at rest. ``key`` is a ``jax.random.key``."""
+    free, dimensions = drive.free_shape(robot, basis_of(config))
+    return PlannerState(controls=jnp.zeros((free + 2, dimensions)), key=key)
 
 
 def basis_of(config: PlannerConfig) -> SplineBasis:

@@ -47,7 +47,7 @@ def stopping_tail(
     wanted = jnp.zeros((best.controls.shape[0] - 2, *command.shape))
     z = drive.encode(robot, basis, command, command_dot, wanted)
     controls = drive.decode(robot, basis, command, command_dot, z)[..., None]
-    stop = drive.motion(basis, config.dt, best.motion.pose_map[index], controls)
+    stop = drive.motion(robot, basis, best.motion.pose_map[index], controls)
     way = _joined(best.motion, stop, index)
     _, margin, _ = wall_hazard(params, way, world.clearance, look.discs, config.dt)
     deepest = jnp.min(margin)
