@@ -37,9 +37,7 @@ MOMENTS = 6
 STAGE_RUNS = 40
 
 
-def with_sizes(
-    config: PlannerConfig, candidates: int | None, people: int | None
-) -> PlannerConfig:
+def with_sizes(config: PlannerConfig, candidates: int | None, people: int | None) -> PlannerConfig:
     """The configuration with ``candidates`` judged per cycle and room for ``people``.
 
     Raises:
@@ -64,9 +62,7 @@ def cycle_of(robot: RobotConfig, config: PlannerConfig) -> Cycle:
 
     def cycle(params: PlannerParams, latency: Latency, moment: Moment):
         state = moment.state
-        world = navigator.predict(
-            robot, config, params, latency, state, moment.snapshot.odometry
-        )
+        world = navigator.predict(robot, config, params, latency, state, moment.snapshot.odometry)
         return plan(robot, config, params, state.planner, world, moment.field)
 
     return cycle
@@ -76,7 +72,6 @@ def bench_cycle(
     robot: RobotConfig,
     config: PlannerConfig,
     params: PlannerParams,
-    *,
     people: int = 16,
     runs: int = 300,
     soak: int = 300,
@@ -101,9 +96,7 @@ def bench_cycle(
 
     def think(params, latency, moment: Moment):
         state, house, snapshot = moment.state, moment.house, moment.snapshot
-        return navigator.think(
-            robot, config, params, latency, state, house, moment.field, snapshot
-        )
+        return navigator.think(robot, config, params, latency, state, house, moment.field, snapshot)
 
     thinking = jax.jit(think)
     whole, _ = timed([lambda m=m: thinking(params, latency, m) for m in found], min(runs, 100))

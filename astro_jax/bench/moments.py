@@ -158,9 +158,7 @@ def _people(
     )
 
 
-def carried_out(
-    config: PlannerConfig, moment: Moment, planner: PlannerState, plan: Plan
-) -> Moment:
+def carried_out(config: PlannerConfig, moment: Moment, planner: PlannerState, plan: Plan) -> Moment:
     """One period later, on a treadmill: the plan's commands go out, the place stays."""
     state, ticks = moment.state, round(config.period / config.gate_period)
     gate = dataclasses.replace(

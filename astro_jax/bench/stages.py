@@ -67,9 +67,7 @@ def stages_of(
 
     def seeds(params, world: WorldAtEffect, moment: Moment):
         previous = moment.state.planner.controls
-        return candidates.seeds(
-            robot, config, params, basis, world, moment.field, previous, key
-        )
+        return candidates.seeds(robot, config, params, basis, world, moment.field, previous, key)
 
     def screening(params, world, moment: Moment, z):
         return judge(params, world, moment.field, exact=False)(z)[0]
