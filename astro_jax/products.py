@@ -69,9 +69,6 @@ def to_ends(value: Float[Array, "S K"]) -> Float[Array, "T K"]:
     return apply(matrix, value)
 
 
-def every(value: Float[Array, "*n T K"], stride: int) -> Float[Array, "*n t K"]:
-    """Every ``stride``-th time."""
-    return apply(np.eye(value.shape[-2])[::stride], value)
 
 
 def interpolated(value: Float[Array, "t K"], stride: int) -> Float[Array, "T K"]:
