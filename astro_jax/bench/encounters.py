@@ -58,7 +58,8 @@ class Encounter:
         way = self.speeds(middle) * _FINE
         fine = np.append(middle - _FINE / 2, middle[-1] + _FINE / 2)
         x, y = (
-            np.interp(times, fine, np.append(0.0, np.cumsum(way * f(yaw)))) for f in (np.cos, np.sin)
+            np.interp(times, fine, np.append(0.0, np.cumsum(way * f(yaw))))
+            for f in (np.cos, np.sin)
         )
         return np.stack([x, y, self.yaw_rate * times], axis=1)
 
@@ -158,7 +159,10 @@ def _encounter(random: np.random.Generator, kind: str, outline: np.ndarray) -> E
         yaw_rate = random.choice([-1.0, 1.0]) * _log(random, 0.5, 1.8)
         turned, going = random.uniform(-np.pi, np.pi), _log(random, 0.05, 1.2)
     elif course == "spinning":
-        speed, yaw_rate = random.uniform(0.0, 0.05), random.choice([-1.0, 1.0]) * _log(random, 0.6, 1.8)
+        speed, yaw_rate = (
+            random.uniform(0.0, 0.05),
+            random.choice([-1.0, 1.0]) * _log(random, 0.6, 1.8),
+        )
         turned, going = random.uniform(-np.pi, np.pi), _log(random, 0.01, 0.5)
     elif course == "braking":
         acceleration = -_log(random, 0.2, 1.5)

@@ -78,9 +78,7 @@ def bench_risk(
         cases.append(_case(case, *walkers.hits(encounter), samples))
     for wall, case in beside:
         clearance, sigma = wall.clearance(walkers.times), wall_error(wall, params, walkers.times)
-        truth = wall_hits(
-            wall, clearance, sigma, float(params.wall_correlation), samples, random
-        )
+        truth = wall_hits(wall, clearance, sigma, float(params.wall_correlation), samples, random)
         cases.append(_case(case, *truth, samples))
     cases = [{"id": k, **case} for k, case in enumerate(cases)]
     metrics, intervals = judge(cases, samples)
@@ -167,9 +165,7 @@ def estimate_walls(walls: Sequence[WallPass], params: PlannerParams) -> list[Cas
     point = Discs(centres=np.zeros((1, 2), np.float32), radii=np.zeros(1, np.float32))
     plane = np.zeros((2, 2, 4), np.float32)  # clearance = y
     plane[:, :, 0], plane[:, :, 2] = np.array([[0.0], [1.0]]), 1.0
-    field = Clearance(
-        table=jnp.asarray(plane), origin=jnp.zeros(2), resolution=jnp.float32(1.0)
-    )
+    field = Clearance(table=jnp.asarray(plane), origin=jnp.zeros(2), resolution=jnp.float32(1.0))
     entries, planner, first = [], [], []
     for dt in SPACINGS:
         times = dt * np.arange(round(HORIZON / dt) + 1)
@@ -283,4 +279,8 @@ def regression(cases: Sequence[Case], column: str, samples: int):
     # robust to residuals whose size varies along the scale
     meat = design.T @ ((weight * residual)[:, None] ** 2 * design)
     error = np.sqrt((normal @ meat @ normal)[0, 0])
-    return float(slope), float(intercept), (float(slope - 1.96 * error), float(slope + 1.96 * error))
+    return (
+        float(slope),
+        float(intercept),
+        (float(slope - 1.96 * error), float(slope + 1.96 * error)),
+    )
