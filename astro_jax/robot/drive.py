@@ -8,10 +8,11 @@ convex-hull property of the spline and of its derivatives the limits hold at all
 only at samples; and it never becomes empty, so any z will do.
 
 The first two control points are value and rate of the command at the start, so that one plan
-continues another without a step in speed or acceleration.  A rate that would leave the speed
-limits gives way, as far as the drive can.  A start beyond the speed limits is kept as it is
-(the robot *is* that fast) and braked straight to the nearest admissible command, as hard as
-the acceleration limits allow, before z has a say; from there on all limits hold.
+continues another without a step in speed or acceleration: a plan leaves the room for that to
+one that begins a period later.  Another rate that would leave the speed limits gives way, as
+far as the drive can.  A start beyond the speed limits is kept as it is (the robot *is* that
+fast) and braked straight to the nearest admissible command, as hard as the acceleration limits
+allow (not the jerk limits), before z has a say; from there on all limits hold.
 
 With jerk limits a command must also be able to ease off in time: if all rates decay in
 proportion, as fast as jerk allows from the largest, the command creeps on from P by D·E and
