@@ -169,13 +169,13 @@ class PlannerConfig:
     period: float = setting(0.1, 0.02, 1.0)  # of the local planner, s
     gate_period: float = setting(0.02, 0.005, 0.1)  # of the reactive layer, s
     allowance_ticks: int = setting(2, 1, 50)  # gate ticks granted to planning
-    candidates: int = setting(300, 64, 1000000)  # judged per stage
-    stages: int = setting(2, 1, 20)  # of sampling, each around the last one's best
+    candidates: int = setting(320, 64, 1000000)  # judged per stage
+    stages: int = setting(1, 1, 20)  # of sampling, each around the last one's best
     guided_candidates: int = setting(12, 1, 1000)
     elites: int = setting(4, 1, 64)  # centres of the next stage
     finalists: int = setting(8, 1, 64)  # that are judged exactly
-    descents: int = setting(2, 1, 16)  # of them, that gradients refine
-    gradient_steps: int = setting(8, 0, 100)
+    descents: int = setting(4, 1, 64)  # ways to go that gradients refine
+    gradient_steps: int = setting(5, 0, 100)
     tail_after: float = setting(0.3, 0.0, 1.0)  # into a plan, the stop in hand begins, s
     people: int = setting(8, 1, 64)  # capacity of tracks
     near_bodies: int = setting(8, 1, 64)  # that the search looks at; the decision counts all
@@ -183,7 +183,8 @@ class PlannerConfig:
     map_cells: int = setting(120, 16, 512)  # rolling local map, cells per side
     map_resolution: float = setting(0.05, 0.01, 0.5)  # m
     clearance_cells: int = setting(20, 2, 100)  # distances are exact up to here
-    footprint_discs: int = setting(3, 1, 9)
+    footprint_discs: int = setting(3, 1, 9)  # that stand for it against walls
+    exact_discs: int = setting(7, 1, 25)  # and in the last word
     recorded_stride: int = setting(10, 1, 1000)  # every k-th candidate is kept
 
     @property

@@ -286,10 +286,3 @@ def motion(
         twist=jnp.stack(drive.body_twist(*command), axis=1),
         twist_dot=jnp.stack(drive.body_twist_dot(command, command_dot), axis=1),
     )
-
-
-def footprint_discs(robot: RobotConfig, count: int) -> tuple[np.ndarray, float]:
-    """Centres along the base's x axis (m) and radius of discs that cover its rectangle."""
-    half = robot.length / 2 / count
-    centres = (np.arange(count) * 2 + 1) * half - robot.length / 2
-    return centres.astype(np.float32), float(np.hypot(half, robot.width / 2))
