@@ -26,7 +26,7 @@ from types import ModuleType
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Array, Bool, Float
 from numpy.typing import NDArray
 
 from astro_jax.config import RobotConfig
@@ -68,6 +68,31 @@ def admissible(robot: RobotConfig, command: Float[Array, "D"]) -> Float[Array, "
 def limit_acceleration(robot: RobotConfig, command_dot: Float[Array, "D"]) -> Float[Array, "D"]:
     """Scale ċ down, direction kept, until the drive can do it."""
     return command_dot / jnp.maximum(effort(_rules(robot)[0], list(command_dot)), 1.0)
+
+
+def within_limits(
+    robot: RobotConfig, command: Float[Array, "*n D"], tolerance: float = 0.01
+) -> Bool[Array, "*n"]:
+    """Whether commands keep every speed limit, up to a share of it; false where not finite."""
+    limits, _ = _rules(robot)
+    columns = [command[..., k] for k in range(len(limits.low))]
+    more = tolerance * limits.high
+    kept = [c >= low for c, low in zip(columns, (limits.low - more).tolist(), strict=True)]
+    kept += [c <= high for c, high in zip(columns, (limits.high + more).tolist(), strict=True)]
+    for *weights, bound in limits.speed.tolist():
+        used = [weight * jnp.abs(c) for weight, c in zip(weights, columns, strict=True)]
+        kept.append(sum(used[1:], start=used[0]) <= bound * (1.0 + tolerance))
+    return jnp.all(jnp.stack(kept), axis=0)
+
+
+def slowed(
+    robot: RobotConfig, command: Float[Array, "*n D"], scale: Float[Array, "*n"]
+) -> Float[Array, "*n D"]:
+    """The command that drives the same path at ``scale`` times its speed."""
+    moves = _drive(robot).MOVES
+    return jnp.stack(
+        [command[..., k] * (scale if moves[k] else 1.0) for k in range(len(moves))], axis=-1
+    )
 
 
 def body_twist(robot: RobotConfig, command: Float[Array, "*n D"]) -> Float[Array, "*n 3"]:

@@ -24,6 +24,9 @@ from astro_jax.robot.splines import SplineBasis
 SIDES = 3
 """Sides of the inscribed polygon per quadrant; two lose 7.6 %, four 1.9 %."""
 
+MOVES = (True, True, True)
+"""Coordinates that are zero at rest."""
+
 
 def limits(robot: RobotConfig) -> Limits:
     """Speed, acceleration and jerk limits on (vx, vy, ω)."""
