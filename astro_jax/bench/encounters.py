@@ -195,7 +195,7 @@ def _encounter(random: np.random.Generator, kind: str, outline: np.ndarray) -> E
     # they pass each other at this time, this far apart
     when = random.uniform(0.4, HORIZON)
     x, y, yaw = bare.poses(np.array([when]))[0]
-    miss, side = _log(random, 0.05, 1.6), random.uniform(-np.pi, np.pi)
+    miss, side = _log(random, 0.05, 2.5), random.uniform(-np.pi, np.pi)
     way = pace[:, None] * np.stack([np.cos(yaw + heading), np.sin(yaw + heading)], axis=1)
     at = np.array([x + miss * np.cos(side), y + miss * np.sin(side)])
     start = np.broadcast_to(at - when * way[0], (count, 2))

@@ -29,7 +29,7 @@ from astro_jax.types import Clearance
 SPACINGS = (0.1, 0.2, 0.3)
 """Of the samples (s) for which the estimate is made; the planner's own is the second."""
 WALL_SHARE = 0.16
-CHOICE = 4
+CHOICE = 8
 """So many encounters are drawn for each that is kept."""
 LOWEST = 1e-3
 """Bottom of the scale of estimated risk over which encounters are spread."""

@@ -71,18 +71,20 @@ def exact_hazard(
     shape = course.x.shape
     flat = jax.tree.map(lambda part: jnp.broadcast_to(part, shape).ravel(), course)
     lag, blur = (jnp.broadcast_to(part, shape).ravel() for part in _stretches(shape, dt))
-    entry, own, depth = _through(sides, _kept(_blurred(flat, lag, blur)))
+    entry, own = _through(sides, _kept(_blurred(flat, lag, blur)))
 
-    weight, valid = of_bodies(bodies.weight[None], motion), of_bodies(bodies.valid[None], motion)
+    weight, valid = of_bodies(known_weight(bodies)[None], motion), of_bodies(bodies.valid[None], motion)
     mixed = lambda part: jnp.sum(weight * part.reshape(shape), axis=2)
     rate = mixed(entry)
+    gap = _gap(outline, flat)
+    within = cdf(-gap * jax.lax.rsqrt(flat.position[0])).reshape(shape)
     first = _inside(sides, jax.tree.map(lambda part: part[:1], course))
-    still = jnp.minimum(cdf(depth).reshape(shape), first)
+    still = first * jnp.minimum(within / (within[:1] + 1e-6), 1.0)
     overlap = of_times(overlap_rate(params, shape[0], dt), shape) * still
     return (
         jnp.where(valid, rate + mixed(overlap), 0.0),
         jnp.where(valid, mixed(own) / (rate + 1e-6), 0.0),
-        jnp.where(valid, mixed(_gap(outline, flat)), FAR),
+        jnp.where(valid, mixed(gap), FAR),
     )
 
 
@@ -94,6 +96,11 @@ def overlap_rate(params: PlannerParams, count: int, dt: float) -> Float[Array, "
     """
     time = jnp.asarray(dt * np.arange(count, dtype=np.float32))
     return params.overlap_rate * jnp.exp(-params.overlap_rate * time)
+
+
+def known_weight(bodies: Forecast) -> Float[Array, "M C"]:
+    """Weights of the components; none for bodies that are not valid, whatever they hold."""
+    return jnp.where(bodies.valid[:, None], bodies.weight, 0.0)
 
 
 def of_bodies(value: Float[Array, "*body"], motion: Motion) -> Float[Array, "..."]:
@@ -220,8 +227,8 @@ def _kept(course: _Course) -> _Course:
 # ---- the rim -------------------------------------------------------------------------
 
 
-def _through(sides: Rim, course: _Course) -> tuple[Array, Array, Array]:
-    """Entry rate, its product with the robot's own speed, and depth/s behind the rim (N)."""
+def _through(sides: Rim, course: _Course) -> tuple[Array, Array]:
+    """Entry rate, and its product with the robot's own speed where it happens (N)."""
     nx, ny = (jnp.asarray(n)[:, None] for n in sides.normal.T)
     cos2, sin2 = nx * nx - ny * ny, 2.0 * nx * ny
     course = jax.tree.map(lambda part: part[None], course)
@@ -257,11 +264,7 @@ def _through(sides: Rim, course: _Course) -> tuple[Array, Array, Array]:
     square = along_n(course.motion) - gain * mixed - tilt * tilt / (along * along)
     q = jnp.sqrt(jnp.maximum(square, LEAST_SPREAD) + (tilt + omega) ** 2 * var_met)
     entry = pdf(z) * scale * within * flux(u, q)
-    return (
-        jnp.sum(entry, axis=0),
-        jnp.sum(entry * jnp.maximum(own, 0.0), axis=0),
-        jnp.min(z, axis=0),
-    )
+    return jnp.sum(entry, axis=0), jnp.sum(entry * jnp.maximum(own, 0.0), axis=0)
 
 
 def _gap(outline: Float[np.ndarray, "E 2"], course: _Course) -> Float[Array, "N"]:

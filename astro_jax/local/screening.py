@@ -19,6 +19,7 @@ from astro_jax.local.encounter import (
     LEAST_SPREAD,
     LEAST_VARIANCE,
     Hazard,
+    known_weight,
     of_bodies,
     overlap_rate,
 )
@@ -48,7 +49,7 @@ def screening_hazard(
         look = _along_line(outline, robot, _component(motion, bodies, c), dt)
         first = jax.tree.map(lambda part: part[:1], (robot, _component(motion, bodies, c)))
         inside = _kept(_along_line(outline, *first, dt).inside[0])
-        weight = of_bodies(bodies.weight[None, :, c], motion)
+        weight = of_bodies(known_weight(bodies)[None, :, c], motion)
         hazard += weight * (look.entry + fade * jnp.minimum(look.inside, inside[None]))
         mine += weight * look.own
         gap += weight * look.gap
