@@ -22,6 +22,31 @@ def safe_norm(vector: Float[Array, "*n d"], floor: float = 1e-6) -> Float[Array,
     return jnp.where(tiny, floor, jnp.sqrt(jnp.where(tiny, 1.0, square)))
 
 
+_SINE = (0.99999998, -0.16666648, 8.3328992e-3, -1.9800865e-4, 2.5904300e-6)
+"""Odd polynomial for the sine on ± π/2, least squares at Chebyshev nodes."""
+
+
+def cos_sin(angle: Float[Array, "*n"]) -> tuple[Float[Array, "*n"], Float[Array, "*n"]]:
+    """Cosine and sine by one polynomial, error below 5e-7 for |angle| < 100 rad.
+
+    For evaluating many candidates: ``jnp.cos`` is not vectorised on a CPU and costs 9 ns
+    where this takes .2 ns, which made it a third of a planning cycle.
+    """
+    return _sine(angle + jnp.pi / 2), _sine(angle)
+
+
+def _sine(angle: Float[Array, "*n"]) -> Float[Array, "*n"]:
+    half_turns = jnp.round(angle * (1.0 / jnp.pi))
+    # π in two parts, so that the reduced angle keeps its digits
+    rest = (angle - half_turns * 3.140625) - half_turns * 9.6765359e-4
+    sign = 1.0 - 2.0 * jnp.abs(half_turns - 2.0 * jnp.round(0.5 * half_turns))
+    square = rest * rest
+    value = _SINE[4]
+    for coefficient in reversed(_SINE[:4]):
+        value = coefficient + square * value
+    return sign * rest * value
+
+
 def heading(yaw: Float[Array, "*n"]) -> Float[Array, "*n 2"]:
     """Unit vector that points where ``yaw`` (rad) says."""
     return jnp.stack([jnp.cos(yaw), jnp.sin(yaw)], axis=-1)
@@ -83,51 +108,40 @@ def sample_xy(
     field: SmoothGrid | Clearance, x_map: Float[Array, "*n"], y_map: Float[Array, "*n"]
 ) -> Float[Array, "*n"]:
     """``sample`` for coordinates that are kept apart."""
-    (value,) = _blend(field, x_map, y_map, extras=0)
-    return value
+
+    def plane(index, dx, dy):
+        value, slope_x, slope_y = (_column(field, k)[index] for k in range(3))
+        return value + slope_x * dx + slope_y * dy
+
+    return _blend(field, x_map, y_map, plane)
 
 
-def sample_clearance(
+def sample_edge(
     field: Clearance, x_map: Float[Array, "*n"], y_map: Float[Array, "*n"]
-) -> tuple[Float[Array, "*n"], Float[Array, "*n"]]:
-    """Clearance (m) as ``sample`` gives it, and how far the nearest obstacle is an edge, 0 … 1."""
-    distance, edge = _blend(field, x_map, y_map, extras=1)
-    return distance, edge
+) -> Float[Array, "*n"]:
+    """How far the obstacle nearest to a point is an edge to fall over, 0 … 1."""
+    return _blend(field, x_map, y_map, lambda index, dx, dy: _column(field, 3)[index])
 
 
-def _blend(field: SmoothGrid | Clearance, x, y, extras: int) -> list[Float[Array, "*n"]]:
-    """Blended planes of the first three columns, then blended values of ``extras`` more.
+def _column(field: SmoothGrid | Clearance, k: int) -> Float[Array, "HW"]:
+    """One column of the table.  Numbers are fetched one by one, column by column: on a CPU
+    that is two to four times as fast as fetching rows, which are then taken apart again."""
+    return field.table[..., k].reshape(-1)
 
-    Numbers are fetched one by one from the flat table: on a CPU that is twice as fast as
-    fetching rows of it, which are then taken apart again.
-    """
-    rows, columns, depth = field.table.shape[-3:]
+
+def _blend(field: SmoothGrid | Clearance, x, y, at_cell) -> Float[Array, "*n"]:
+    """``at_cell(index, dx, dy)`` of the four surrounding cells with smoothstep weights."""
+    rows, columns = field.table.shape[-3:-1]
     column, fx = _split((x - field.origin[0]) / field.resolution, columns)
     row, fy = _split((y - field.origin[1]) / field.resolution, rows)
     wx, wy = _smoothstep(fx), _smoothstep(fy)
     step = field.resolution
     dx, dy = fx * step, fy * step
-    flat = field.table.reshape(rows * columns * depth)
-    index = depth * (row * columns + column)
-
-    def fetch(k, offset):
-        return flat[index + (depth * offset + k)]
-
-    def plane(offset, dx, dy):
-        return fetch(0, offset) + fetch(1, offset) * dx + fetch(2, offset) * dy
-
-    def mix(low_left, low_right, high_left, high_right):
-        low = (1.0 - wx) * low_left + wx * low_right
-        return (1.0 - wy) * low + wy * ((1.0 - wx) * high_left + wx * high_right)
-
-    corners = (0, 1, columns, columns + 1)
-    planes = mix(
-        plane(0, dx, dy),
-        plane(1, dx - step, dy),
-        plane(columns, dx, dy - step),
-        plane(columns + 1, dx - step, dy - step),
-    )
-    return [planes, *(mix(*(fetch(3 + k, offset) for offset in corners)) for k in range(extras))]
+    index = row * columns + column
+    low = (1.0 - wx) * at_cell(index, dx, dy) + wx * at_cell(index + 1, dx - step, dy)
+    high_left = at_cell(index + columns, dx, dy - step)
+    high_right = at_cell(index + columns + 1, dx - step, dy - step)
+    return (1.0 - wy) * low + wy * ((1.0 - wx) * high_left + wx * high_right)
 
 
 def _split(u: Float[Array, "*n"], count: int) -> tuple[Int[Array, "*n"], Float[Array, "*n"]]:

@@ -14,6 +14,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jaxtyping import Array, Float
 from scipy import stats
 
 from astro_jax.bench.encounters import HORIZON, Encounter, WallPass, draw, draw_walls
@@ -21,7 +22,7 @@ from astro_jax.bench.monte_carlo import Walkers, wall_hits
 from astro_jax.bench.report import Report
 from astro_jax.config import PlannerParams, RobotConfig
 from astro_jax.local.encounter import exact_hazard
-from astro_jax.local.risk import unharmed, wall_hazard
+from astro_jax.local.risk import Discs, unharmed, wall_hazard
 from astro_jax.local.screening import screening_hazard
 from astro_jax.robot.footprint import outline
 from astro_jax.types import Clearance
@@ -108,7 +109,7 @@ def estimate(encounters: Sequence[Encounter], params: PlannerParams) -> list[Cas
             stack = lambda items: jax.tree.map(lambda *leaves: np.stack(leaves), *items)
             motions = stack([encounter.motion(times) for encounter in chosen])
             forecasts = stack([encounter.forecast(times) for encounter in chosen])
-            for name, hazard in (("exact", exact_hazard), ("screening", screening_hazard)):
+            for name, hazard in (("exact", exact_alone), ("screening", screened_alone)):
                 if name == "screening" and dt != SPACINGS[1]:
                     continue
                 risks = _risks(functools.partial(hazard, shape), params, dt, motions, forecasts)
@@ -133,16 +134,27 @@ def estimate(encounters: Sequence[Encounter], params: PlannerParams) -> list[Cas
     ]
 
 
+def exact_alone(outline, params, motion, bodies, dt: float) -> Float[Array, "T 1"]:
+    """``exact_hazard`` of a single motion."""
+    return exact_hazard(outline, params, motion, bodies, dt)[0]
+
+
+def screened_alone(outline, params, motion, bodies, dt: float) -> Float[Array, "T 1"]:
+    """``screening_hazard`` of a single motion."""
+    motion = jax.tree.map(lambda leaf: leaf[..., None], motion)
+    return screening_hazard(outline, params, motion, bodies, dt)[0][..., 0].T
+
+
 def _risks(hazard: Callable[..., Any], params: PlannerParams, dt: float, motions, forecasts):
     """E = p(0) + ∫λ; the planner's 1 − S; and p(0), for each encounter."""
 
     def one(motion, bodies, params):
-        full = hazard(params, motion, bodies, dt)[0]
-        silent = hazard(dataclasses.replace(params, overlap_rate=jnp.float32(0.0)), motion, bodies, dt)[0]
+        quiet = dataclasses.replace(params, overlap_rate=jnp.float32(0.0))
+        full, silent = (hazard(given, motion, bodies, dt)[:, 0] for given in (params, quiet))
         # ∫ of r·exp(−rt)·min(now, first) starts with r·first: read p(0) off its first sample
-        first = (full[0, 0] - silent[0, 0]) / params.overlap_rate
-        entries = dt * (jnp.sum(silent[:, 0]) - 0.5 * (silent[0, 0] + silent[-1, 0]))
-        return first + entries, 1.0 - unharmed(full, dt)[-1, 0], first
+        first = (full[0] - silent[0]) / params.overlap_rate
+        entries = jnp.trapezoid(silent, dx=dt)
+        return first + entries, 1.0 - unharmed(full[:, None], dt)[-1, 0], first
 
     return jax.jit(jax.vmap(one, in_axes=(0, 0, None)))(motions, forecasts, params)
 
@@ -152,7 +164,7 @@ def estimate_walls(walls: Sequence[WallPass], params: PlannerParams) -> list[Cas
 
     Errors of the map at first and farther on are nearly independent: 1 − (1 − p(0))·f(∫λ).
     """
-    point, none = np.zeros((1, 2), np.float32), np.zeros(1, np.float32)
+    point = Discs(centres=np.zeros((1, 2), np.float32), radii=np.zeros(1, np.float32))
     plane = np.zeros((2, 2, 4), np.float32)  # clearance = y
     plane[:, :, 0], plane[:, :, 2] = np.array([[0.0], [1.0]]), 1.0
     field = Clearance(
@@ -163,8 +175,9 @@ def estimate_walls(walls: Sequence[WallPass], params: PlannerParams) -> list[Cas
         times = dt * np.arange(round(HORIZON / dt) + 1)
 
         def one(motion, dt=dt):
-            hazard = wall_hazard(params, motion, field, point, none, dt)[0]
-            return jnp.trapezoid(hazard, dx=dt), 1.0 - unharmed(hazard[:, None], dt)[-1, 0]
+            motion = jax.tree.map(lambda leaf: leaf[..., None], motion)
+            hazard = wall_hazard(params, motion, field, point, dt)[0]
+            return jnp.trapezoid(hazard[:, 0], dx=dt), 1.0 - unharmed(hazard, dt)[-1, 0]
 
         motions = jax.tree.map(
             lambda *leaves: np.stack(leaves), *[wall.motion(times) for wall in walls]
