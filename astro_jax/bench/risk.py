@@ -136,7 +136,8 @@ def estimate(encounters: Sequence[Encounter], params: PlannerParams) -> list[Cas
 
 def exact_alone(outline, params, motion, bodies, dt: float) -> Float[Array, "T 1"]:
     """``exact_hazard`` of a single motion."""
-    return exact_hazard(outline, params, motion, bodies, dt)[0]
+    motion = jax.tree.map(lambda leaf: leaf[..., None], motion)
+    return exact_hazard(outline, params, motion, bodies, dt)[0][..., 0].T
 
 
 def screened_alone(outline, params, motion, bodies, dt: float) -> Float[Array, "T 1"]:
