@@ -73,7 +73,7 @@ def exact_hazard(
     blurred = _blurred(course, *_stretches(shape[1], dt))._replace(twist_dot=())
     # computed once, or the compiler would work all of it out anew for each side of the rim
     flat = jax.tree.map(lambda part: once(jnp.broadcast_to(part, shape)).reshape(-1), blurred)
-    entry, own = (part.reshape(shape) for part in _through(sides, flat))
+    entry, own = (once(part.reshape(shape)) for part in _through(sides, flat))
 
     gap = _gap(outline, course)
     start = jax.tree.map(lambda part: jax.lax.stop_gradient(part[:, :1]), course)
@@ -225,9 +225,12 @@ def _through(sides: Rim, course: _Course) -> tuple[Float[Array, "N"], Float[Arra
 
     def seen(inputs, *rows):
         """Each output is one row of coefficients per input, for all sides at once."""
-        matrix = np.concatenate([np.stack(row, axis=1) for row in rows]).astype(np.float32)
-        product = jnp.matmul(matrix, jnp.stack(inputs), precision="highest")
-        return product.reshape(len(rows), len(nx), -1)
+        stack = jnp.stack(inputs)
+        # one product each: taking a common one apart again makes the gradient slow
+        return tuple(
+            jnp.matmul(np.stack(row, axis=1).astype(np.float32), stack, precision="highest")
+            for row in rows
+        )
 
     along_n, shear, along_t = (one, cos2, sin2), (zero, -sin2, cos2), (one, -cos2, -sin2)
     reach, left, right = sides.reach.T, sides.left.T, sides.right.T
