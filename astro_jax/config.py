@@ -66,27 +66,63 @@ class RobotConfig:
     pan_acceleration: float = setting(8.0, 0.1, 200.0)  # rad/s²
     sensor: SensorConfig = SensorConfig()
 
+    @property
+    def stopping_time(self) -> float:
+        """From full speed to rest, s: v/a, and a/j more with a jerk limit."""
+        easing = self.wheel_acceleration / self.jerk if self.jerk else 0.0
+        return self.speed / self.wheel_acceleration + easing
+
     def problems(self) -> list[tuple[str, object, str]]:
         """Physical inconsistencies between fields: (field, value, expectation)."""
+        drives = ("differential", "omni", "ackermann")
+        if self.drive not in drives:
+            return [("drive", self.drive, f"one of {', '.join(drives)}")]
+        at_most = [
+            ("speed", self.wheel_speed, "wheel_speed"),
+            ("reverse_speed", self.wheel_speed, "wheel_speed"),
+        ]
+        at_least = [("braking", self.wheel_acceleration, "wheel_acceleration")]
+        # below that the line that stands for the limit (robot/reach.py) cuts off the top speed
+        top = max(self.speed, self.reverse_speed)
+        if self.drive == "ackermann":
+            cornering = 4 / 27 * top**2 * self.curvature
+            at_least += [
+                ("lateral_acceleration", cornering, "4/27·speed²·curvature"),
+                ("yaw_rate", top * self.curvature / 4, "speed·curvature/4"),
+            ]
+        else:
+            at_least += [("lateral_acceleration", top * self.yaw_rate / 4, "speed·yaw_rate/4")]
+        if self.drive == "differential" or (self.drive == "omni" and self.mecanum):
+            spinning = 2 * self.wheel_speed / self.wheel_base
+            at_most += [("yaw_rate", spinning, "2·wheel_speed/wheel_base")]
+        if self.drive == "omni":
+            at_most += [
+                ("reverse_speed", self.speed, "speed"),
+                ("lateral_speed", self.speed, "speed"),
+            ]
+        # below that a full acceleration ends beyond the top speed
+        for field, rate, value in self._jerks():
+            if getattr(self, field):
+                rates = getattr(self, rate)
+                at_least += [(field, rates**2 / getattr(self, value), f"{rate}²/{value}, or 0")]
         found: list[tuple[str, object, str]] = []
-        if self.speed > self.wheel_speed:
-            found.append(("speed", self.speed, f"at most wheel_speed ({self.wheel_speed})"))
-        if self.reverse_speed > self.wheel_speed:
-            found.append(
-                ("reverse_speed", self.reverse_speed, f"at most wheel_speed ({self.wheel_speed})")
-            )
-        if self.braking < self.wheel_acceleration:
-            found.append(
-                (
-                    "braking",
-                    self.braking,
-                    f"at least wheel_acceleration ({self.wheel_acceleration})",
-                )
-            )
+        for field, bound, name in at_most:
+            if getattr(self, field) > bound:
+                found.append((field, getattr(self, field), f"at most {name} ({bound:g})"))
+        for field, bound, name in at_least:
+            if getattr(self, field) < bound:
+                found.append((field, getattr(self, field), f"at least {name} ({bound:g})"))
         expectation = self._footprint_expectation()
         if expectation:
             found.append(("footprint", self.footprint, expectation))
         return found
+
+    def _jerks(self) -> list[tuple[str, str, str]]:
+        """Names of (limit on c̈, limit on ċ, limit on c) of the drive's commands c."""
+        linear = ("jerk", "wheel_acceleration", "speed")
+        if self.drive == "ackermann":
+            return [linear, ("curvature_acceleration", "curvature_rate", "curvature")]
+        return [linear, ("yaw_jerk", "yaw_acceleration", "yaw_rate")]
 
     def _footprint_expectation(self) -> str:
         """What the footprint should have been; empty if it is fine."""
@@ -133,13 +169,13 @@ class PlannerConfig:
     period: float = setting(0.1, 0.02, 1.0)  # of the local planner, s
     gate_period: float = setting(0.02, 0.005, 0.1)  # of the reactive layer, s
     allowance_ticks: int = setting(2, 1, 50)  # gate ticks granted to planning
-    candidates: int = setting(300, 64, 1000000)  # judged per stage
-    stages: int = setting(2, 1, 20)  # of sampling, each around the last one's best
+    candidates: int = setting(320, 64, 1000000)  # judged per stage
+    stages: int = setting(1, 1, 20)  # of sampling, each around the last one's best
     guided_candidates: int = setting(12, 1, 1000)
     elites: int = setting(4, 1, 64)  # centres of the next stage
     finalists: int = setting(8, 1, 64)  # that are judged exactly
-    descents: int = setting(2, 1, 16)  # of them, that gradients refine
-    gradient_steps: int = setting(8, 0, 100)
+    descents: int = setting(4, 1, 64)  # ways to go that gradients refine
+    gradient_steps: int = setting(5, 0, 100)
     tail_after: float = setting(0.3, 0.0, 1.0)  # into a plan, the stop in hand begins, s
     people: int = setting(8, 1, 64)  # capacity of tracks
     near_bodies: int = setting(8, 1, 64)  # that the search looks at; the decision counts all
@@ -147,7 +183,8 @@ class PlannerConfig:
     map_cells: int = setting(120, 16, 512)  # rolling local map, cells per side
     map_resolution: float = setting(0.05, 0.01, 0.5)  # m
     clearance_cells: int = setting(20, 2, 100)  # distances are exact up to here
-    footprint_discs: int = setting(3, 1, 9)
+    footprint_discs: int = setting(3, 1, 9)  # that stand for it against walls
+    exact_discs: int = setting(7, 1, 25)  # and in the last word
     recorded_stride: int = setting(10, 1, 1000)  # every k-th candidate is kept
 
     @property
@@ -167,7 +204,7 @@ class PlannerConfig:
             found.append(
                 ("intervals", self.intervals, f"a sum that is a multiple of dt ({self.dt})")
             )
-        stopping = robot.speed / robot.wheel_acceleration
+        stopping = robot.stopping_time
         if self.horizon < stopping:
             found.append(
                 (

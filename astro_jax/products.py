@@ -11,7 +11,9 @@ import numpy as np
 from jaxtyping import Array, Float
 
 
-def apply(matrix: Float[np.ndarray, "S T"], value: Float[Array, "*n T K"]) -> Float[Array, "*n S K"]:
+def apply(
+    matrix: Float[np.ndarray, "S T"], value: Float[Array, "*n T K"]
+) -> Float[Array, "*n S K"]:
     """``matrix @ value`` in full float32 (GPUs would otherwise round to ten bits).
 
     A ``value`` of one axis is a single course of time.
@@ -59,14 +61,14 @@ def loss(value: Float[Array, "*n T K"]) -> Float[Array, "*n S K"]:
     return apply(-np.diff(np.eye(value.shape[-2]), axis=0), value)
 
 
-def slope(value: Float[Array, "T K"], dt: float) -> Float[Array, "T K"]:
-    """Time derivative by central differences, one-sided at the ends."""
-    return apply(np.gradient(np.eye(value.shape[0]), dt, axis=0), value)
+def to_ends(value: Float[Array, "S K"]) -> Float[Array, "T K"]:
+    """From steps to the times between them: half of each step counts at either end."""
+    steps = value.shape[0]
+    matrix = 0.5 * (np.eye(steps + 1, steps) + np.eye(steps + 1, steps, k=-1))
+    matrix[[0, -1]] *= 2.0
+    return apply(matrix, value)
 
 
-def every(value: Float[Array, "*n T K"], stride: int) -> Float[Array, "*n t K"]:
-    """Every ``stride``-th time."""
-    return apply(np.eye(value.shape[-2])[::stride], value)
 
 
 def interpolated(value: Float[Array, "t K"], stride: int) -> Float[Array, "T K"]:

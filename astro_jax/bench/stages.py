@@ -16,9 +16,11 @@ from astro_jax.bench.moments import Moment
 from astro_jax.config import Latency, PlannerConfig, PlannerParams, RobotConfig
 from astro_jax.local import candidates
 from astro_jax.local.judge import judge_of, looks
+from astro_jax.local.metric import inverse_metric
 from astro_jax.local.nearest import nearest
 from astro_jax.local.planner import basis_of
-from astro_jax.local.search import best_first, polish, search
+from astro_jax.local.refine import refine
+from astro_jax.local.search import best_first, distinct, search
 from astro_jax.local.tail import stopping_tail
 from astro_jax.types import WorldAtEffect
 from astro_jax.world.distance import clearance_field
@@ -75,8 +77,10 @@ def stages_of(
     def sampling(params, world, moment: Moment, z):
         return search(config, judge(params, world, moment.field, exact=False), z, key)
 
-    def refinement(params, world, moment: Moment, finalists):
-        return polish(config, judge(params, world, moment.field, exact=True), finalists)
+    def refinement(params, world, moment: Moment, starts):
+        metric = inverse_metric(robot, config, params, basis, world, starts)
+        rough = judge(params, world, moment.field, exact=False)
+        return refine(rough, starts, metric, config.gradient_steps)
 
     def decision(params, world, moment: Moment, heard):
         return judge(params, world, moment.field, exact=True, near=False)(heard)
@@ -100,9 +104,10 @@ def stages_of(
     world = jax.jit(predict)(params, latency, moment)
     z = add(seeds, params, world, moment)
     add(screening, params, world, moment, z)
-    all_z, cost, _ = add(sampling, params, world, moment, z)
+    all_z, cost, xy = add(sampling, params, world, moment, z)
     finalists = best_first(all_z, cost, config.finalists)
-    refined, _ = add(refinement, params, world, moment, finalists)
+    starts = distinct(all_z, cost, xy, config.descents)
+    refined, _ = add(refinement, params, world, moment, starts)
     heard = jnp.concatenate([z[..., :1], finalists, refined], axis=-1)
     _, judged = add(decision, params, world, moment, heard)
     add(tail, params, world, moment, judged)

@@ -1,14 +1,18 @@
 """From z to a cost: decode, drive, look at the risks, add up.  K candidates at once."""
 
 from collections.abc import Callable
+from typing import Any
 
-import numpy as np
+import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from astro_jax.config import PlannerConfig, PlannerParams, RobotConfig
-from astro_jax.local.objective import Look, evaluate, total
-from astro_jax.local.risk import Discs, screening_hazard
+from astro_jax.local.encounter import exact_hazard
+from astro_jax.local.objective import Encounter, Look, evaluate, total
+from astro_jax.local.risk import Discs
+from astro_jax.local.screening import screening_hazard
 from astro_jax.robot import drive
+from astro_jax.robot.footprint import covering_discs, outline
 from astro_jax.robot.splines import SplineBasis
 from astro_jax.types import CostTerms, Motion, RouteField, WorldAtEffect, pytree
 
@@ -49,16 +53,19 @@ def judge_of(
     return judge
 
 
-def looks(
-    robot: RobotConfig, config: PlannerConfig, params: PlannerParams
-) -> tuple[Look, Look]:
-    """The quick look that ranks all candidates, and the exact one that decides."""
-    disc_x, radius = drive.footprint_discs(robot, config.footprint_discs)
-    rough = Look(
-        discs=Discs(
-            centres=np.stack([disc_x, np.zeros_like(disc_x)], axis=1),
-            radii=np.full_like(disc_x, radius),
-        ),
-        encounters=lambda motion, bodies: screening_hazard(robot, params, motion, bodies),
-    )
-    return rough, rough
+def looks(robot: RobotConfig, config: PlannerConfig, params: PlannerParams) -> tuple[Look, Look]:
+    """The quick look that ranks all candidates, and the exact one that has the last word."""
+    shape, dt = outline(robot), config.dt * config.people_stride
+
+    def look(hazard: Callable[..., Encounter], discs: int) -> Look:
+        centres, radii = covering_discs(robot, discs)
+        return Look(
+            discs=Discs(centres=centres, radii=radii),
+            encounters=lambda motion, bodies: hazard(shape, params, motion, bodies, dt),
+        )
+
+    def exact(*arguments: Any) -> Encounter:
+        first, second, third = (jnp.moveaxis(part, 1, 0) for part in exact_hazard(*arguments))
+        return first, second, third
+
+    return look(screening_hazard, config.footprint_discs), look(exact, config.exact_discs)

@@ -31,9 +31,7 @@ def nearest(robot: RobotConfig, config: PlannerConfig, world: WorldAtEffect) -> 
     # a NaN must be looked at, not sorted away
     gap = jnp.where(bodies.valid & jnp.isnan(gap), -jnp.inf, gap)
     kept = jax.lax.top_k(-gap, config.near_bodies)[1]
-    per_body = {
-        name: getattr(bodies, name)[kept] for name in ("weight", "radius", "kind", "valid")
-    }
+    per_body = {name: getattr(bodies, name)[kept] for name in ("weight", "radius", "kind", "valid")}
     over_time = {
         name: getattr(bodies, name)[:, kept]
         for name in (
@@ -41,6 +39,4 @@ def nearest(robot: RobotConfig, config: PlannerConfig, world: WorldAtEffect) -> 
             *("xy_var", "xy_velocity_cov", "velocity_var"),
         )
     }
-    return dataclasses.replace(
-        world, forecast=dataclasses.replace(bodies, **per_body, **over_time)
-    )
+    return dataclasses.replace(world, forecast=dataclasses.replace(bodies, **per_body, **over_time))

@@ -24,9 +24,7 @@ from astro_jax.products import integral, interpolated, loss, middle
 from astro_jax.products import total as sum_over
 from astro_jax.types import CostTerms, Forecast, Motion, RouteField, WorldAtEffect
 
-Encounters = Callable[
-    [Motion, Forecast], tuple[Float[Array, "M t K"], Float[Array, "M t K"], Float[Array, "M t K"]]
-]
+Encounter = tuple[Float[Array, "M t K"], Float[Array, "M t K"], Float[Array, "M t K"]]
 """Hazard (1/s), the robot's own closing speed (m/s) and mean gap (m) per body over time."""
 
 
@@ -35,7 +33,7 @@ class Look:
     """How precisely the footprint is looked at: its discs for walls, the hazard of bodies."""
 
     discs: Discs
-    encounters: Encounters
+    encounters: Callable[[Motion, Forecast], Encounter]
 
 
 def evaluate(

@@ -12,8 +12,10 @@ from jaxtyping import Array, Bool, Float
 from astro_jax.config import DEFAULT_ROBOT, PlannerConfig, PlannerParams, RobotConfig
 from astro_jax.local import candidates
 from astro_jax.local.judge import Judged, judge_of, looks
+from astro_jax.local.metric import inverse_metric
 from astro_jax.local.nearest import nearest
-from astro_jax.local.search import best_first, polish, search
+from astro_jax.local.refine import refine
+from astro_jax.local.search import best_first, distinct, search
 from astro_jax.local.tail import StoppingTail, stopping_tail
 from astro_jax.robot import drive
 from astro_jax.robot.splines import SplineBasis, spline_basis
@@ -46,19 +48,18 @@ def plan(
     near = nearest(robot, config, world)
     rough, exact = looks(robot, config, params)
     judge_roughly = judge_of(robot, config, params, basis, near, field, rough)
-    judge_exactly = judge_of(robot, config, params, basis, near, field, exact)
-    judge_finally = judge_of(robot, config, params, basis, world, field, exact)
+    judge_exactly = judge_of(robot, config, params, basis, world, field, exact)
 
-    seeds = candidates.seeds(
-        robot, config, params, basis, world, field, state.controls, key_seeds
-    )
+    seeds = candidates.seeds(robot, config, params, basis, world, field, state.controls, key_seeds)
     z, cost, xy = search(config, judge_roughly, seeds, key_local)
     finalists = best_first(z, cost, config.finalists)
-    refined, bad_gradients = polish(config, judge_exactly, finalists)
+    starts = distinct(z, cost, xy, config.descents)
+    metric = inverse_metric(robot, config, params, basis, world, starts)
+    refined, bad_gradients = refine(judge_roughly, starts, metric, config.gradient_steps)
 
-    # the last word counts every body; the full stop, the very first seed, is among the heard
+    # the last word is exact and counts every body; the full stop, the first seed, is heard too
     heard = jnp.concatenate([seeds[..., :1], finalists, refined], axis=-1)
-    last_cost, judged = judge_finally(heard)
+    last_cost, judged = judge_exactly(heard)
     last_cost = jnp.where(jnp.isfinite(last_cost), last_cost, jnp.inf)
     some = jnp.any(jnp.isfinite(last_cost))
     chosen = jnp.where(some & healthy, jnp.argmin(last_cost), 0)

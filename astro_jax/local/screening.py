@@ -5,24 +5,16 @@ footprint is replaced by its supporting half-plane n·p < max_v n·v + r, cut to
 the two show each other across n.
 """
 
-from typing import NamedTuple
-
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool, Float
+from jaxtyping import Array, Float
 
 from astro_jax.config import PlannerParams
-from astro_jax.local.encounter import (
-    BLUR,
-    FAR,
-    LEAST_SPREAD,
-    LEAST_VARIANCE,
-    Hazard,
-    of_bodies,
-    overlap_rate,
-)
+from astro_jax.geometry import cos_sin
+from astro_jax.local.encounter import BLUR, FAR, LEAST_SPREAD, LEAST_VARIANCE, overlap_rate
 from astro_jax.local.normal import cdf, cdf_pdf, flux
+from astro_jax.products import once
 from astro_jax.types import Forecast, Motion
 
 
@@ -32,127 +24,69 @@ def screening_hazard(
     motion: Motion,
     bodies: Forecast,
     dt: float,
-) -> Hazard:
+) -> tuple[Float[Array, "M T K"], Float[Array, "M T K"], Float[Array, "M T K"]]:
     """Hazard (1/s), the robot's own closing speed (m/s) and mean gap (m); see ``exact_hazard``.
 
         λ = φ(gap/s)/s · [2Φ(width/s) − 1] · E[(u + qξ)⁺]
 
-    ``motion`` may carry trailing axes of candidates (see ``encounter``).
+    Components of all bodies stand in one axis: they are added up at the end, slice by slice.
     """
-    robot = _robot(motion)
-    fade = of_bodies(overlap_rate(params, robot.x.shape[0], dt)[:, None], motion)
-    valid = of_bodies(bodies.valid[None], motion)
-    hazard, mine, gap = 0.0, 0.0, 0.0
-    # one component after the other: a sum over an axis of two would be the slowest step
-    for c in range(bodies.weight.shape[1]):
-        look = _along_line(outline, robot, _component(motion, bodies, c), dt)
-        first = jax.tree.map(lambda part: part[:1], (robot, _component(motion, bodies, c)))
-        inside = _kept(_along_line(outline, *first, dt).inside[0])
-        weight = of_bodies(bodies.weight[None, :, c], motion)
-        hazard += weight * (look.entry + fade * jnp.minimum(look.inside, inside[None]))
-        mine += weight * look.own
-        gap += weight * look.gap
-    return (
-        jnp.where(valid, hazard, 0.0),
-        jnp.where(valid, mine, 0.0),
-        jnp.where(valid, gap, FAR),
-    )
+    count, components = bodies.weight.shape
 
+    def of(pair: Float[Array, "T M C 2"], otherwise: float = 0.0) -> list[Float[Array, "CM T 1"]]:
+        known = jnp.where(bodies.valid[None, :, None, None], pair, otherwise)
+        rows = known.reshape(pair.shape[0], count * components, 2)
+        return [rows[..., i].T[..., None] for i in range(2)]
 
-class _Robot(NamedTuple):
-    """Where it is and how it moves, each (T 1 *K)."""
+    def mixed(value: Float[Array, "CM T K"]) -> Float[Array, "M T K"]:
+        weighted = bodies.weight.reshape(-1)[:, None, None] * value
+        return sum((weighted[i::components] for i in range(1, components)), weighted[::components])
 
-    x: Array
-    y: Array
-    cos: Array
-    sin: Array
-    vx: Array
-    vy: Array
-    omega: Array
-
-
-class _Body(NamedTuple):
-    """One component of each body: pairs are (x, y) or (along, across), each (T M *1)."""
-
-    xy: tuple[Array, Array]
-    velocity: tuple[Array, Array]
-    axis: tuple[Array, Array]
-    xy_var: tuple[Array, Array]
-    mixed: tuple[Array, Array]
-    velocity_var: tuple[Array, Array]
-    radius: Array
-
-
-class _Look(NamedTuple):
-    entry: Array
-    inside: Array
-    own: Array
-    gap: Array
-
-
-def _robot(motion: Motion) -> _Robot:
-    yaw = motion.pose_map[:, 2]
-    parts = [
-        *(motion.pose_map[:, 0], motion.pose_map[:, 1]),
-        *(_kept(jnp.cos(yaw)), _kept(jnp.sin(yaw))),
-        *(motion.twist[:, k] for k in range(3)),
-    ]
-    return _Robot(*(part[:, None] for part in parts))
-
-
-def _kept(value: Float[Array, "n *K"]) -> Float[Array, "n *K"]:
-    """The same, but computed once: XLA would work it out anew for each body and time.
-
-    A product with the identity is never fused into what comes next.
-    """
-    return jnp.tensordot(jnp.eye(value.shape[0], dtype=value.dtype), value, 1)
-
-
-def _component(motion: Motion, bodies: Forecast, c: int) -> _Body:
-    valid: Bool[Array, "1 M *1"] = of_bodies(bodies.valid[None], motion)
-
-    def pair(array, otherwise=0.0):
-        parts = (of_bodies(array[:, :, c, k], motion) for k in range(2))
-        first, second = (jnp.where(valid, part, otherwise) for part in parts)
-        return first, second
-
-    return _Body(
-        xy=pair(bodies.xy_map, FAR),
-        velocity=pair(bodies.velocity_map),
-        axis=pair(bodies.axis_map),
-        xy_var=pair(bodies.xy_var, 1.0),
-        mixed=pair(bodies.xy_velocity_cov),
-        velocity_var=pair(bodies.velocity_var, 1.0),
-        radius=jnp.where(valid, of_bodies(bodies.radius[None], motion), 0.0),
-    )
-
-
-def _along_line(outline, robot: _Robot, body: _Body, dt: float) -> _Look:
-    x, y = body.xy[0] - robot.x, body.xy[1] - robot.y
-    square = x * x + y * y + 1e-6
+    x, y, yaw = (motion.pose_map[None, :, i] for i in range(3))
+    vx, vy, omega = (motion.twist[None, :, i] for i in range(3))
+    c, s = cos_sin(yaw)
+    body_x, body_y = of(bodies.xy_map, FAR)
+    dx, dy = body_x - x, body_y - y
+    square = dx * dx + dy * dy + 1e-6
     inverse = jax.lax.rsqrt(square)
-    nx, ny = x * inverse, y * inverse
-    ahead, aside = robot.cos * nx + robot.sin * ny, robot.cos * ny - robot.sin * nx
+    nx, ny = dx * inverse, dy * inverse
+    ahead, aside = c * nx + s * ny, c * ny - s * nx
     reach, corner, breadth = _support(outline, ahead, aside)
-    gap = square * inverse - reach - body.radius
-    # turning swings the supporting corner towards the body
-    own = robot.vx * ahead + robot.vy * aside + robot.omega * corner
-    closing = own - nx * body.velocity[0] - ny * body.velocity[1]
+    radius = jnp.repeat(jnp.where(bodies.valid, bodies.radius, 0.0), components)[:, None, None]
+    gap = square * inverse - reach - radius
 
-    share = (nx * body.axis[0] + ny * body.axis[1]) ** 2
-    along_n = lambda pair: pair[1] + share * (pair[0] - pair[1])
-    var = jnp.maximum(along_n(body.xy_var), LEAST_VARIANCE)
+    # turning swings the supporting corner towards the body
+    own = vx * ahead + vy * aside + omega * corner
+    velocity_x, velocity_y = of(bodies.velocity_map)
+    closing = own - velocity_x * nx - velocity_y * ny
+
+    axis_x, axis_y = of(bodies.axis_map)
+    share = (nx * axis_x + ny * axis_y) ** 2
+
+    def along_line(pair: Float[Array, "T M C 2"], otherwise: float = 0.0):
+        along, across = of(pair, otherwise)
+        return across + share * (along - across)
+
+    var = jnp.maximum(along_line(bodies.xy_var, 1.0), LEAST_VARIANCE)
     scale = jax.lax.rsqrt(var + (BLUR * dt * dt) * closing * closing)
-    mixed = along_n(body.mixed)
-    gain = mixed * scale * scale
-    q = jnp.sqrt(jnp.maximum(along_n(body.velocity_var) - gain * mixed, LEAST_SPREAD))
+    cov = along_line(bodies.xy_velocity_cov)
+    gain = cov * scale * scale
+    given = along_line(bodies.velocity_var, 1.0) - gain * cov
     inside, density = cdf_pdf(-gap * scale)
-    within = 2.0 * cdf((0.5 * breadth + body.radius) * scale) - 1.0
-    return _Look(
-        entry=density * scale * within * flux(closing + gain * gap, q),
-        inside=inside * within,
-        own=jnp.maximum(own, 0.0),
-        gap=gap,
+    within = 2.0 * cdf((0.5 * breadth + radius) * scale) - 1.0
+    entry = (
+        density
+        * scale
+        * within
+        * flux(closing + gain * gap, jnp.sqrt(jnp.maximum(given, LEAST_SPREAD)))
+    )
+    inside = inside * within
+    overlap = overlap_rate(params, x.shape[1], dt)[:, None] * jnp.minimum(inside, inside[:, :1])
+    valid = bodies.valid[:, None, None]
+    return (
+        jnp.where(valid, mixed(entry + overlap), 0.0),
+        jnp.where(valid, jnp.maximum(mixed(own), 0.0), 0.0),
+        jnp.where(valid, mixed(gap), FAR),
     )
 
 
@@ -160,12 +94,11 @@ def _support(outline: Float[np.ndarray, "E 2"], ahead: Array, aside: Array):
     """max_v n·v, how fast turning moves that vertex along n, and the width across n."""
     reach, corner, breadth = -np.inf, 0.0, 0.0
     # a handful of static vertices: unrolled, so that the whole is one pass over the arrays
-    for (vx, vy), (ex, ey) in zip(
-        outline.astype(np.float32), (np.roll(outline, -1, axis=0) - outline).astype(np.float32),
-        strict=True,
-    ):
-        along, swing = ahead * vx + aside * vy, aside * vx - ahead * vy
-        corner = jnp.where(along > reach, swing, corner)
+    edges = np.roll(outline, -1, axis=0) - outline
+    for (vx, vy), (ex, ey) in zip(outline.tolist(), edges.tolist(), strict=True):
+        along = ahead * vx + aside * vy
+        corner = jnp.where(along > reach, aside * vx - ahead * vy, corner)
         reach = jnp.maximum(along, reach)
-        breadth += 0.5 * jnp.abs(ahead * ey - aside * ex)
-    return reach, corner, breadth
+        breadth = breadth + 0.5 * jnp.abs(ahead * ey - aside * ex)
+    # without this the compiler makes one loop of everything, and vectorises none of it
+    return once(reach), once(corner), once(breadth)

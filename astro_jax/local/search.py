@@ -1,13 +1,18 @@
-"""The search: judge seeds, sample around the best few, descend from the best."""
+"""The search: judge seeds, then sample around the best few, stage by stage."""
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, Int
+from jaxtyping import Array, Float
 
 from astro_jax.config import PlannerConfig
 from astro_jax.local import candidates
 from astro_jax.local.judge import Judge
-from astro_jax.local.refine import refine
+
+
+SPACING = 0.2
+"""Paths that never part by more than this (m) count as the same way to go."""
+LAST_RESORT = 1e4
+"""Added to the cost of candidates whose way is already taken, s."""
 
 
 def search(
@@ -39,18 +44,29 @@ def search(
     return z, cost, xy
 
 
-def polish(
-    config: PlannerConfig, judge: Judge, finalists: Float[Array, "n D F"]
-) -> tuple[Float[Array, "n D S"], Int[Array, ""]]:
-    """Judge the finalists exactly and descend from the best of them."""
-    cost, _ = judge(finalists)
-    starts = best_first(finalists, jnp.where(jnp.isfinite(cost), cost, jnp.inf), config.descents)
-    refined, _, bad_gradients = refine(judge, starts, config.gradient_steps)
-    return refined, bad_gradients
-
-
 def best_first(
     z: Float[Array, "n D K"], cost: Float[Array, "K"], count: int
 ) -> Float[Array, "n D c"]:
     """The ``count`` cheapest, the best one first; costs must not be NaN."""
     return z[..., jax.lax.top_k(-cost, count)[1]]
+
+
+def distinct(
+    z: Float[Array, "n D K"], cost: Float[Array, "K"], xy: Float[Array, "T 2 K"], count: int
+) -> Float[Array, "n D c"]:
+    """The cheapest, then again and again the cheapest whose path leaves all chosen ones.
+
+    Should there be too few of them, the cheapest of those that are too near follow.
+    """
+    path = xy[::3]
+
+    def choose(cost: Float[Array, "K"], _):
+        pick = jnp.argmin(cost)
+        square = (path[:, 0] - path[:, 0, pick, None]) ** 2
+        square = square + (path[:, 1] - path[:, 1, pick, None]) ** 2
+        apart = jnp.max(square, axis=0)
+        cost = jnp.where(apart < SPACING**2, cost + LAST_RESORT, cost)
+        return cost.at[pick].set(jnp.inf), pick
+
+    _, picks = jax.lax.scan(choose, jnp.minimum(cost, 1e8), length=count)
+    return z[..., picks]

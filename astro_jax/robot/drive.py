@@ -32,12 +32,12 @@ from astro_jax.config import RobotConfig
 from astro_jax.geometry import cos_sin
 from astro_jax.products import apply
 from astro_jax.robot import ackermann, differential, omni
-from astro_jax.robot.reach import Bounds, Limits, bounds, effort, elimination, interval, nearest
+from astro_jax.robot.reach import Bounds, Limits, bounds, effort, interval, nearest
 from astro_jax.robot.splines import SplineBasis, first_controls
 from astro_jax.types import Motion
 
-EDGE = 6.0
-"""|z| beyond this is the interval's edge for all practical purposes (σ(6) = .9975)."""
+EDGE = 8.0
+"""|z| beyond this is the interval's edge for all practical purposes (σ(8) = .9997)."""
 AT_ONCE = 1e6
 """Stands for no jerk limit: a time, s, or a change of acceleration, m/s² or rad/s²."""
 EASING_SWEEPS = 200
@@ -101,9 +101,9 @@ def _drive(robot: RobotConfig) -> ModuleType:
 
 
 @functools.lru_cache(maxsize=64)
-def _rules(robot: RobotConfig) -> tuple[Limits, list[Bounds]]:
+def _rules(robot: RobotConfig) -> tuple[Limits, dict[int, Bounds]]:
     limits = _drive(robot).limits(robot)
-    return limits, [bounds(rows, k) for k, rows in enumerate(elimination(limits))]
+    return limits, bounds(limits)
 
 
 # ---- z to motion and back ------------------------------------------------------------
@@ -164,13 +164,12 @@ def _walk(robot: RobotConfig, basis: SplineBasis, command, command_dot, inputs, 
     def reach(last, rate, step, span, change_time, inputs, choose):
         """The next control point, and the rate towards it."""
         box = _within_jerk(limits, last, rate, span, change_time) if rate is not None else None
-        chosen, codes = [], []
-        for k in range(len(last)):
+        chosen, codes = [*last], [*last]
+        for k in limits.order:
             low, high = interval(limits, rows[k], k, chosen, last, span, box)
             aim = lambda wanted, k=k: last[k] + (wanted - last[k]) * (span / step)
             value, code = choose(low, high, inputs[k], aim if jerky else lambda wanted: wanted)
-            chosen.append(value)
-            codes.append(code)
+            chosen[k], codes[k] = value, code
         if jerky:  # chosen is where the command would ease off to
             chosen = [c + (q - c) * (step / span) for c, q in zip(last, chosen, strict=True)]
         return chosen, codes
@@ -286,10 +285,3 @@ def motion(
         twist=jnp.stack(drive.body_twist(*command), axis=1),
         twist_dot=jnp.stack(drive.body_twist_dot(command, command_dot), axis=1),
     )
-
-
-def footprint_discs(robot: RobotConfig, count: int) -> tuple[np.ndarray, float]:
-    """Centres along the base's x axis (m) and radius of discs that cover its rectangle."""
-    half = robot.length / 2 / count
-    centres = (np.arange(count) * 2 + 1) * half - robot.length / 2
-    return centres.astype(np.float32), float(np.hypot(half, robot.width / 2))

@@ -34,6 +34,9 @@ RATE_SLACK = 1e-4
 """The same for accelerations: differences of control points, divided by steps from .03 s."""
 JERK_SLACK = 1e-3
 """The same for jerk: differences of those, divided by steps from .05 s."""
+FEW = 6
+"""Bounds up to which they are written out one by one, as the compiler vectorises best; as a
+table, more of them run and compile in half the time or less."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
@@ -41,7 +44,7 @@ class Limits:
     """What a drive can do, in its D command coordinates; every set contains rest."""
 
     low: NDArray[np.float64]
-    """(D) Only the first coordinate may have another limit below than above."""
+    """(D) Only the coordinate chosen first may have another limit below than above."""
     high: NDArray[np.float64]
     speed: NDArray[np.float64]
     """(S, D + 1) rows w, s of Σ w_k |c_k| ≤ s."""
@@ -49,6 +52,8 @@ class Limits:
     """(A, D + 1) rows q, a of Σ q_k |ċ_k| ≤ a."""
     jerk: NDArray[np.float64]
     """(D) of |c̈_k|; inf where there is none."""
+    order: tuple[int, ...]
+    """In which the coordinates are chosen: what comes first takes more of what they share."""
 
     @property
     def ease_time(self) -> float:
@@ -57,17 +62,17 @@ class Limits:
         return float(np.max(widest / self.jerk))
 
 
-def capped(low, high, speed, rate, jerk) -> Limits:
+def capped(low, high, speed, rate, jerk, order=(0, 1)) -> Limits:
     """Limits with the caps of the coordinates as rows, a little inside of what is asked.
 
-    ``speed`` and ``rate`` are sequences of rows (w_1 … w_D, s); rows that others rule out
-    are dropped.
+    ``speed`` and ``rate`` are sequences of rows (w_1 … w_D, s); rows that the caps imply are
+    dropped.
     """
     low, high = np.asarray(low, float), np.asarray(high, float)
     caps = np.maximum(-low, high)
     rows = np.asarray(speed, float).reshape(-1, len(caps) + 1)
     rows = rows[rows[:, :-1] @ caps > rows[:, -1] * (1 + 1e-9)]
-    alone = np.concatenate([np.eye(len(caps)), caps[:, None]], axis=1)[1:]
+    alone = np.concatenate([np.eye(len(caps)), caps[:, None]], axis=1)[list(order[1:])]
     rows, rate = np.concatenate([alone, rows]), np.asarray(rate, float)
     scale = 1.0 - SPEED_SLACK
     return Limits(
@@ -76,6 +81,7 @@ def capped(low, high, speed, rate, jerk) -> Limits:
         speed=rows * np.append(np.ones(len(caps)), scale),
         rate=rate * np.append(np.ones(len(caps)), 1.0 - RATE_SLACK),
         jerk=np.asarray(jerk, float) * (1.0 - JERK_SLACK),
+        order=order,
     )
 
 
@@ -116,8 +122,8 @@ class Row:
         return np.concatenate([self.alpha, self.beta, self.way.ravel()])
 
 
-def elimination(limits: Limits) -> list[list[Row]]:
-    """For each coordinate the rows that bound it once the earlier ones are chosen."""
+def elimination(limits: Limits) -> dict[int, list[Row]]:
+    """For each coordinate the rows that bound it once those before it are chosen."""
     count = len(limits.low)
     zero, way = np.zeros(count), np.zeros((count, 3))
     rows = [
@@ -126,13 +132,13 @@ def elimination(limits: Limits) -> list[list[Row]]:
     rows += [
         Row(alpha=zero, beta=row[:-1], way=way, const=0.0, step=row[-1]) for row in limits.rate
     ]
-    levels = []
-    for k in reversed(range(count)):
+    levels = {}
+    for k in reversed(limits.order):
         # a row with one number only is the coordinate's own cap: limits.high says it
         bounds = [row for row in rows if row.alpha[k] + row.beta[k] > 0]
-        levels.append([row for row in bounds if np.count_nonzero(row.numbers()) > 1 or row.step])
+        levels[k] = [row for row in bounds if np.count_nonzero(row.numbers()) > 1 or row.step]
         rows = _without_dominated(_eliminate(rows, k), np.maximum(-limits.low, limits.high))
-    return levels[::-1]
+    return levels
 
 
 def _eliminate(rows: list[Row], k: int) -> list[Row]:
@@ -168,8 +174,10 @@ def _without_dominated(rows: list[Row], caps) -> list[Row]:
     """Leave out what the caps on the coordinates or another row imply."""
     kept: list[Row] = []
     for row in sorted(rows, key=lambda r: np.count_nonzero(r.numbers())):
+        # the caps themselves stay: a command that is over them now may still have to come back
         idle = not np.any(row.beta > 0) and not np.any(row.way > 0)
-        if not (idle and row.alpha @ caps <= row.const) and not any(_implies(r, row) for r in kept):
+        idle = idle and np.count_nonzero(row.alpha) > 1 and row.alpha @ caps <= row.const
+        if not idle and not any(_implies(r, row) for r in kept):
             kept.append(row)
     return kept
 
@@ -188,22 +196,31 @@ def _implies(strong: Row, weak: Row) -> bool:
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
 class Bounds:
-    """J bounds |c − pull·c0| ≤ const + step·h − Σ used·amount on one coordinate c."""
+    """J bounds |c − pull·c0| ≤ const + step·h − Σ weight·amount on one coordinate c."""
 
+    before: tuple[int, ...]
+    """Coordinates that are chosen before this one, and behind it."""
+    behind: tuple[int, ...]
     pull: NDArray[np.float32]
     const: NDArray[np.float32]
     step: NDArray[np.float32]
-    chosen: NDArray[np.float32]
-    """(J, coordinates before, 2): per |c_j| and per |c_j − c0_j|."""
-    later: NDArray[np.float32]
-    """(J, coordinates behind, 3): per m_s, m_a and Δ."""
+    weights: NDArray[np.float32]
+    """(J, n) of |c_j| and |c_j − c0_j| for those before, of m_s, m_a and Δ for those behind."""
 
 
-def bounds(rows: list[Row], k: int) -> Bounds:
-    """Rows solved for coordinate k: α|c| + β|c − c0| is the larger of two V-shaped functions.
+def bounds(limits: Limits) -> dict[int, Bounds]:
+    """The limits, eliminated and solved for each coordinate."""
+    rows, out = elimination(limits), {}
+    for place, k in enumerate(limits.order):
+        out[k] = _solved(rows[k], k, limits.order[:place], limits.order[place + 1 :])
+    return out
 
-    One has its tip at c0·β/(α + β) and slope α + β, the other one, where α > β, is
-    α|c| − β|c0| or the like, with slope |α − β|: the tip at −c0·β/(α − β).
+
+def _solved(rows: list[Row], k: int, before: tuple[int, ...], behind: tuple[int, ...]) -> Bounds:
+    """α|c| + β|c − c0| is the larger of two V-shaped functions of c.
+
+    One has its tip at c0·β/(α + β) and slope α + β, the other one, if neither weight is 0 nor
+    both the same, slope |α − β| and its tip at −c0·β/(α − β).
     """
     out = []
     for row in rows:
@@ -211,36 +228,43 @@ def bounds(rows: list[Row], k: int) -> Bounds:
         tips = [(beta / (alpha + beta), alpha + beta)]
         if alpha > 0 and beta > 0 and not np.isclose(alpha, beta):
             tips.append((-beta / (alpha - beta), abs(alpha - beta)))
+        chosen = [weight for j in before for weight in (row.alpha[j], row.beta[j])]
+        weights = np.array([*chosen, *row.way[list(behind)].ravel()])
         for pull, slope in tips:
-            left = np.stack([row.alpha[:k], row.beta[:k]], axis=1)
-            out.append((pull, row.const, row.step, left, row.way[k + 1 :], slope))
-    scaled = [[part / slope for part in parts] for _, *parts, slope in out]
-    columns = [np.array(column, np.float32) for column in zip(*scaled, strict=True)]
-    const, step, chosen, later = columns
-    pull = np.array([pull for pull, *_ in out], np.float32)
-    return Bounds(pull=pull, const=const, step=step, chosen=chosen, later=later)
+            out.append((pull, row.const / slope, row.step / slope, weights / slope))
+    pull, const, step, weights = (np.array(x, np.float32) for x in zip(*out, strict=True))
+    return Bounds(before=before, behind=behind, pull=pull, const=const, step=step, weights=weights)
 
 
 def interval(limits: Limits, bounds: Bounds, k: int, chosen, last, step, box=None):
-    """(low, high) of coordinate k, given the coordinates before k and the last command.
+    """(low, high) of coordinate k, given those that are chosen before it and the last command.
 
-    ``chosen`` and ``last`` are sequences of scalars (or of vectors over candidates); ``box``
-    holds (L, U) per coordinate.  Row by row rather than as a table: this way the compiler
-    vectorises over candidates.
+    ``chosen`` and ``last`` hold a scalar per coordinate (or a vector over candidates);
+    ``box`` holds (L, U) per coordinate.
     """
-    before = [(jnp.abs(chosen[j]), jnp.abs(chosen[j] - last[j])) for j in range(k)]
-    behind = [_way(last[j], None if box is None else box[j]) for j in range(k + 1, len(last))]
+    amounts = []
+    for j in bounds.before:
+        amounts += [jnp.abs(chosen[j]), jnp.abs(chosen[j] - last[j])]
+    for j in bounds.behind:
+        amounts += _way(last[j], None if box is None else box[j])
+
+    def ends(j):
+        half = bounds.const[j] + bounds.step[j] * step
+        for weight, amount in zip(np.moveaxis(bounds.weights[j], -1, 0), amounts, strict=True):
+            if np.any(weight) and amount is not None:
+                half = half - weight * amount
+        tip = bounds.pull[j] * last[k]
+        return tip - half, tip + half
+
     low, high = float(limits.low[k]), float(limits.high[k])
-    for j, pull in enumerate(bounds.pull.tolist()):
-        half = bounds.const[j].item() + bounds.step[j].item() * step
-        for weights, amounts in zip(
-            [*bounds.chosen[j], *bounds.later[j]], [*before, *behind], strict=True
-        ):
-            for weight, amount in zip(weights.tolist(), amounts, strict=True):
-                if weight and amount is not None:
-                    half = half - weight * amount
-        low = jnp.maximum(low, pull * last[k] - half)
-        high = jnp.minimum(high, pull * last[k] + half)
+    if len(bounds.pull) <= FEW:
+        for j in range(len(bounds.pull)):
+            left, right = ends(j)
+            low, high = jnp.maximum(low, left), jnp.minimum(high, right)
+    else:
+        column = np.arange(len(bounds.pull)).reshape(-1, *[1] * jnp.ndim(last[k]))
+        left, right = ends(column)
+        low, high = jnp.maximum(low, jnp.max(left, 0)), jnp.minimum(high, jnp.min(right, 0))
     if box is not None:
         low, high = jnp.maximum(low, box[k][0]), jnp.minimum(high, box[k][1])
     return low, high
@@ -258,19 +282,19 @@ def _way(last, box):
 
 
 def nearest(limits: Limits, command):
-    """The command with every coordinate, in turn, brought within the speed limits."""
-    chosen = []
-    for k, value in enumerate(command):
+    """The command with one coordinate after the other brought within the speed limits."""
+    chosen = {}
+    for k in limits.order:
         low, high = float(limits.low[k]), float(limits.high[k])
         for row in limits.speed:
             if row[k] > 0 and np.count_nonzero(row[:-1]) > 1:
                 room = float(row[-1])
-                for c, weight in zip(chosen, row, strict=False):
-                    room = room - float(weight) * jnp.abs(c) if weight else room
+                for j, c in chosen.items():
+                    room = room - float(row[j]) * jnp.abs(c) if row[j] else room
                 limit = jnp.maximum(room, 0.0) * float(1 / row[k])
                 low, high = jnp.maximum(low, -limit), jnp.minimum(high, limit)
-        chosen.append(jnp.clip(value, low, high))
-    return chosen
+        chosen[k] = jnp.clip(command[k], low, high)
+    return [chosen[k] for k in range(len(chosen))]
 
 
 def effort(limits: Limits, change):

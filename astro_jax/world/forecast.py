@@ -80,7 +80,5 @@ def moments(bodies: Forecast) -> tuple[Float[Array, "T M 2"], Float[Array, "T M 
     along = bodies.axis_map
     across = along[..., ::-1] * np.array([-1.0, 1.0], np.float32)
     parts = [(off, 1.0), (along, bodies.xy_var[..., :1]), (across, bodies.xy_var[..., 1:])]
-    spread = sum(
-        (weight * size * axis)[..., :, None] * axis[..., None, :] for axis, size in parts
-    )
+    spread = sum((weight * size * axis)[..., :, None] * axis[..., None, :] for axis, size in parts)
     return mean, spread.sum(-3)

@@ -107,11 +107,9 @@ class Lab:
     def excess(self, robot: RobotConfig, controls) -> dict[str, float]:
         """Worst excess over each limit at 1 ms, as a share of the limit; negative is inside."""
         worst: dict[str, float] = {}
-        for start in range(0, len(controls), 200):
-            part = np.asarray(controls[start : start + 200], np.float64)
-            signals = [
-                [_dense(d) @ part[..., k].T for k in range(part.shape[2])] for d in range(3)
-            ]
+        for start in range(0, len(controls), 16):  # what fits the caches
+            part = np.asarray(controls[start : start + 16], np.float64)
+            signals = [[_dense(d) @ part[..., k].T for k in range(part.shape[2])] for d in range(3)]
             for name, (value, limit) in measures(robot, *signals).items():
                 excess = (float(np.max(value)) - limit) / (limit or 1.0)
                 worst[name] = max(worst.get(name, -np.inf), excess)
