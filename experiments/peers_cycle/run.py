@@ -20,6 +20,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=30)
     parser.add_argument("--runs", type=int, default=10, help="calls per case and round")
+    parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
     parser.add_argument("--out", type=Path, default=Path("out/peers"))
     parser.add_argument("--peers-venv", type=Path, default=Path("out/peers-venv"))
     options = parser.parse_args()
@@ -27,6 +28,9 @@ def main() -> None:
     python = environment(options.peers_venv)
     path = scene.write(options.out)
     load = os.getloadavg()[0]
+    # both libraries take as many threads as they may use cores
+    chosen = sorted(os.sched_getaffinity(0))[-options.threads :]
+    os.sched_setaffinity(0, chosen)
     servers, hello = {}, {}
     for name, interpreter in (("ours", sys.executable), ("peer", str(python))):
         servers[name] = subprocess.Popen(
@@ -40,7 +44,8 @@ def main() -> None:
             sys.exit(f"{name}.py did not start")
     cases = [(name, case) for name in servers for case in hello[name]["cases"]]
     times, cpu = {case: [] for case in cases}, {case: [] for case in cases}
-    for _ in range(options.rounds):
+    for done in range(options.rounds):
+        print(f"round {done + 1} of {options.rounds}", file=sys.stderr)
         for name, case in cases:
             servers[name].stdin.write(f"{case} {options.runs}\n")
             servers[name].stdin.flush()
@@ -95,7 +100,7 @@ def report(options, hello, times, cpu, load) -> None:
         "broken": {name: said["broken"] for name, said in hello.items()},
         "calls": options.rounds * options.runs,
     }
-    path = options.out / "peers_cycle.json"
+    path = options.out / f"peers_cycle_{options.threads}.json"
     path.write_text(json.dumps(content, indent=1) + "\n")
     print(path)
 
