@@ -59,13 +59,17 @@ def joined(first: Trace, second: Trace) -> Trace:
 # ---- sampling ------------------------------------------------------------------------
 
 
-def sobol(cost: Cost, centre, key, settings: Settings, budget, most: int = MOST) -> Trace:
+def sobol(cost: Cost, centre, key, settings: Settings, budget) -> Trace:
     """Best of centre + σ·N(0, 1) from a rotated Sobol set."""
+    return listed(cost, around(centre, key, settings["sigma"]), budget)
+
+
+def around(centre: Float[Array, "d"], key, sigma, count: int = MOST) -> Float[Array, "n d"]:
+    """The centre, then centre + σ·N(0, 1) from a rotated Sobol set."""
     shift = jax.random.uniform(key, (DIMENSION,))
-    u = jnp.mod(jnp.asarray(_sobol_points(most)) + shift, 1.0)
+    u = jnp.mod(jnp.asarray(_sobol_points(count)) + shift, 1.0)
     normal = jax.scipy.special.ndtri(jnp.clip(u, 1e-3, 1.0 - 1e-3))
-    z = centre + settings["sigma"] * normal.at[0].set(0.0)
-    return listed(cost, z, budget)
+    return centre + sigma * normal.at[0].set(0.0)
 
 
 def listed(cost: Cost, z: Float[Array, "n d"], budget, chunk: int = 32) -> Trace:
@@ -391,10 +395,7 @@ def sobol_then(
 ) -> Trace:
     """A share of the budget for Sobol points, the rest for descents from the best few."""
     count = jnp.maximum(jnp.round(settings["share"] * budget).astype(jnp.int32), starts)
-    shift = jax.random.uniform(key, (DIMENSION,))
-    u = jnp.mod(jnp.asarray(_sobol_points(MOST)) + shift, 1.0)
-    normal = jax.scipy.special.ndtri(jnp.clip(u, 1e-3, 1.0 - 1e-3))
-    z = centre + settings["sigma"] * normal.at[0].set(0.0)
+    z = around(centre, key, settings["sigma"])
     samples = listed(cost, z, count)
     _, best = jax.lax.top_k(-samples.cost, starts)
     descents = descend(cost, z[best], settings, budget - count)

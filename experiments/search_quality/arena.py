@@ -1,0 +1,193 @@
+"""Methods against moments: who is there, how they are run, and the optimum they aim at."""
+
+import dataclasses
+import functools
+from collections.abc import Callable, Mapping
+
+import jax
+import jax.numpy as jnp
+import methods
+import numpy as np
+from jaxtyping import Array, Float
+from ours import Split, descend_all, distinct, paths_and_costs, search
+from problem import DIMENSION, Moment, cost_of, seeds_of, warm_start
+
+from astro_jax.local.refine import REACH
+
+TOGETHER = 8
+"""Moments evaluated side by side: more of them no longer fit the cache."""
+SEEDS_FOR_OTHERS = 128
+"""How many of our seeds the ablations pay for."""
+CONDITIONS = ("cold", "warm")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Method:
+    """A published search with what may be tuned."""
+
+    name: str
+    run: Callable[..., methods.Trace]
+    variants: tuple[Mapping[str, int], ...] = ({},)
+    """Static settings; each is compiled once."""
+    ranges: Mapping[str, tuple[float, float, bool]] = dataclasses.field(default_factory=dict)
+    """(low, high, logarithmic) of the settings that are data."""
+
+    def draw(self, random: np.random.Generator) -> dict[str, float]:
+        """Random settings within the ranges."""
+        drawn = {}
+        for name, (low, high, logarithmic) in self.ranges.items():
+            if logarithmic:
+                drawn[name] = float(np.exp(random.uniform(np.log(low), np.log(high))))
+            else:
+                drawn[name] = float(random.uniform(low, high))
+        return drawn
+
+
+def populations(*sizes: int) -> tuple[dict[str, int], ...]:
+    return tuple({"population": size} for size in sizes)
+
+
+SIGMA = (0.15, 2.5, True)
+STARTS = ({"starts": 1}, {"starts": 4})
+PUBLISHED = (
+    Method(name="Sobol", run=methods.sobol, ranges={"sigma": (0.15, 3.0, True)}),
+    Method(
+        name="MPPI",
+        run=methods.mppi,
+        variants=populations(30, 100),
+        ranges={"sigma": SIGMA, "temperature": (0.003, 1.0, True), "shrink": (0.6, 1.0, False)},
+    ),
+    Method(
+        name="CEM",
+        run=methods.cem,
+        variants=populations(30, 100),
+        ranges={"sigma": SIGMA, "elites": (0.05, 0.4, True), "smoothing": (0.0, 0.5, False)},
+    ),
+    Method(
+        name="iCEM",
+        run=methods.icem,
+        variants=populations(32, 100),
+        ranges={
+            "sigma": SIGMA,
+            "elites": (0.05, 0.4, True),
+            "smoothing": (0.0, 0.5, False),
+            "beta": (0.0, 3.0, False),
+            "kept": (0.1, 0.6, False),
+            "decay": (1.0, 1.5, False),
+        },
+    ),
+    Method(
+        name="CMA-ES",
+        run=methods.cma_es,
+        variants=populations(12, 24),
+        ranges={"sigma": (0.1, 2.5, True)},
+    ),
+    Method(
+        name="top-k Adam",
+        run=methods.topk_adam,
+        variants=STARTS,
+        ranges={
+            "sigma": (0.3, 3.0, True),
+            "share": (0.1, 0.7, False),
+            "rate": (0.02, 0.6, True),
+        },
+    ),
+    Method(
+        name="top-k L-BFGS",
+        run=methods.topk_lbfgs,
+        variants=STARTS,
+        ranges={"sigma": (0.3, 3.0, True), "share": (0.1, 0.7, False)},
+    ),
+)
+
+
+def known_before(moment: Moment, condition: str) -> Moment:
+    """Without a previous plan the robot's state holds the rest, as at its start."""
+    if condition == "warm":
+        return moment
+    return dataclasses.replace(moment, previous=jnp.zeros_like(moment.previous))
+
+
+def keys_of(moments: Moment, repeat: int) -> Array:
+    count = moments.previous.shape[0]
+    return jax.random.split(jax.random.key(1000 + repeat), count)
+
+
+def run_published(
+    method: Method,
+    variant: Mapping[str, int],
+    settings: Mapping[str, float],
+    moments: Moment,
+    condition: str,
+    budget: int,
+    repeat: int = 0,
+    seeded: bool = False,
+) -> methods.Trace:
+    """Traces of all moments; one compilation per method and variant."""
+    compiled = _compiled(method.run, tuple(variant.items()), seeded)
+    data = {name: jnp.float32(value) for name, value in settings.items()}
+    warm, moments = jnp.bool_(condition == "warm"), known_before(moments, condition)
+    return compiled(moments, keys_of(moments, repeat), data, jnp.int32(budget), warm)
+
+
+@functools.lru_cache(maxsize=64)
+def _compiled(run: Callable, variant: tuple, seeded: bool):
+    def one(moment: Moment, key, settings, budget, warm) -> methods.Trace:
+        cost = cost_of(moment)
+        if not seeded:
+            centre = jnp.where(warm, warm_start(moment), 0.0)
+            return run(cost, centre, key, settings, budget, **dict(variant))
+        # the ablation: pay for our seeds, then start from the best of them
+        seeds = seeds_of(moment, key, SEEDS_FOR_OTHERS)
+        first = methods.listed(cost, seeds, SEEDS_FOR_OTHERS)
+        rest = run(cost, first.z, key, settings, budget - SEEDS_FOR_OTHERS, **dict(variant))
+        return methods.joined(first, rest)
+
+    return _mapped(one)
+
+
+def run_ours(
+    split: Split, moments: Moment, condition: str, repeat: int = 0, *, sobol: bool = False
+) -> methods.Trace:
+    """The package's own search; ``sobol``: the same descents from Sobol points."""
+    compiled = _ours(split, sobol)
+    return compiled(known_before(moments, condition), keys_of(moments, repeat))
+
+
+@functools.lru_cache(maxsize=64)
+def _ours(split: Split, sobol: bool):
+    return _mapped(lambda moment, key: search(moment, key, split, sobol=sobol))
+
+
+def _mapped(one: Callable):
+    """jit over moments, a few side by side."""
+
+    def run(moments: Moment, keys, *shared):
+        return jax.lax.map(lambda pair: one(*pair, *shared), (moments, keys), batch_size=TOGETHER)
+
+    return jax.jit(run)
+
+
+# ---- the optimum ---------------------------------------------------------------------
+
+
+@functools.partial(jax.jit, static_argnames="descents")
+def multistart(
+    moments: Moment, extra: Float[Array, "B e d"], descents: int = 48
+) -> tuple[Float[Array, "B k"], Float[Array, "B k d"]]:
+    """Long descents from ``descents`` + 1 + e starts of each moment: (end costs, ends).
+
+    Half of the starts are the best of 600 seeds with different paths, half are random ones of
+    them; the previous plan and ``extra`` (what the methods found) join them.
+    """
+
+    def one(argument):
+        moment, key, extra = argument
+        seeds = seeds_of(moment, key, 600)
+        best = distinct(*paths_and_costs(moment, seeds), descents // 2, 0.15)
+        rest = jax.random.choice(key, seeds.shape[0], (descents - descents // 2,), replace=False)
+        starts = [seeds[best], seeds[rest], warm_start(moment)[None], extra]
+        starts = jnp.clip(jnp.concatenate(starts), -REACH, REACH)
+        return descend_all(moment, starts, steps=60)
+
+    return jax.lax.map(one, (moments, keys_of(moments, 77), extra), batch_size=TOGETHER)
