@@ -5,7 +5,7 @@ import math
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import tyro
 from rich.console import Console
@@ -22,6 +22,9 @@ from astro_jax.config import (
 from astro_jax.errors import InputError
 from astro_jax.sim.closed_loop import Episode
 from astro_jax.strict_yaml import load_planner, load_robot
+
+if TYPE_CHECKING:
+    from astro_jax.bench.report import Report
 
 Pose = tuple[float, float, float]
 
@@ -51,13 +54,21 @@ class DemoCommand:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class BenchCommand:
-    """Measure something; every bench writes one report of the same format."""
+class BenchCycle:
+    """The time of one planning cycle, stage by stage; its compilation and its memory."""
 
-    name: tyro.conf.Positional[Literal["cycle"]]
-    """cycle: the time of one planning cycle, its compilation and its memory."""
-    json: Path | None = None
-    """Where to write the report."""
+    candidates: int | None = None
+    """Trajectories judged per cycle; without it the planner's own number."""
+    people: int = 16
+    """How many people are around."""
+    footprint: Literal["robot", "rectangle"] = "robot"
+    """robot: as its YAML says, which may be a polygon; rectangle: its length x width."""
+    threads: Literal[1, 2] | None = None
+    """Cores to use; without it all there are."""
+    bare: bool = False
+    """Instead the work that a plain sampling planner does, on one core (no people)."""
+    soak_cycles: int = 300
+    """Cycles run on end to see memory grow (100000 takes some twenty minutes)."""
     runs: int = 300
     """Timed calls."""
     robot: Path | None = None
@@ -65,7 +76,42 @@ class BenchCommand:
     planner: Path | None = None
     """Planner YAML (see configs/planner)."""
     seed: int = 0
-    """Of the scene."""
+    """Of the people's places."""
+    json: Path | None = None
+    """Where to write the report."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class BenchRisk:
+    """How true the probability of touching is, against Monte Carlo."""
+
+    scenarios: int = 500
+    """Random encounters."""
+    samples: int = 100_000
+    """Monte Carlo samples of each."""
+    robot: Path | None = None
+    """Robot YAML (see configs/robots)."""
+    planner: Path | None = None
+    """Planner YAML (see configs/planner)."""
+    seed: int = 0
+    """Of scenarios and samples."""
+    plot: Path | None = None
+    """Where to draw the reliability diagram (PNG, PDF or SVG)."""
+    json: Path | None = None
+    """Where to write the report."""
+
+
+Bench = (
+    Annotated[BenchCycle, tyro.conf.subcommand("cycle")]
+    | Annotated[BenchRisk, tyro.conf.subcommand("risk")]
+)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class BenchCommand:
+    """Measure something; every bench writes one report of the same format."""
+
+    bench: tyro.conf.OmitSubcommandPrefixes[Bench]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -81,7 +127,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if isinstance(command, DemoCommand):
             _demo(command)
         else:
-            _bench(command)
+            _bench(command.bench)
     except InputError as error:
         print(f"astro-jax: {error}", file=sys.stderr)
         return 2
@@ -168,20 +214,59 @@ def _demo_table(metrics: Mapping[str, float], episode: Episode) -> Table:
     return table
 
 
-def _bench(command: BenchCommand) -> None:
-    if command.runs < 1:
-        raise InputError("runs", command.runs, "a number from 1")
-    robot, planner, params = _configuration(command.robot, command.planner)
-    from astro_jax.bench.cycle import bench_cycle
-    from astro_jax.bench.report import write_json
-
-    report = bench_cycle(robot, planner, params, command.runs, command.seed)
+def _bench(bench: BenchCycle | BenchRisk) -> None:
+    report = _cycle(bench) if isinstance(bench, BenchCycle) else _risk(bench)
     table = Table(title=f"bench {report.name}", show_header=False)
     for name, value in report.metrics.items():
         table.add_row(name, f"{value:.4g}")
     Console().print(table)
-    if command.json is not None:
-        write_json(command.json, report.as_dict())
+    if bench.json is not None:
+        from astro_jax.bench.report import write_json
+
+        write_json(bench.json, report.as_dict())
+
+
+def _cycle(bench: BenchCycle) -> "Report":
+    for name, low in (("runs", 1), ("soak_cycles", 0), ("seed", 0)):
+        _check_from(name, getattr(bench, name), low)
+    robot, planner, params = _configuration(bench.robot, bench.planner)
+    if bench.footprint == "rectangle":
+        robot = dataclasses.replace(robot, footprint=())
+    from astro_jax.bench.bare import bench_bare
+    from astro_jax.bench.clock import in_fresh_process
+    from astro_jax.bench.cycle import bench_cycle, with_sizes
+
+    planner = with_sizes(planner, bench.candidates, bench.people)
+    if bench.bare:
+        return bench_bare(robot, bench.runs, bench.seed)
+    sizes = (bench.people, bench.runs, bench.soak_cycles, bench.seed)
+    if bench.threads is None:
+        return bench_cycle(robot, planner, params, *sizes)
+    return in_fresh_process(bench_cycle, robot, planner, params, *sizes, threads=bench.threads)
+
+
+def _risk(bench: BenchRisk) -> "Report":
+    for name, low in (("scenarios", 1), ("samples", 1), ("seed", 0)):
+        _check_from(name, getattr(bench, name), low)
+    robot, _, params = _configuration(bench.robot, bench.planner)
+    from astro_jax.bench.risk import bench_risk
+
+    report = bench_risk(robot, params, bench.scenarios, bench.samples, bench.seed)
+    if bench.plot is not None:
+        from astro_jax.viz.reliability import reliability_figure
+
+        try:
+            bench.plot.parent.mkdir(parents=True, exist_ok=True)
+            reliability_figure(report).savefig(bench.plot)
+        except (OSError, ValueError) as error:
+            expected = f"a picture file that can be written ({error})"
+            raise InputError("plot", str(bench.plot), expected) from error
+    return report
+
+
+def _check_from(field: str, value: int, low: int) -> None:
+    if value < low:
+        raise InputError(field, value, f"a number from {low}")
 
 
 def _configuration(

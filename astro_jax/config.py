@@ -32,18 +32,33 @@ class SensorConfig:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class RobotConfig:
-    """A differential-drive home robot with a screen on a pan joint."""
+    """A home robot with a screen on a pan joint.
+
+    ``drive`` decides which of the limits count (astro_jax/robot): all drives use speed,
+    reverse_speed, wheel_acceleration, yaw_rate, lateral_acceleration and jerk.
+    """
 
     name: str = "astro"
+    drive: str = "differential"  # or omni, ackermann
     length: float = setting(0.42, 0.05, 3.0)  # rectangular footprint, centred, m
     width: float = setting(0.25, 0.05, 3.0)
-    wheel_base: float = setting(0.22, 0.02, 3.0)  # distance between the wheels, m
+    footprint: tuple[tuple[float, float], ...] = ()  # convex, counter-clockwise; () = rectangle
+    # differential: distance between the wheels; mecanum: between axles + along an axle, m
+    wheel_base: float = setting(0.22, 0.02, 3.0)
     wheel_speed: float = setting(1.0, 0.05, 10.0)  # |v| + wheel_base/2·|ω|, m/s
-    wheel_acceleration: float = setting(1.2, 0.1, 50.0)  # m/s²
-    speed: float = setting(0.75, 0.05, 10.0)  # forward, m/s
-    reverse_speed: float = setting(0.25, 0.0, 10.0)  # m/s
+    wheel_acceleration: float = setting(1.2, 0.1, 50.0)  # m/s²; ackermann: of v
+    speed: float = setting(0.75, 0.05, 10.0)  # forward (omni: in any direction), m/s
+    reverse_speed: float = setting(0.25, 0.0, 10.0)  # m/s; 0: forward only
     yaw_rate: float = setting(1.8, 0.1, 20.0)  # rad/s
-    yaw_acceleration: float = setting(4.0, 0.1, 100.0)  # rad/s²
+    yaw_acceleration: float = setting(4.0, 0.1, 100.0)  # rad/s²; not ackermann
+    lateral_acceleration: float = setting(2.0, 0.05, 100.0)  # speed·|ω|, m/s²
+    jerk: float = setting(0.0, 0.0, 1000.0)  # of v (omni: vx, vy each), m/s³; 0: no limit
+    yaw_jerk: float = setting(0.0, 0.0, 5000.0)  # of ω, rad/s³; 0: no limit; not ackermann
+    mecanum: bool = True  # omni: wheels add up |vx| + |vy| + wheel_base/2·|ω|; else nothing does
+    lateral_speed: float = setting(0.5, 0.01, 10.0)  # omni: sideways, m/s
+    curvature: float = setting(1.5, 0.01, 20.0)  # ackermann: 1/least turning radius, 1/m
+    curvature_rate: float = setting(2.0, 0.01, 100.0)  # ackermann, 1/(m·s)
+    curvature_acceleration: float = setting(0.0, 0.0, 5000.0)  # ackermann, 1/(m·s²); 0: no limit
     braking: float = setting(1.8, 0.1, 50.0)  # what the gate may use, m/s²
     actuator_lag: float = setting(0.08, 0.0, 1.0)  # first-order time constant, s
     pan_limit: float = setting(1.6, 0.0, math.pi)  # rad to either side
@@ -51,24 +66,98 @@ class RobotConfig:
     pan_acceleration: float = setting(8.0, 0.1, 200.0)  # rad/s²
     sensor: SensorConfig = SensorConfig()
 
+    @property
+    def stopping_time(self) -> float:
+        """From full speed to rest, s: v/a, and a/j more with a jerk limit."""
+        easing = self.wheel_acceleration / self.jerk if self.jerk else 0.0
+        return self.speed / self.wheel_acceleration + easing
+
     def problems(self) -> list[tuple[str, object, str]]:
         """Physical inconsistencies between fields: (field, value, expectation)."""
+        drives = ("differential", "omni", "ackermann")
+        if self.drive not in drives:
+            return [("drive", self.drive, f"one of {', '.join(drives)}")]
+        at_most = [
+            ("speed", self.wheel_speed, "wheel_speed"),
+            ("reverse_speed", self.wheel_speed, "wheel_speed"),
+        ]
+        at_least = [("braking", self.wheel_acceleration, "wheel_acceleration")]
+        # below that the line that stands for the limit (robot/reach.py) cuts off the top speed
+        top = max(self.speed, self.reverse_speed)
+        if self.drive == "ackermann":
+            cornering = 4 / 27 * top**2 * self.curvature
+            at_least += [
+                ("lateral_acceleration", cornering, "4/27·speed²·curvature"),
+                ("yaw_rate", top * self.curvature / 4, "speed·curvature/4"),
+            ]
+        else:
+            at_least += [("lateral_acceleration", top * self.yaw_rate / 4, "speed·yaw_rate/4")]
+        if self.drive == "differential" or (self.drive == "omni" and self.mecanum):
+            spinning = 2 * self.wheel_speed / self.wheel_base
+            at_most += [("yaw_rate", spinning, "2·wheel_speed/wheel_base")]
+        if self.drive == "omni":
+            at_most += [
+                ("reverse_speed", self.speed, "speed"),
+                ("lateral_speed", self.speed, "speed"),
+            ]
+        # below that a full acceleration ends beyond the top speed
+        for field, rate, value in self._jerks():
+            if getattr(self, field):
+                rates = getattr(self, rate)
+                at_least += [(field, rates**2 / getattr(self, value), f"{rate}²/{value}, or 0")]
         found: list[tuple[str, object, str]] = []
-        if self.speed > self.wheel_speed:
-            found.append(("speed", self.speed, f"at most wheel_speed ({self.wheel_speed})"))
-        if self.reverse_speed > self.wheel_speed:
-            found.append(
-                ("reverse_speed", self.reverse_speed, f"at most wheel_speed ({self.wheel_speed})")
-            )
-        if self.braking < self.wheel_acceleration:
-            found.append(
-                (
-                    "braking",
-                    self.braking,
-                    f"at least wheel_acceleration ({self.wheel_acceleration})",
-                )
-            )
+        for field, bound, name in at_most:
+            if getattr(self, field) > bound:
+                found.append((field, getattr(self, field), f"at most {name} ({bound:g})"))
+        for field, bound, name in at_least:
+            if getattr(self, field) < bound:
+                found.append((field, getattr(self, field), f"at least {name} ({bound:g})"))
+        expectation = self._footprint_expectation()
+        if expectation:
+            found.append(("footprint", self.footprint, expectation))
         return found
+
+    def _jerks(self) -> list[tuple[str, str, str]]:
+        """Names of (limit on c̈, limit on ċ, limit on c) of the drive's commands c."""
+        linear = ("jerk", "wheel_acceleration", "speed")
+        if self.drive == "ackermann":
+            return [linear, ("curvature_acceleration", "curvature_rate", "curvature")]
+        return [linear, ("yaw_jerk", "yaw_acceleration", "yaw_rate")]
+
+    def _footprint_expectation(self) -> str:
+        """What the footprint should have been; empty if it is fine."""
+        points = self.footprint
+        if not points:
+            return ""
+        if len(points) < 3:
+            return "at least 3 vertices [x, y]"
+        if not all(math.isfinite(value) and abs(value) <= 3.0 for p in points for value in p):
+            return "finite vertices within 3 m of the base"
+        edges = [(q[0] - p[0], q[1] - p[1]) for p, q in zip(points, points[1:] + points[:1])]
+        if min(math.hypot(*edge) for edge in edges) < 1e-3:
+            return "vertices at least 1 mm apart"
+        after = edges[1:] + edges[:1]
+        # sine of the turn at each vertex, and the turns' sum: once around is 2π
+        turns = [
+            (a[0] * b[1] - a[1] * b[0]) / (math.hypot(*a) * math.hypot(*b))
+            for a, b in zip(edges, after)
+        ]
+        around = sum(
+            math.atan2(a[0] * b[1] - a[1] * b[0], a[0] * b[0] + a[1] * b[1])
+            for a, b in zip(edges, after)
+        )
+        if max(turns) <= 1e-6 and around < -math.pi:
+            return "vertices in counter-clockwise order"
+        if min(turns) <= 1e-3 or not math.isclose(around, 2 * math.pi, rel_tol=1e-6):
+            return "a convex polygon, counter-clockwise, without vertices on a straight line"
+        area = 0.5 * sum(p[0] * q[1] - p[1] * q[0] for p, q in zip(points, points[1:] + points[:1]))
+        if area < 1e-3:
+            return "a polygon with an area of at least 0.001 m²"
+        # signed distance of the base's origin to each edge's line
+        inside = [(p[0] * e[1] - p[1] * e[0]) / math.hypot(*e) for p, e in zip(points, edges)]
+        if min(inside) <= 1e-3:
+            return "a polygon that contains the base's origin (0, 0)"
+        return ""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -80,17 +169,22 @@ class PlannerConfig:
     period: float = setting(0.1, 0.02, 1.0)  # of the local planner, s
     gate_period: float = setting(0.02, 0.005, 0.1)  # of the reactive layer, s
     allowance_ticks: int = setting(2, 1, 50)  # gate ticks granted to planning
-    candidates: int = setting(300, 64, 1000000)  # judged per stage
-    stages: int = setting(2, 1, 20)  # of sampling, each around the last one's best
+    candidates: int = setting(320, 64, 1000000)  # judged per stage
+    stages: int = setting(1, 1, 20)  # of sampling, each around the last one's best
     guided_candidates: int = setting(12, 1, 1000)
     elites: int = setting(4, 1, 64)  # centres of the next stage
-    gradient_steps: int = setting(8, 0, 100)
+    finalists: int = setting(8, 1, 64)  # that are judged exactly
+    descents: int = setting(4, 1, 64)  # ways to go that gradients refine
+    gradient_steps: int = setting(5, 0, 100)
+    tail_after: float = setting(0.3, 0.0, 1.0)  # into a plan, the stop in hand begins, s
     people: int = setting(8, 1, 64)  # capacity of tracks
-    people_stride: int = setting(2, 1, 10)  # moving bodies are sampled at dt·stride
+    near_bodies: int = setting(8, 1, 64)  # that the search looks at; the decision counts all
+    people_stride: int = setting(3, 1, 10)  # moving bodies are sampled at dt·stride
     map_cells: int = setting(120, 16, 512)  # rolling local map, cells per side
     map_resolution: float = setting(0.05, 0.01, 0.5)  # m
     clearance_cells: int = setting(20, 2, 100)  # distances are exact up to here
-    footprint_discs: int = setting(3, 1, 9)
+    footprint_discs: int = setting(3, 1, 9)  # that stand for it against walls
+    exact_discs: int = setting(7, 1, 25)  # and in the last word
     recorded_stride: int = setting(10, 1, 1000)  # every k-th candidate is kept
 
     @property
@@ -110,7 +204,7 @@ class PlannerConfig:
             found.append(
                 ("intervals", self.intervals, f"a sum that is a multiple of dt ({self.dt})")
             )
-        stopping = robot.speed / robot.wheel_acceleration
+        stopping = robot.stopping_time
         if self.horizon < stopping:
             found.append(
                 (
@@ -153,6 +247,8 @@ class PlannerParams:
     harm_person_speed: float = setting(20.0, 0.0, 1e4)  # more, per (m/s)² of its closing speed
     harm_wall: float = setting(3.0, 0.0, 1e4)
     harm_wall_speed: float = setting(6.0, 0.0, 1e4)
+    harm_edge: float = setting(60.0, 0.0, 1e5)  # to fall over: never slow enough
+    harm_of_kind: tuple[float, float, float, float, float] = (1.0, 1.5, 1.2, 0.3, 1.0)
     # comfort
     acceleration: float = setting(0.25, 0.0, 1e3)  # per (m/s²)²·s
     turning: float = setting(0.06, 0.0, 1e3)  # per (rad/s²)²·s
@@ -160,13 +256,16 @@ class PlannerParams:
     reversing: float = setting(0.6, 0.0, 1e3)  # per m driven backwards
     intrusion: float = setting(1.2, 0.0, 1e3)  # per s wholly inside personal space
     personal_space: float = setting(0.55, 0.05, 5.0)  # gap at which it begins, m
+    space_of_kind: tuple[float, float, float, float, float] = (1.0, 1.2, 0.8, 0.3, 1.0)
     # beliefs
     wall_noise: float = setting(0.02, 0.005, 1.0)  # σ of the map at rest, m
     wall_noise_speed: float = setting(0.03, 0.0, 1.0)  # its growth with speed, m per m/s
     wall_noise_time: float = setting(0.004, 0.0, 1.0)  # its growth along the plan, m/s
     wall_correlation: float = setting(0.4, 0.02, 10.0)  # length l of the map's error, m
     overlap_rate: float = setting(2.0, 0.0, 100.0)  # hazard while inside, 1/s
-    walker_noise: float = setting(0.02, 0.0, 10.0)  # velocity diffusion of people, m²/s³
+    walker_noise: float = setting(0.003, 0.0, 10.0)  # velocity diffusion of most people, m²/s³
+    walker_noise_wide: float = setting(0.07, 0.0, 10.0)  # and when they turn or stop
+    walker_wide_share: float = setting(0.25, 0.0, 1.0)  # how likely that is
 
 
 @pytree

@@ -3,7 +3,7 @@
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
-from astro_jax.types import Grid, SmoothGrid
+from astro_jax.types import Clearance, Grid, SmoothGrid
 
 
 def wrap_angle(angle: Float[Array, "*n"]) -> Float[Array, "*n"]:
@@ -20,6 +20,31 @@ def safe_norm(vector: Float[Array, "*n d"], floor: float = 1e-6) -> Float[Array,
     square = jnp.sum(vector * vector, axis=-1)
     tiny = square < floor * floor
     return jnp.where(tiny, floor, jnp.sqrt(jnp.where(tiny, 1.0, square)))
+
+
+_SINE = (0.99999998, -0.16666648, 8.3328992e-3, -1.9800865e-4, 2.5904300e-6)
+"""Odd polynomial for the sine on ± π/2, least squares at Chebyshev nodes."""
+
+
+def cos_sin(angle: Float[Array, "*n"]) -> tuple[Float[Array, "*n"], Float[Array, "*n"]]:
+    """Cosine and sine by one polynomial, error below 5e-7 for |angle| < 100 rad.
+
+    For evaluating many candidates: ``jnp.cos`` is not vectorised on a CPU and costs 9 ns
+    where this takes .2 ns, which made it a third of a planning cycle.
+    """
+    return _sine(angle + jnp.pi / 2), _sine(angle)
+
+
+def _sine(angle: Float[Array, "*n"]) -> Float[Array, "*n"]:
+    half_turns = jnp.round(angle * (1.0 / jnp.pi))
+    # π in two parts, so that the reduced angle keeps its digits
+    rest = (angle - half_turns * 3.140625) - half_turns * 9.6765359e-4
+    sign = 1.0 - 2.0 * jnp.abs(half_turns - 2.0 * jnp.round(0.5 * half_turns))
+    square = rest * rest
+    value = _SINE[4]
+    for coefficient in reversed(_SINE[:4]):
+        value = coefficient + square * value
+    return sign * rest * value
 
 
 def heading(yaw: Float[Array, "*n"]) -> Float[Array, "*n 2"]:
@@ -68,7 +93,7 @@ def smooth(grid: Grid) -> SmoothGrid:
     return SmoothGrid(table=table, origin=grid.origin, resolution=grid.resolution)
 
 
-def sample(field: SmoothGrid, xy_map: Float[Array, "*n 2"]) -> Float[Array, "*n"]:
+def sample(field: SmoothGrid | Clearance, xy_map: Float[Array, "*n 2"]) -> Float[Array, "*n"]:
     """Value of a field at map points, with continuous first derivatives.
 
     Each of the four surrounding cells offers its tangent plane v + g·(p − c); the planes
@@ -76,25 +101,47 @@ def sample(field: SmoothGrid, xy_map: Float[Array, "*n 2"]) -> Float[Array, "*n"
     where a cell takes over from the next.  Exact for planes; four lookups where a bicubic
     spline needs sixteen.  Outside the grid the border's cells go on as planes.
     """
+    return sample_xy(field, xy_map[..., 0], xy_map[..., 1])
+
+
+def sample_xy(
+    field: SmoothGrid | Clearance, x_map: Float[Array, "*n"], y_map: Float[Array, "*n"]
+) -> Float[Array, "*n"]:
+    """``sample`` for coordinates that are kept apart."""
+
+    def plane(index, dx, dy):
+        value, slope_x, slope_y = (_column(field, k)[index] for k in range(3))
+        return value + slope_x * dx + slope_y * dy
+
+    return _blend(field, x_map, y_map, plane)
+
+
+def sample_edge(
+    field: Clearance, x_map: Float[Array, "*n"], y_map: Float[Array, "*n"]
+) -> Float[Array, "*n"]:
+    """How far the obstacle nearest to a point is an edge to fall over, 0 … 1."""
+    return _blend(field, x_map, y_map, lambda index, dx, dy: _column(field, 3)[index])
+
+
+def _column(field: SmoothGrid | Clearance, k: int) -> Float[Array, "HW"]:
+    """One column of the table.  Numbers are fetched one by one, column by column: on a CPU
+    that is two to four times as fast as fetching rows, which are then taken apart again."""
+    return field.table[..., k].reshape(-1)
+
+
+def _blend(field: SmoothGrid | Clearance, x, y, at_cell) -> Float[Array, "*n"]:
+    """``at_cell(index, dx, dy)`` of the four surrounding cells with smoothstep weights."""
     rows, columns = field.table.shape[-3:-1]
-    column, fx = _split((xy_map[..., 0] - field.origin[0]) / field.resolution, columns)
-    row, fy = _split((xy_map[..., 1] - field.origin[1]) / field.resolution, rows)
+    column, fx = _split((x - field.origin[0]) / field.resolution, columns)
+    row, fy = _split((y - field.origin[1]) / field.resolution, rows)
     wx, wy = _smoothstep(fx), _smoothstep(fy)
-    dx, dy = fx * field.resolution, fy * field.resolution
-
-    flat = field.table.reshape(rows * columns, 3)
-    index = row * columns + column
-
-    def plane(offset, dx, dy):
-        v = flat[index + offset]
-        return v[..., 0] + v[..., 1] * dx + v[..., 2] * dy
-
     step = field.resolution
-    low = (1.0 - wx) * plane(0, dx, dy) + wx * plane(1, dx - step, dy)
-    high = (1.0 - wx) * plane(columns, dx, dy - step) + wx * plane(
-        columns + 1, dx - step, dy - step
-    )
-    return (1.0 - wy) * low + wy * high
+    dx, dy = fx * step, fy * step
+    index = row * columns + column
+    low = (1.0 - wx) * at_cell(index, dx, dy) + wx * at_cell(index + 1, dx - step, dy)
+    high_left = at_cell(index + columns, dx, dy - step)
+    high_right = at_cell(index + columns + 1, dx - step, dy - step)
+    return (1.0 - wy) * low + wy * ((1.0 - wx) * high_left + wx * high_right)
 
 
 def _split(u: Float[Array, "*n"], count: int) -> tuple[Int[Array, "*n"], Float[Array, "*n"]]:

@@ -24,7 +24,7 @@ def known_world(
     params: PlannerParams,
     house_map: HouseMap,
     pose_map: npt.ArrayLike,
-    twist: npt.ArrayLike = (0.0, 0.0),
+    command: npt.ArrayLike = (0.0, 0.0),
     people: Sequence[tuple[float, float, float, float]] = (),
 ) -> WorldAtEffect:
     """The robot at ``pose_map`` on a map it trusts, among people (x, y, vx, vy) in m, m/s.
@@ -32,9 +32,9 @@ def known_world(
     Raises:
       InputError: a number is not finite, or there are more people than ``config.people``.
     """
-    pose, motion = np.asarray(pose_map, np.float32), np.asarray(twist, np.float32)
+    pose, motion = np.asarray(pose_map, np.float32), np.asarray(command, np.float32)
     states = np.asarray(people, np.float32).reshape(-1, 4)
-    for field, value in (("pose_map", pose), ("twist", motion), ("people", states)):
+    for field, value in (("pose_map", pose), ("command", motion), ("people", states)):
         if not np.all(np.isfinite(value)):
             raise InputError(field, value.tolist(), "finite numbers")
     if len(states) > config.people:
@@ -48,12 +48,10 @@ def known_world(
     times = config.dt * jnp.arange(0, config.times, config.people_stride, dtype=jnp.float32)
     return WorldAtEffect(
         pose_map=jnp.asarray(pose),
-        twist=jnp.asarray(motion),
-        twist_dot=jnp.zeros(2),
+        command=jnp.asarray(motion),
+        command_dot=jnp.zeros_like(jnp.asarray(motion)),
         clearance=clearance_field(occupied(local), local, config.clearance_cells),
-        forecast=forecast(
-            _tracks(states, config.people), params.walker_noise, jnp.float32(0.0), times
-        ),
+        forecast=forecast(_tracks(states, config.people), params, jnp.float32(0.0), times),
     )
 
 
@@ -68,6 +66,7 @@ def _tracks(states: np.ndarray, capacity: int) -> Tracks:
         xy_velocity_cov=blank.xy_velocity_cov,
         velocity_var=jnp.full(capacity, VELOCITY_VAR, jnp.float32),
         radius=blank.radius,
+        kind=blank.kind,
         valid=jnp.arange(capacity) < len(states),
         age=blank.age,
     )

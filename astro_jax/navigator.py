@@ -18,6 +18,7 @@ from astro_jax.local.planner import basis_of, initial_state, plan
 from astro_jax.reactive.gate import GateState, initial_gate, react, upcoming_twists
 from astro_jax.robot.drive import limit_acceleration
 from astro_jax.types import (
+    Clearance,
     Diagnostics,
     Grid,
     Motion,
@@ -26,7 +27,6 @@ from astro_jax.types import (
     PlannerState,
     RouteField,
     Scan,
-    SmoothGrid,
     Snapshot,
     Status,
     Tracks,
@@ -51,7 +51,7 @@ class NavigatorState:
     gate: GateState
     screen: ScreenState
     local_map: Grid
-    clearance: SmoothGrid
+    clearance: Clearance
     """Distances in ``local_map``."""
     plan: Plan
     next_plan: Plan
@@ -168,16 +168,16 @@ def predict(
     pose = fast_forward(
         odometry.pose_map, state.sent, upcoming[:-1], odometry.age, delay, config.gate_period
     )
-    twist_dot = (upcoming[-1] - upcoming[-2]) / config.gate_period
-    twist_dot = limit_acceleration(robot, twist_dot)
+    command_dot = (upcoming[-1] - upcoming[-2]) / config.gate_period
+    command_dot = limit_acceleration(robot, command_dot)
     times = config.dt * jnp.arange(0, config.times, config.people_stride, dtype=jnp.float32)
     effect = config.allowance_ticks * config.gate_period + delay
     return WorldAtEffect(
         pose_map=pose,
-        twist=upcoming[-1],
-        twist_dot=twist_dot,
+        command=upcoming[-1],
+        command_dot=command_dot,
         clearance=state.clearance,
-        forecast=forecast(state.tracks, params.walker_noise, effect, times),
+        forecast=forecast(state.tracks, params, effect, times),
     )
 
 
@@ -205,7 +205,7 @@ def _remember(
     )
 
 
-def _clearance(config: PlannerConfig, local_map: Grid) -> SmoothGrid:
+def _clearance(config: PlannerConfig, local_map: Grid) -> Clearance:
     return clearance_field(occupied(local_map), local_map, config.clearance_cells)
 
 
@@ -236,13 +236,15 @@ def _resting_plan(
 ) -> Plan:
     count = config.times
     ticks = basis_of(config).tick_value.shape[0]
-    still = jnp.zeros((count, 2))
+    still = jnp.zeros((count, 3))
     return Plan(
         motion=Motion(
             pose_map=jnp.broadcast_to(pose_map[None], (count, 3)), twist=still, twist_dot=still
         ),
         survival=jnp.ones(count),
         commands=jnp.zeros((ticks, 2)),
+        tail=jnp.zeros((ticks, 2)),
+        tail_clearance=jnp.float32(0.0),
         controls=planner.controls,
         status=jnp.int32(int(Status.OK)),
     )

@@ -1,7 +1,11 @@
 """The nouns that travel through one planning cycle, in the order of the cycle.
 
-Axes: B scenes, K candidates, T times, M bodies (people), R beams, C past commands,
-H W grid rows (y) and columns (x).  Units: metres, seconds, radians, float32.
+Axes: B scenes, K candidates, T times, N knots, D command coordinates, M bodies (people),
+C mixture components, R beams, L past commands, H W grid rows (y) and columns (x).
+Units: metres, seconds, radians, float32.
+A *command* is what the drive is told, in its own coordinates (robot/drive.py): (v, ω) for a
+differential drive, (vx, vy, ω) for an omnidirectional one, (v, curvature) for Ackermann
+steering.  A *twist* is always the body's (vx, vy, ω).
 Frames are in names: ``pose_map`` is (x, y, yaw) of a thing in the map frame.
 A fixed capacity with a positive ``valid`` mask stands for everything of varying length.
 Ages count seconds back from *now*; plan times count seconds forward from ``t_effect``,
@@ -34,7 +38,9 @@ class Status(enum.IntEnum):
     NO_FINITE_CANDIDATE = 1
     """Every candidate had a non-finite cost; the plan is the full stop."""
     BAD_STATE = 2
-    """Pose or twist of the robot was not finite; the plan is the full stop."""
+    """Pose or command of the robot was not finite; the plan is the full stop."""
+    NO_SAFE_TAIL = 3
+    """A stop begun a little way into the plan would not end before a wall."""
 
 
 class Reason(enum.IntEnum):
@@ -94,6 +100,16 @@ class Snapshot:
 # ---- what the robot remembers --------------------------------------------------------
 
 
+class Kind(enum.IntEnum):
+    """What kind of body a track is; harm and personal space depend on it."""
+
+    PERSON = 0
+    CHILD = 1
+    PET = 2
+    ROBOT = 3
+    UNKNOWN = 4
+
+
 @pytree
 class Tracks:
     """People as the tracker believes them, true ``age`` seconds ago; slot = identity."""
@@ -107,6 +123,8 @@ class Tracks:
     velocity_var: Float[Array, "*batch M"]
     """Variance of the velocity, per axis, m²/s²."""
     radius: Float[Array, "*batch M"]
+    kind: Int[Array, "*batch M"]
+    """A ``Kind`` per body."""
     valid: Bool[Array, "*batch M"]
     age: Float[Array, "*batch"]
 
@@ -133,6 +151,17 @@ class SmoothGrid:
 
 
 @pytree
+class Clearance:
+    """Distance to the nearest obstacle of the local map, and what kind of place that is."""
+
+    table: Float[Array, "*batch H W 4"]
+    """Signed distance (m), d/dx, d/dy, and 1 where the nearest obstacle is an edge to fall
+    over (stairs), 0 where it is a thing to bump into."""
+    origin: Float[Array, "*batch 2"]
+    resolution: Float[Array, "*batch"]
+
+
+@pytree
 class RouteField:
     """Guidance from the route layer: cost-to-go in seconds, over the whole map."""
 
@@ -145,14 +174,23 @@ class RouteField:
 
 @pytree
 class Forecast:
-    """Gaussian forecast of every body at plan times, isotropic per body and time."""
+    """Gaussian mixture of where every body will be, at plan times.
 
-    xy_map: Float[Array, "*batch T M 2"]
-    velocity_map: Float[Array, "*batch T M 2"]
-    xy_var: Float[Array, "*batch T M"]
-    xy_velocity_cov: Float[Array, "*batch T M"]
-    velocity_var: Float[Array, "*batch T M"]
+    Position and velocity of a component are jointly Gaussian, independently along and across
+    ``axis_map``; the last axis of the variances is (along, across).
+    """
+
+    xy_map: Float[Array, "*batch T M C 2"]
+    velocity_map: Float[Array, "*batch T M C 2"]
+    axis_map: Float[Array, "*batch T M C 2"]
+    """Unit vector of the "along" direction."""
+    xy_var: Float[Array, "*batch T M C 2"]
+    xy_velocity_cov: Float[Array, "*batch T M C 2"]
+    velocity_var: Float[Array, "*batch T M C 2"]
+    weight: Float[Array, "*batch M C"]
+    """Sums to 1 over the components of a body."""
     radius: Float[Array, "*batch M"]
+    kind: Int[Array, "*batch M"]
     valid: Bool[Array, "*batch M"]
 
 
@@ -161,11 +199,10 @@ class WorldAtEffect:
     """Robot, map and people at ``t_effect``: the only thing the local planner sees."""
 
     pose_map: Float[Array, "*batch 3"]
-    twist: Float[Array, "*batch 2"]
-    """Commanded forward speed (m/s) and yaw rate (rad/s) at that moment."""
-    twist_dot: Float[Array, "*batch 2"]
-    clearance: SmoothGrid
-    """Distance to the nearest obstacle of the local map, m."""
+    command: Float[Array, "*batch D"]
+    """What the wheels are told at that moment, in the drive's own coordinates."""
+    command_dot: Float[Array, "*batch D"]
+    clearance: Clearance
     forecast: Forecast
 
 
@@ -177,8 +214,9 @@ class Motion:
     """One trajectory at the plan times 0, dt … horizon (T points)."""
 
     pose_map: Float[Array, "*batch T 3"]
-    twist: Float[Array, "*batch T 2"]
-    twist_dot: Float[Array, "*batch T 2"]
+    twist: Float[Array, "*batch T 3"]
+    """(vx, vy, ω) of the body, m/s, m/s, rad/s."""
+    twist_dot: Float[Array, "*batch T 3"]
 
 
 @pytree
@@ -186,12 +224,29 @@ class CostTerms:
     """The objective's terms, unweighted; what learning fits. See local/objective.py."""
 
     progress: Float[Array, "*batch"]
-    harm: Float[Array, "*batch"]
+    """Cost-to-go gained, discounted by survival and time, s."""
+    touched: Float[Array, "*batch"]
+    """Expected contacts with bodies, weighted by their kind."""
+    struck: Float[Array, "*batch"]
+    """Those of them while the robot is under way."""
+    pushed: Float[Array, "*batch"]
+    """Expected square of the robot's own closing speed in them, (m/s)²."""
+    bumped: Float[Array, "*batch"]
+    """Expected contacts with things."""
+    rammed: Float[Array, "*batch"]
+    """Expected square of the speed in them, (m/s)²."""
+    fallen: Float[Array, "*batch"]
+    """Expected contacts with edges to fall over."""
     acceleration: Float[Array, "*batch"]
+    """∫ a² dt, m²/s³."""
     turning: Float[Array, "*batch"]
+    """∫ ω̇² dt, rad²/s³."""
     lateral: Float[Array, "*batch"]
+    """∫ (v ω)² dt, m²/s³."""
     reversing: Float[Array, "*batch"]
+    """Metres driven backwards."""
     intrusion: Float[Array, "*batch"]
+    """Seconds inside somebody's personal space, weighted by depth."""
 
 
 @pytree
@@ -201,10 +256,15 @@ class Plan:
     motion: Motion
     survival: Float[Array, "*batch T"]
     """Probability of getting to each time without having touched anything."""
-    commands: Float[Array, "*batch S 2"]
-    """Twist at the gate's rate, from the first tick on; ends at rest (stopping tail)."""
-    controls: Float[Array, "*batch N 2"]
-    """Spline control points (v, ω): enough to rebuild the plan."""
+    commands: Float[Array, "*batch S D"]
+    """At the gate's rate, from the first tick on."""
+    tail: Float[Array, "*batch S D"]
+    """The stop that is always in hand: commands from ``config.tail_after`` seconds into the
+    plan until rest, should no newer plan come."""
+    tail_clearance: Float[Array, "*batch"]
+    """Smallest clearance of the footprint up to the end of that stop, m."""
+    controls: Float[Array, "*batch N D"]
+    """Spline control points: enough to rebuild the plan."""
     status: Int[Array, "*batch"]
 
 
@@ -212,7 +272,7 @@ class Plan:
 class PlannerState:
     """What the local planner carries from cycle to cycle."""
 
-    controls: Float[Array, "*batch N 2"]
+    controls: Float[Array, "*batch N D"]
     key: Array
 
 

@@ -2,7 +2,7 @@
 
 Everything is handed over as z, the coordinates of the realizable space (robot/drive.py),
 so that every candidate can be driven.  Global seeds are always present: a search that
-only refines its last plan never finds the other way around.
+only refines its last plan never finds the other way around.  The last axis is candidates.
 """
 
 import functools
@@ -14,7 +14,7 @@ from jaxtyping import Array, Float
 from scipy.stats import qmc
 
 from astro_jax.config import PlannerConfig, PlannerParams, RobotConfig
-from astro_jax.geometry import heading, safe_norm, sample, to_frame
+from astro_jax.geometry import cos_sin, sample_xy
 from astro_jax.robot import drive
 from astro_jax.robot.splines import SplineBasis
 from astro_jax.types import RouteField, WorldAtEffect
@@ -27,74 +27,67 @@ def seeds(
     basis: SplineBasis,
     world: WorldAtEffect,
     field: RouteField,
-    previous: Float[Array, "N 2"],
-    shift: Float[Array, "d"],
-) -> Float[Array, "K N-2 2"]:
+    previous: Float[Array, "N D"],
+    key: Array,
+) -> Float[Array, "n D K"]:
     """The first ``config.candidates``; the full stop is the very first.
 
-    ``previous`` holds the last plan's control points; ``shift`` moves the low-discrepancy
-    points a little further every cycle (Cranley–Patterson rotation).
+    ``previous`` holds the last plan's control points; ``key`` moves the low-discrepancy
+    points anew every cycle (Cranley–Patterson rotation).
     """
-    free = basis.value.shape[1] - 2
-    fixed = anchors(robot, free)
-    count = config.candidates - fixed.shape[0] - config.guided_candidates - 1
-    wanted = jnp.concatenate(
-        [
-            fixed,
-            (jnp.asarray(basis.fit_ahead) @ previous)[None, 2:],
-            guided(robot, config, params, basis, world, field)[:, 2:],
-            maneuvers(robot, count // 2, free, shift),
-        ]
+    free, dimensions = drive.free_shape(robot, basis)
+    shift = jax.random.uniform(key, (max(free, 3) * dimensions,))
+    fixed = anchors(robot, basis)
+    count = config.candidates - fixed.shape[-1] - config.guided_candidates - 1
+    wanted = [
+        fixed,
+        (jnp.asarray(basis.fit_ahead) @ previous)[2:, :, None],
+        guided(robot, config, params, basis, world, field)[2:],
+        maneuvers(robot, count // 2, free, shift),
+    ]
+    projected = drive.encode(
+        robot, basis, world.command, world.command_dot, jnp.concatenate(wanted, axis=-1)
     )
-
-    def project(wanted):
-        return drive.encode(robot, basis, world.twist, world.twist_dot, wanted)
-
-    return jnp.concatenate(
-        [jax.vmap(project)(wanted), whole_space(count - count // 2, free, shift)]
-    )
+    whole = whole_space(count - count // 2, free, dimensions, shift)
+    return jnp.concatenate([projected, whole], axis=-1)
 
 
 def around(
-    key: Array, elites: Float[Array, "E N-2 2"], count: int, stage: Float[Array, ""]
-) -> Float[Array, "K N-2 2"]:
+    key: Array, elites: Float[Array, "n D E"], count: int, stage: Float[Array, ""]
+) -> Float[Array, "n D K"]:
     """Gaussian samples around the best few, σ from 1 down to .05 in z, halved per stage."""
-    noise = jax.random.normal(key, (count, *elites.shape[1:]))
-    width = jnp.logspace(0.0, -1.3, count)[:, None, None] * 0.5**stage
+    noise = jax.random.normal(key, (*elites.shape[:-1], count))
+    width = np.logspace(0.0, -1.3, count).astype(np.float32)[None, None] * 0.5**stage
     # an edge-saturated coordinate must be able to come back
     centre = jnp.clip(elites, -3.5, 3.5)
-    return centre[jnp.arange(count) % elites.shape[0]] + width * noise
+    return centre[..., np.arange(count) % elites.shape[-1]] + width * noise
 
 
-def anchors(robot: RobotConfig, free: int) -> Float[Array, "A N-2 2"]:
-    """Full stop first; then constant twists: hard turns, straights, arcs, backing out."""
-    speeds = np.array([0.0, 0.25, 0.5, 0.75, 1.0]) * robot.speed
-    rates = np.array([-1.0, -0.5, -0.2, 0.0, 0.2, 0.5, 1.0]) * robot.yaw_rate
-    forward = [(v, w) for v in speeds for w in rates if (v, w) != (0.0, 0.0)]
-    back = [(-robot.reverse_speed, w) for w in rates[[1, 3, 5]]]
-    twists = np.array([(0.0, 0.0), *forward, *back], np.float32)
-    return jnp.asarray(np.repeat(twists[:, None, :], free, axis=1))
+def anchors(robot: RobotConfig, basis: SplineBasis) -> Float[Array, "n D A"]:
+    """Constant commands: the full stop first, then hard turns, straights, arcs, backing out."""
+    return jnp.moveaxis(drive.held(basis, jnp.asarray(drive.steady_commands(robot))), 0, -1)
 
 
 def maneuvers(
     robot: RobotConfig, count: int, free: int, shift: Float[Array, "d"]
-) -> Float[Array, "K N-2 2"]:
-    """Two twists in sequence, with a smooth change-over, from a low-discrepancy set."""
-    u = jnp.mod(jnp.asarray(_sobol(count, 5)) + shift[None, :5], 1.0)
-    low = jnp.array([-robot.reverse_speed, -robot.yaw_rate])
-    high = jnp.array([robot.speed, robot.yaw_rate])
-    first = low[None] + (high - low)[None] * u[:, 0:2]
-    second = low[None] + (high - low)[None] * u[:, 2:4]
-    knot = jnp.arange(free, dtype=jnp.float32)[None, :]
-    blend = jax.nn.sigmoid(2.0 * (knot - free * u[:, 4:5]))[..., None]
-    return first[:, None] * (1.0 - blend) + second[:, None] * blend
+) -> Float[Array, "n D K"]:
+    """Two commands in sequence, with a smooth change-over, from a low-discrepancy set."""
+    low, high = (limit[:, None] for limit in drive.command_limits(robot))
+    dimensions = low.shape[0]
+    u = _shifted(count, 2 * dimensions + 1, shift)
+    first, second = (low + (high - low) * u[i * dimensions :][:dimensions] for i in range(2))
+    knot = np.arange(free, dtype=np.float32)[:, None, None]
+    blend = jax.nn.sigmoid(2.0 * (knot - free * u[-1]))
+    return first[None] * (1.0 - blend) + second[None] * blend
 
 
-def whole_space(count: int, free: int, shift: Float[Array, "d"]) -> Float[Array, "K N-2 2"]:
+def whole_space(
+    count: int, free: int, dimensions: int, shift: Float[Array, "d"]
+) -> Float[Array, "n D K"]:
     """Normal-distributed z (σ 2) from a rotated Sobol set: any corner can be drawn."""
-    u = jnp.mod(jnp.asarray(_sobol(count, 2 * free)) + shift[None, : 2 * free], 1.0)
+    u = _shifted(count, free * dimensions, shift)
     z = jax.scipy.special.ndtri(jnp.clip(u, 1e-3, 1.0 - 1e-3))
-    return 2.0 * z.reshape(count, free, 2)
+    return 2.0 * z.reshape(free, dimensions, count)
 
 
 def guided(
@@ -104,50 +97,66 @@ def guided(
     basis: SplineBasis,
     world: WorldAtEffect,
     field: RouteField,
-) -> Float[Array, "G N 2"]:
+) -> Float[Array, "N D G"]:
     """Control points of rollouts that steer down the cost-to-go at several speeds.
 
     A unicycle turns towards the direction in which it should go and slows while it points
     elsewhere, the usual guidance by a vector field; near the goal that direction swings to
-    the goal's heading, so that the rollouts park.  Gains and speeds differ between them; all
-    accelerate gently, as the objective wants it.
+    the goal's heading, so that the rollouts park.  A drive that can go sideways does, and
+    turns on the way.  Gains and speeds differ between them; all accelerate gently, as the
+    objective wants it.
     """
     count = config.guided_candidates
-    speed = robot.speed * jnp.linspace(1.0, 0.2, count)
-    gain = jnp.asarray(np.resize([1.5, 3.0, 0.8, 5.0], count).astype(np.float32))
-    slope = jax.grad(lambda xy: sample(field.cost_to_go, xy))
+    top = robot.speed * np.linspace(1.0, 0.2, count, dtype=np.float32)
+    gain = np.resize([1.5, 3.0, 0.8, 5.0], count).astype(np.float32)
+    slopes = jax.grad(lambda x, y: jnp.sum(sample_xy(field.cost_to_go, x, y)), argnums=(0, 1))
+    goal_x, goal_y, goal_yaw = field.goal_map
+    sideways = robot.drive == "omni"
 
-    def wanted_direction(pose, distance):
-        downhill = -slope(pose[:2])
+    def wanted_direction(x, y, distance):
+        rise_x, rise_y = slopes(x, y)
+        steepness = jnp.sqrt(rise_x**2 + rise_y**2 + 1e-6)
         near = distance / params.heading_radius
-        final = jnp.exp(-0.5 * near**2) * heading(field.goal_map[2])
+        final = jnp.exp(-0.5 * near**2)
         # the cube keeps the change-over at the radius itself
-        return jnp.minimum(near, 10.0) ** 3 * downhill / safe_norm(downhill, 1e-3) + final
+        downhill = -(jnp.minimum(near, 10.0) ** 3) / steepness
+        c, s = cos_sin(goal_yaw)
+        return downhill * rise_x + final * c, downhill * rise_y + final * s
 
-    def rollout(speed, gain):
-        def step(carry, _):
-            pose, v, omega = carry
-            distance = safe_norm(pose[:2] - field.goal_map[:2])
-            wanted = to_frame(
-                jnp.array([0.0, 0.0, 1.0]) * pose[2], wanted_direction(pose, distance)
-            )
-            error = jnp.arctan2(wanted[1], wanted[0] + 1e-9)
-            wanted_v = jnp.minimum(speed, 1.2 * distance) * jnp.maximum(jnp.cos(error), 0.0)
-            wanted_omega = jnp.clip(gain * error, -robot.yaw_rate, robot.yaw_rate)
-            limit = 0.5 * robot.wheel_acceleration * config.dt
-            v = v + jnp.clip(wanted_v - v, -limit, limit)
-            limit = 0.3 * robot.yaw_acceleration * config.dt
-            omega = omega + jnp.clip(wanted_omega - omega, -limit, limit)
-            turn = pose[2] + 0.5 * config.dt * omega
-            pose = pose + config.dt * jnp.stack([v * jnp.cos(turn), v * jnp.sin(turn), omega])
-            return (pose, v, omega), jnp.stack([v, omega])
+    def step(carry, _):
+        x, y, yaw, vx, vy, omega = carry
+        distance = jnp.sqrt((x - goal_x) ** 2 + (y - goal_y) ** 2 + 1e-9)
+        east, north = wanted_direction(x, y, distance)
+        c, s = cos_sin(yaw)
+        ahead, aside = c * east + s * north, c * north - s * east
+        error = jnp.arctan2(aside, ahead + 1e-9)
+        speed = jnp.minimum(top, 1.2 * distance)
+        limit = 0.5 * robot.wheel_acceleration * config.dt
+        share = jnp.cos(error) if sideways else jnp.maximum(jnp.cos(error), 0.0)
+        vx = vx + jnp.clip(speed * share - vx, -limit, limit)
+        if sideways:
+            vy = vy + jnp.clip(speed * jnp.sin(error) - vy, -limit, limit)
+        wanted_omega = jnp.clip(gain * error, -robot.yaw_rate, robot.yaw_rate)
+        limit = 0.3 * robot.yaw_acceleration * config.dt
+        omega = omega + jnp.clip(wanted_omega - omega, -limit, limit)
+        c, s = cos_sin(yaw + 0.5 * config.dt * omega)
+        x = x + config.dt * (vx * c - vy * s)
+        y = y + config.dt * (vx * s + vy * c)
+        return (x, y, yaw + config.dt * omega, vx, vy, omega), jnp.stack([vx, vy, omega])
 
-        start = (world.pose_map, world.twist[0], world.twist[1])
-        _, twists = jax.lax.scan(step, start, length=config.times - 1)
-        twists = jnp.concatenate([world.twist[None], twists])
-        return jnp.asarray(basis.fit_samples) @ twists
+    twist = drive.body_twist(robot, world.command)
+    start = [jnp.broadcast_to(value, (count,)) for value in (*world.pose_map, *twist)]
+    _, twists = jax.lax.scan(step, tuple(start), length=config.times - 1)
+    commands = drive.command_of(robot, jnp.moveaxis(twists, 1, -1))  # T G D
+    first = jnp.broadcast_to(world.command, (1, *commands.shape[1:]))
+    commands = jnp.concatenate([first, commands])
+    return jnp.einsum("nt,tgd->ndg", basis.fit_samples, commands, precision="highest")
 
-    return jax.vmap(rollout)(speed, gain)
+
+def _shifted(count: int, dimension: int, shift: Float[Array, "d"]) -> Float[Array, "d K"]:
+    """Sobol points in [0, 1), moved by ``shift``."""
+    points = _sobol(count, dimension).T
+    return jnp.mod(points + shift[:dimension, None], 1.0)
 
 
 @functools.lru_cache(maxsize=16)

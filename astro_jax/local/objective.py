@@ -9,69 +9,102 @@ is low the robot simply makes progress; where it is high, progress counts for no
 only harm matters.
 """
 
+import dataclasses
+import functools
+import operator
+from collections.abc import Callable
+
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from astro_jax.config import PlannerConfig, PlannerParams, RobotConfig
-from astro_jax.geometry import sample
-from astro_jax.local.risk import body_hazard, unharmed, wall_hazard
-from astro_jax.robot.drive import footprint_discs
-from astro_jax.types import CostTerms, Motion, RouteField, WorldAtEffect
+from astro_jax.config import PlannerConfig, PlannerParams
+from astro_jax.geometry import cos_sin, sample_xy
+from astro_jax.local.risk import Discs, unharmed, wall_hazard
+from astro_jax.products import integral, interpolated, loss, middle
+from astro_jax.products import total as sum_over
+from astro_jax.types import CostTerms, Forecast, Motion, RouteField, WorldAtEffect
+
+Encounter = tuple[Float[Array, "M t K"], Float[Array, "M t K"], Float[Array, "M t K"]]
+"""Hazard (1/s), the robot's own closing speed (m/s) and mean gap (m) per body over time."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
+class Look:
+    """How precisely the footprint is looked at: its discs for walls, the hazard of bodies."""
+
+    discs: Discs
+    encounters: Callable[[Motion, Forecast], Encounter]
 
 
 def evaluate(
-    robot: RobotConfig,
     config: PlannerConfig,
     params: PlannerParams,
     world: WorldAtEffect,
     field: RouteField,
+    look: Look,
     motion: Motion,
-) -> tuple[CostTerms, Float[Array, "T"]]:
-    """The unweighted terms of one motion, and its survival over time."""
-    disc_x, disc_radius = footprint_discs(robot, config.footprint_discs)
-    wall, _ = wall_hazard(
-        params, motion, world.clearance, jnp.asarray(disc_x), disc_radius, config.dt
-    )
+) -> tuple[CostTerms, Float[Array, "T K"]]:
+    """The unweighted terms of each motion, and its survival over time."""
+    dt, stride = config.dt, config.people_stride
+    vx, vy, omega = (motion.twist[:, i] for i in range(3))
+    ax, ay, turn = (motion.twist_dot[:, i] for i in range(3))
+    wall, _, edge = wall_hazard(params, motion, world.clearance, look.discs, dt)
+    past_walls = unharmed(wall, dt)
     # people are sampled more coarsely: the entry rate does not depend on the step
-    coarse = _every(motion, config.people_stride)
-    body, own_speed, gap = body_hazard(robot, params, coarse, world.forecast)
-    body = _refine(body, config.people_stride)
+    coarse = Motion(
+        pose_map=motion.pose_map[::stride],
+        twist=motion.twist[::stride],
+        twist_dot=motion.twist_dot[::stride],
+    )
+    hazard, own_speed, gap = look.encounters(coarse, world.forecast)
+    past_bodies = unharmed(hazard, dt * stride)
+    alive = past_walls * interpolated(jnp.prod(past_bodies, axis=0), stride)
 
     # each contact harms by its own hazard: after one with a person a wall still hurts
-    severity = _refine(person_harm(params, coarse, own_speed), config.people_stride)
-    of_wall = params.harm_wall + params.harm_wall_speed * motion.twist[:, 0] ** 2
-    severity = jnp.concatenate([severity, of_wall[:, None]], axis=1)
-    hazard = jnp.concatenate([body, wall[:, None]], axis=1)
-    each = unharmed(hazard, config.dt)
-    alive = jnp.prod(each, axis=-1)
-    # −∫ Ṡ_i·harm_i by the midpoint of each step
-    harm = jnp.sum((each[:-1] - each[1:]) * 0.5 * (severity[:-1] + severity[1:]))
+    speed_squared = vx**2 + vy**2
+    bumped = loss(past_walls)
+    kind = world.forecast.kind
+    struck = jnp.asarray(params.harm_of_kind)[kind][:, None, None] * loss(past_bodies)
+    pushed = _over_bodies(struck * middle(own_speed**2))
+    struck = _over_bodies(struck)
 
-    potential = remaining(params, field, motion.pose_map)
-    time = config.dt * jnp.arange(config.times, dtype=jnp.float32)
-    preference = jnp.exp(-time / params.patience)
-    middle = 0.5 * (alive * preference)[1:] + 0.5 * (alive * preference)[:-1]
-    progress = jnp.sum(middle * (potential[:-1] - potential[1:]))
-
-    v, omega = motion.twist[:, 0], motion.twist[:, 1]
-    inside = jnp.maximum(1.0 - gap / params.personal_space, 0.0)
+    time = dt * jnp.arange(config.times, dtype=jnp.float32)[:, None]
+    worth = middle(alive * jnp.exp(-time / params.patience))
+    space = params.personal_space * jnp.asarray(params.space_of_kind)[kind]
+    inside = jnp.maximum(1.0 - gap / space[:, None, None], 0.0)
     terms = CostTerms(
-        progress=progress,
-        harm=harm,
-        acceleration=_integral(motion.twist_dot[:, 0] ** 2, config.dt),
-        turning=_integral(motion.twist_dot[:, 1] ** 2, config.dt),
-        lateral=_integral((v * omega) ** 2, config.dt),
-        reversing=_integral(jnp.maximum(-v, 0.0), config.dt),
-        intrusion=_integral(jnp.sum(inside**2, axis=1), config.dt * config.people_stride),
+        progress=sum_over(worth * loss(remaining(params, field, motion.pose_map))),
+        touched=sum_over(struck),
+        struck=sum_over(struck * middle(under_way(coarse))),
+        pushed=sum_over(pushed),
+        bumped=sum_over(bumped * middle(1.0 - edge)),
+        rammed=sum_over(bumped * middle((1.0 - edge) * speed_squared)),
+        fallen=sum_over(bumped * middle(edge)),
+        acceleration=integral(ax**2 + ay**2, dt),
+        turning=integral(turn**2, dt),
+        lateral=integral(speed_squared * omega**2, dt),
+        reversing=integral(jnp.maximum(-vx, 0.0), dt),
+        intrusion=integral(_over_bodies(inside**2), dt * stride),
     )
     return terms, alive
 
 
 def total(params: PlannerParams, terms: CostTerms) -> Float[Array, "*batch"]:
-    """J: the weighted sum of the terms (seconds of progress; harm carries its own weights)."""
+    """J: the weighted sum of the terms, in seconds of progress.
+
+    What touching a body costs depends on the robot's own part in it.  A robot that is run
+    into while it rests does little harm; one that moves is at fault; one that drives into
+    somebody harms with the square of its closing speed.  Counting the walker's speed as well
+    made stopping look as bad as pushing past: the robot did not brake.
+    """
     return (
         -terms.progress
-        + terms.harm
+        + params.harm_person_rest * terms.touched
+        + params.harm_person_moving * terms.struck
+        + params.harm_person_speed * terms.pushed
+        + params.harm_wall * terms.bumped
+        + params.harm_wall_speed * terms.rammed
+        + params.harm_edge * terms.fallen
         + params.acceleration * terms.acceleration
         + params.turning * terms.turning
         + params.lateral * terms.lateral
@@ -80,24 +113,16 @@ def total(params: PlannerParams, terms: CostTerms) -> Float[Array, "*batch"]:
     )
 
 
-def person_harm(
-    params: PlannerParams, motion: Motion, own_speed: Float[Array, "T M"]
-) -> Float[Array, "T M"]:
-    """What touching a person costs, by the robot's own part in it (s of progress).
-
-    A robot that is run into while it rests does little harm; one that moves is at fault; one
-    that drives into somebody harms with the square of its closing speed.  Counting the
-    walker's speed as well made stopping look as bad as pushing past: the robot did not brake.
-    """
-    speed = motion.twist[:, 0] ** 2 + (0.2 * motion.twist[:, 1]) ** 2
-    moving = speed / (speed + 0.15**2)
-    at_fault = params.harm_person_moving * moving[:, None]
-    return params.harm_person_rest + at_fault + params.harm_person_speed * own_speed**2
+def under_way(motion: Motion) -> Float[Array, "t K"]:
+    """How far the robot counts as moving, 0 at rest … 1 well under way (half at .15 m/s)."""
+    vx, vy, omega = (motion.twist[:, i] for i in range(3))
+    speed = vx**2 + vy**2 + (0.2 * omega) ** 2
+    return speed / (speed + 0.15**2)
 
 
 def remaining(
-    params: PlannerParams, field: RouteField, pose_map: Float[Array, "T 3"]
-) -> Float[Array, "T"]:
+    params: PlannerParams, field: RouteField, pose_map: Float[Array, "T 3 K"]
+) -> Float[Array, "T K"]:
     """P: seconds still to go, with the final turn.
 
     P = V + w·exp(−r²/2ρ²)·(1 − cos(ψ − ψ_goal)).  A robot that comes with the wrong heading
@@ -105,28 +130,13 @@ def remaining(
     from afar, blended into the final heading, made places where the two cancel: robots that
     had overshot stood there for ever, facing sideways.)
     """
-    square = jnp.sum((pose_map[:, :2] - field.goal_map[None, :2]) ** 2, axis=-1)
-    at_goal = jnp.exp(-0.5 * square / params.heading_radius**2)
-    turn = 1.0 - jnp.cos(pose_map[:, 2] - field.goal_map[2])
-    return sample(field.cost_to_go, pose_map[:, :2]) + params.heading_weight * at_goal * turn
+    dx, dy = pose_map[:, 0] - field.goal_map[0], pose_map[:, 1] - field.goal_map[1]
+    at_goal = jnp.exp(-0.5 * (dx**2 + dy**2) / params.heading_radius**2)
+    turn = 1.0 - cos_sin(pose_map[:, 2] - field.goal_map[2])[0]
+    to_go = sample_xy(field.cost_to_go, pose_map[:, 0], pose_map[:, 1])
+    return to_go + params.heading_weight * at_goal * turn
 
 
-def _every(motion: Motion, stride: int) -> Motion:
-    return Motion(
-        pose_map=motion.pose_map[::stride],
-        twist=motion.twist[::stride],
-        twist_dot=motion.twist_dot[::stride],
-    )
-
-
-def _refine(coarse: Float[Array, "t M"], stride: int) -> Float[Array, "T M"]:
-    """Linear interpolation from every ``stride``-th plan time to all of them."""
-    if stride == 1:
-        return coarse
-    share = (jnp.arange(stride, dtype=jnp.float32) / stride)[None, :, None]
-    between = coarse[:-1, None] * (1.0 - share) + coarse[1:, None] * share
-    return jnp.concatenate([between.reshape(-1, coarse.shape[1]), coarse[-1:]])
-
-
-def _integral(rate: Float[Array, "T"], dt: float) -> Float[Array, ""]:
-    return dt * (jnp.sum(rate) - 0.5 * (rate[0] + rate[-1]))
+def _over_bodies(value: Float[Array, "M t K"]) -> Float[Array, "t K"]:
+    """Sum over bodies, term by term: a reduction would not be vectorised."""
+    return functools.reduce(operator.add, list(value))

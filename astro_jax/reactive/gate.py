@@ -11,9 +11,9 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
 from astro_jax.config import Latency, PlannerConfig, RobotConfig
-from astro_jax.geometry import sample, to_frame
-from astro_jax.robot.drive import footprint_discs
-from astro_jax.types import Plan, Reason, Scalar, SmoothGrid, Status, Tracks, pytree
+from astro_jax.geometry import from_frame, sample, to_frame
+from astro_jax.robot.footprint import covering_discs
+from astro_jax.types import Clearance, Plan, Reason, Scalar, Status, Tracks, pytree
 
 LOOK_AHEAD_TICKS = 4
 """The path is checked at every fourth gate tick of the plan."""
@@ -58,7 +58,7 @@ def react(
     valid_share: Float[Array, ""],
     scan_age: Scalar,
     tracks: Tracks,
-    clearance: SmoothGrid,
+    clearance: Clearance,
 ) -> tuple[GateState, Float[Array, "2"], Float[Array, ""], Int[Array, ""]]:
     """One tick: (state, twist to send, scale s, reason).
 
@@ -211,11 +211,10 @@ def _gaps_ahead(
     wall_gap = jnp.where(returned[None], _rectangle_gap(robot, points), 1e3) - STATIC_MARGIN
     person_gap = _rectangle_gap(robot, discs) - tracks.radius[None] - PERSON_MARGIN
     person_gap = jnp.where(tracks.valid[None], person_gap, 1e3)
-    disc_x, disc_radius = footprint_discs(robot, config.footprint_discs)
-    facing = jnp.stack([jnp.cos(poses[:, 2]), jnp.sin(poses[:, 2])], axis=-1)
-    centres = poses[:, None, :2] + jnp.asarray(disc_x)[None, :, None] * facing[:, None]
+    disc_centres, disc_radii = covering_discs(robot, config.footprint_discs)
+    centres = jax.vmap(from_frame, in_axes=(0, None))(poses, jnp.asarray(disc_centres))
     # half a cell is the map's own rounding; the discs reach over the hull on top of it
-    map_gap = sample(clearance, centres) - disc_radius + 0.5 * clearance.resolution
+    map_gap = sample(clearance, centres) - disc_radii + 0.5 * clearance.resolution
     return jnp.concatenate([wall_gap, person_gap, map_gap], axis=1), lengths
 
 

@@ -6,6 +6,7 @@ them to another cycle: a still picture calls it once, a video once per frame.
 
 from collections.abc import Callable
 
+import jax
 import numpy as np
 import numpy.typing as npt
 from jaxtyping import Float, Int, UInt8
@@ -16,6 +17,7 @@ from matplotlib.colors import to_rgba
 from astro_jax.route.field import passing_radius, wall_distance
 from astro_jax.viz import shapes, style
 from astro_jax.viz.record import EpisodeRecord
+from astro_jax.world.forecast import moments
 
 Show = Callable[[int], None]
 Paint = Callable[[int, np.ndarray, np.ndarray], np.ndarray]
@@ -173,13 +175,13 @@ def forecasts(axes: Axes, record: EpisodeRecord) -> Show:
 
     def show(cycle: int) -> None:
         valid = expected.valid[cycle]
-        xy = expected.xy_map[cycle][:, valid]
-        sigma = np.sqrt(np.maximum(expected.xy_var[cycle][:, valid], 0.0))
-        at, spread = xy[chosen].reshape(-1, 2), sigma[chosen].reshape(-1)
+        mean, covariance = moments(jax.tree.map(lambda leaf: leaf[cycle], expected))
+        xy = mean[:, valid]
+        at, spread = xy[chosen].reshape(-1, 2), covariance[chosen][:, valid].reshape(-1, 2, 2)
         shade = np.repeat(fade, valid.sum())
-        one.set_verts(list(shapes.circles(at, spread)))
+        one.set_verts(list(shapes.ellipses(at, spread)))
         one.set_facecolor([to_rgba(style.PERSON, 0.14 * a) for a in shade])
-        two.set_segments(list(shapes.circles(at, 2.0 * spread)))
+        two.set_segments(list(shapes.ellipses(at, 4.0 * spread)))
         two.set_color([to_rgba(style.PERSON, a) for a in shade])
         means.set_segments(list(np.swapaxes(xy, 0, 1)))
 

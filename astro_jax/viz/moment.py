@@ -12,6 +12,7 @@ from astro_jax.sim.episode import CycleLog, TickLog
 from astro_jax.types import Diagnostics, Plan, RouteField, WorldAtEffect
 from astro_jax.viz.plots import cycle_figure
 from astro_jax.viz.record import EpisodeRecord
+from astro_jax.world.forecast import moments
 
 
 def plan_figure(
@@ -25,7 +26,7 @@ def plan_figure(
 ) -> Figure:
     """What the planner knew, weighed and chose; save it with ``figure.savefig``."""
     field, world, plan, diagnostics = jax.device_get((field, world, plan, diagnostics))
-    people = world.forecast.xy_map[0]
+    people = moments(world.forecast)[0][0]
 
     def single(tree: Any) -> Any:
         return jax.tree.map(lambda leaf: np.asarray(leaf)[None], tree)
@@ -57,8 +58,8 @@ def plan_figure(
         ticks=TickLog(
             time=single(np.float32(0.0)),
             pose_map=single(world.pose_map),
-            twist=single(world.twist),
-            command=single(world.twist),
+            twist=single(world.command),
+            command=single(world.command),
             scale=single(np.float32(1.0)),
             reason=single(np.int32(0)),
             pan=single(np.float32(0.0)),

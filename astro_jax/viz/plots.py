@@ -121,7 +121,7 @@ def draw_speed(axes: Axes, record: EpisodeRecord, cycle: int) -> None:
     axes.set_ylabel("speed v (m/s)", color=style.SPEED)
     axes.set_title("What the wheels will do", fontsize=10, loc="left", color=style.INK)
     turning = axes.twinx()
-    turning.plot(times, twist[:, 1], color=style.TURN, linewidth=1.6, linestyle="--")
+    turning.plot(times, twist[:, 2], color=style.TURN, linewidth=1.6, linestyle="--")
     turning.set_ylim(-1.15 * robot.yaw_rate, 1.15 * robot.yaw_rate)
     turning.set_ylabel("yaw rate ω (rad/s)", color=style.TURN)
     for panel in (axes, turning):

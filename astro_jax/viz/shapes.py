@@ -67,6 +67,13 @@ def circles(xy_map: npt.ArrayLike, radius: npt.ArrayLike) -> Float[np.ndarray, "
     return np.asarray(xy_map)[:, None, :] + np.asarray(radius)[:, None, None] * _CIRCLE
 
 
+def ellipses(xy_map: npt.ArrayLike, covariance: npt.ArrayLike) -> Float[np.ndarray, "n v 2"]:
+    """1σ ellipses as polygons: centres (n, 2), covariances (n, 2, 2) in m²."""
+    size, axes = np.linalg.eigh(np.asarray(covariance))
+    half = axes * np.sqrt(np.maximum(size, 0.0))[:, None, :]
+    return np.asarray(xy_map)[:, None, :] + _CIRCLE @ np.swapaxes(half, 1, 2)
+
+
 def goal_arrow(goal_map: Float[np.ndarray, "3"], size: float) -> Float[np.ndarray, "5 2"]:
     """A stroke with a head from the goal in the direction to face there."""
     return placed(goal_map, size * np.array([[0, 0], [2, 0], [1.5, 0.35], [2, 0], [1.5, -0.35]]))

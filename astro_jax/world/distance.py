@@ -5,23 +5,39 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
 from astro_jax.geometry import smooth
-from astro_jax.types import Grid, SmoothGrid
+from astro_jax.types import Clearance, Grid
 
 INSIDE_CELLS = 4
 """How deep into an obstacle the distance stays exact; beyond that it is flat."""
 
 
-def clearance_field(blocked: Bool[Array, "H W"], grid: Grid, reach: int) -> SmoothGrid:
+def clearance_field(
+    blocked: Bool[Array, "H W"],
+    grid: Grid,
+    reach: int,
+    edges: Bool[Array, "H W"] | None = None,
+) -> Clearance:
     """Signed distance (m) to the nearest obstacle's surface, flat beyond ``reach`` cells.
 
     Positive outside, negative inside, zero half-way between a blocked and a free cell.
     Cells beyond the grid count as free, so that the edge of the local map is no obstacle.
+    ``edges`` marks those of the blocked cells that are an edge to fall over.
     """
     outside = _distance(blocked, reach)
     inside = _distance(~blocked, INSIDE_CELLS)
     cells = jnp.where(blocked, 0.5 - inside, outside - 0.5)
-    return smooth(
+    field = smooth(
         Grid(values=cells * grid.resolution, origin=grid.origin, resolution=grid.resolution)
+    )
+    if edges is None:
+        nearest_is_edge = jnp.zeros(blocked.shape)
+    else:
+        to_edge = _distance(edges & blocked, reach)
+        nearest_is_edge = ((to_edge <= outside) & (outside < reach)).astype(jnp.float32)
+    return Clearance(
+        table=jnp.concatenate([field.table, nearest_is_edge[..., None]], axis=-1),
+        origin=grid.origin,
+        resolution=grid.resolution,
     )
 
 

@@ -31,6 +31,7 @@ def no_tracks(count: int) -> Tracks:
         xy_velocity_cov=jnp.zeros(count),
         velocity_var=jnp.ones(count),
         radius=jnp.full(count, 0.25),
+        kind=jnp.zeros(count, jnp.int32),
         valid=jnp.zeros(count, bool),
         age=jnp.float32(0.0),
     )
@@ -85,6 +86,7 @@ def update_tracks(
         xy_velocity_cov=b,
         velocity_var=c,
         radius=tracks.radius,
+        kind=tracks.kind,
         valid=(tracks.valid | seen) & (a < LOST_POSITION_VAR),
         age=tracks.age,
     )

@@ -163,3 +163,87 @@ def test_packaged_scene_is_complete():
     scene = flat_scene()
     assert scene.map_path.exists() and len(scene.people) == 3
     assert sum(door.closed for door in scene.doors) == 1
+
+
+BAD_BENCH = {
+    "no runs": (["cycle", "--runs", "0"], ["runs", "0"]),
+    "odd candidates": (["cycle", "--candidates", "601"], ["candidates", "601"]),
+    "few candidates": (["cycle", "--candidates", "10"], ["candidates", "10"]),
+    "people below 0": (["cycle", "--people", "-1"], ["people", "-1"]),
+    "soak below 0": (["cycle", "--soak-cycles", "-5"], ["soak_cycles", "-5"]),
+    "missing robot": (["cycle", "--robot", "no.yaml"], ["no.yaml"]),
+    "no scenarios": (["risk", "--scenarios", "0"], ["scenarios", "0"]),
+    "no samples": (["risk", "--samples", "0"], ["samples", "0"]),
+}
+
+
+@pytest.mark.parametrize("case", BAD_BENCH)
+def test_bad_bench_gets_one_line(case, capsys):
+    arguments, needles = BAD_BENCH[case]
+    assert cli.main(["bench", *arguments]) == 2
+    (line,) = capsys.readouterr().err.strip().splitlines()
+    assert all(needle in line for needle in needles) and "expected" in line
+
+
+def test_every_bench_has_its_own_options(capsys):
+    for arguments in (["bench", "cycle", "--scenarios", "5"], ["bench", "risk", "--bare"]):
+        with pytest.raises(SystemExit) as stopped:
+            cli.main(arguments)
+        assert stopped.value.code == 2
+
+
+def test_bench_cycle_hands_over_its_options(monkeypatch, tmp_path, capsys):
+    from astro_jax.bench import cycle
+    from astro_jax.bench.report import Report
+
+    asked = {}
+
+    def bench_cycle(robot, config, params, people, runs, soak, seed):
+        asked.update(config=config, people=people, runs=runs, soak=soak, seed=seed)
+        return Report(name="cycle", metrics={"median_ms": 1.5})
+
+    monkeypatch.setattr(cycle, "bench_cycle", bench_cycle)
+    path = tmp_path / "deep" / "cycle.json"
+    options = ["--candidates", "1200", "--people", "4", "--runs", "7", "--soak-cycles", "2"]
+    assert cli.main(["bench", "cycle", *options, "--seed", "3", "--json", str(path)]) == 0
+    config = asked.pop("config")
+    assert config.candidates * config.stages == 1200 and config.people == 4
+    assert asked == {"people": 4, "runs": 7, "soak": 2, "seed": 3}
+    assert json.loads(path.read_text())["metrics"] == {"median_ms": 1.5}
+    assert "median_ms" in capsys.readouterr().out
+
+
+def test_bench_risk_hands_over_its_options(monkeypatch, tmp_path, capsys):
+    import types
+
+    from matplotlib.figure import Figure
+
+    from astro_jax.bench.report import Report
+
+    asked = {}
+
+    def bench_risk(robot, params, scenarios, samples, seed):
+        asked.update(robot=robot.name, scenarios=scenarios, samples=samples, seed=seed)
+        return Report(name="risk", metrics={"slope": 1.0})
+
+    def reliability_figure(report):
+        asked["drawn"] = report.name
+        return Figure()
+
+    modules = {
+        "astro_jax.bench.risk": types.SimpleNamespace(bench_risk=bench_risk),
+        "astro_jax.viz.reliability": types.SimpleNamespace(reliability_figure=reliability_figure),
+    }
+    for name, module in modules.items():
+        monkeypatch.setitem(sys.modules, name, module)
+    picture, path = tmp_path / "plots" / "risk.png", tmp_path / "risk.json"
+    options = ["--scenarios", "9", "--samples", "11", "--seed", "2"]
+    files = ["--plot", str(picture), "--json", str(path)]
+    assert cli.main(["bench", "risk", *options, *files]) == 0
+    assert asked == {
+        "robot": "astro", "scenarios": 9, "samples": 11, "seed": 2, "drawn": "risk"
+    }  # fmt: skip
+    assert picture.stat().st_size > 0
+    assert json.loads(path.read_text())["name"] == "risk"
+    assert cli.main(["bench", "risk", "--plot", str(tmp_path / "risk.nonsense")]) == 2
+    assert "plot" in capsys.readouterr().err

@@ -1,0 +1,114 @@
+"""Each stage of a planning cycle compiled alone, on the inputs it has within the cycle. [host]
+
+The compiler fuses and shares across stages, and every call has an overhead of its own: the
+sum of the stages differs from the whole.
+"""
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from astro_jax import navigator
+from astro_jax.bench.moments import Moment
+from astro_jax.config import Latency, PlannerConfig, PlannerParams, RobotConfig
+from astro_jax.local import candidates
+from astro_jax.local.judge import judge_of, looks
+from astro_jax.local.metric import inverse_metric
+from astro_jax.local.nearest import nearest
+from astro_jax.local.planner import basis_of
+from astro_jax.local.refine import refine
+from astro_jax.local.search import best_first, distinct, search
+from astro_jax.local.tail import stopping_tail
+from astro_jax.types import WorldAtEffect
+from astro_jax.world.distance import clearance_field
+from astro_jax.world.forecast import forecast
+from astro_jax.world.grid import occupied, update_map
+from astro_jax.world.people import update_tracks
+
+
+def stages_of(
+    robot: RobotConfig,
+    config: PlannerConfig,
+    params: PlannerParams,
+    latency: Latency,
+    moment: Moment,
+) -> dict[str, Callable[[], Any]]:
+    """Calls without arguments, by stage, in the order of the cycle."""
+    basis, key = basis_of(config), jax.random.key(0)
+
+    def judge(params, world, field, exact: bool, near: bool = True):
+        world = nearest(robot, config, world) if near else world
+        look = looks(robot, config, params)[exact]
+        return judge_of(robot, config, params, basis, world, field, look)
+
+    def tracking(params, latency, moment: Moment):
+        seen = moment.snapshot.detections
+        return update_tracks(moment.state.tracks, seen.xy_map, seen.seen, config.period)
+
+    def mapping(params, latency, moment: Moment):
+        state, snapshot = moment.state, moment.snapshot
+        at = snapshot.odometry.pose_map[:2]
+        tracks, scan = state.tracks, snapshot.scan
+        local = update_map(config, robot.sensor, state.local_map, moment.house, scan, tracks, at)
+        return local, clearance_field(occupied(local), local, config.clearance_cells)
+
+    def predict(params, latency, moment: Moment):
+        odometry = moment.snapshot.odometry
+        return navigator.predict(robot, config, params, latency, moment.state, odometry)
+
+    def fast_forward(params, latency, moment: Moment):
+        world = predict(params, latency, moment)
+        return world.pose_map, world.command, world.command_dot
+
+    def forecasting(params, latency, moment: Moment):
+        times = config.dt * jnp.arange(0, config.times, config.people_stride, dtype=jnp.float32)
+        return forecast(moment.state.tracks, params, latency.command, times)
+
+    def seeds(params, world: WorldAtEffect, moment: Moment):
+        previous = moment.state.planner.controls
+        return candidates.seeds(robot, config, params, basis, world, moment.field, previous, key)
+
+    def screening(params, world, moment: Moment, z):
+        return judge(params, world, moment.field, exact=False)(z)[0]
+
+    def sampling(params, world, moment: Moment, z):
+        return search(config, judge(params, world, moment.field, exact=False), z, key)
+
+    def refinement(params, world, moment: Moment, starts):
+        metric = inverse_metric(robot, config, params, basis, world, starts)
+        rough = judge(params, world, moment.field, exact=False)
+        return refine(rough, starts, metric, config.gradient_steps)
+
+    def decision(params, world, moment: Moment, heard):
+        return judge(params, world, moment.field, exact=True, near=False)(heard)
+
+    def tail(params, world, moment: Moment, judged):
+        best = jax.tree.map(lambda leaf: leaf[..., 0], judged)
+        exact = looks(robot, config, params)[1]
+        return stopping_tail(robot, config, params, basis, world, best, exact)
+
+    calls: dict[str, Callable[[], Any]] = {}
+
+    def add(stage: Callable[..., Any], *arguments: Any) -> Any:
+        jitted = jax.jit(stage)
+        calls[stage.__name__] = functools.partial(jitted, *arguments)
+        return jitted(*arguments)
+
+    add(tracking, params, latency, moment)
+    add(mapping, params, latency, moment)
+    add(fast_forward, params, latency, moment)
+    add(forecasting, params, latency, moment)
+    world = jax.jit(predict)(params, latency, moment)
+    z = add(seeds, params, world, moment)
+    add(screening, params, world, moment, z)
+    all_z, cost, xy = add(sampling, params, world, moment, z)
+    finalists = best_first(all_z, cost, config.finalists)
+    starts = distinct(all_z, cost, xy, config.descents)
+    refined, _ = add(refinement, params, world, moment, starts)
+    heard = jnp.concatenate([z[..., :1], finalists, refined], axis=-1)
+    _, judged = add(decision, params, world, moment, heard)
+    add(tail, params, world, moment, judged)
+    return calls

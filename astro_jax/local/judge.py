@@ -1,0 +1,71 @@
+"""From z to a cost: decode, drive, look at the risks, add up.  K candidates at once."""
+
+from collections.abc import Callable
+from typing import Any
+
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from astro_jax.config import PlannerConfig, PlannerParams, RobotConfig
+from astro_jax.local.encounter import exact_hazard
+from astro_jax.local.objective import Encounter, Look, evaluate, total
+from astro_jax.local.risk import Discs
+from astro_jax.local.screening import screening_hazard
+from astro_jax.robot import drive
+from astro_jax.robot.footprint import covering_discs, outline
+from astro_jax.robot.splines import SplineBasis
+from astro_jax.types import CostTerms, Motion, RouteField, WorldAtEffect, pytree
+
+
+@pytree
+class Judged:
+    """Candidates with everything that their cost was computed from; K is the last axis."""
+
+    controls: Float[Array, "N D *K"]
+    motion: Motion
+    terms: CostTerms
+    survival: Float[Array, "T *K"]
+
+
+Judge = Callable[[Float[Array, "n D K"]], tuple[Float[Array, "K"], Judged]]
+"""Costs of the motions named by z, and all that they were computed from."""
+
+
+def judge_of(
+    robot: RobotConfig,
+    config: PlannerConfig,
+    params: PlannerParams,
+    basis: SplineBasis,
+    world: WorldAtEffect,
+    field: RouteField,
+    look: Look,
+) -> Judge:
+    """The black box that the search looks into, for one world and one precision."""
+
+    def judge(z: Float[Array, "n D K"]) -> tuple[Float[Array, "K"], Judged]:
+        controls = drive.decode(robot, basis, world.command, world.command_dot, z)
+        motion = drive.motion(robot, basis, world.pose_map, controls)
+        terms, alive = evaluate(config, params, world, field, look, motion)
+        return total(params, terms), Judged(
+            controls=controls, motion=motion, terms=terms, survival=alive
+        )
+
+    return judge
+
+
+def looks(robot: RobotConfig, config: PlannerConfig, params: PlannerParams) -> tuple[Look, Look]:
+    """The quick look that ranks all candidates, and the exact one that has the last word."""
+    shape, dt = outline(robot), config.dt * config.people_stride
+
+    def look(hazard: Callable[..., Encounter], discs: int) -> Look:
+        centres, radii = covering_discs(robot, discs)
+        return Look(
+            discs=Discs(centres=centres, radii=radii),
+            encounters=lambda motion, bodies: hazard(shape, params, motion, bodies, dt),
+        )
+
+    def exact(*arguments: Any) -> Encounter:
+        first, second, third = (jnp.moveaxis(part, 1, 0) for part in exact_hazard(*arguments))
+        return first, second, third
+
+    return look(screening_hazard, config.footprint_discs), look(exact, config.exact_discs)

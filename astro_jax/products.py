@@ -1,0 +1,78 @@
+"""Linear operations over time as matrix products, on arrays whose last axis is candidates.
+
+In: small matrices made on the host, and arrays of shape (…, T, K).  Why products: XLA merges
+elementwise work with whatever uses it, computes it again for every use, and does not
+vectorise a loop that ends in a reduction or begins with a slice of the time axis.  A matrix
+product ends such a loop.  Evaluating 600 candidates became five times as fast.
+"""
+
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+
+def apply(
+    matrix: Float[np.ndarray, "S T"], value: Float[Array, "*n T K"]
+) -> Float[Array, "*n S K"]:
+    """``matrix @ value`` in full float32 (GPUs would otherwise round to ten bits).
+
+    A ``value`` of one axis is a single course of time.
+    """
+    if value.ndim == 1:
+        return jnp.matmul(matrix, value, precision="highest")
+    # one matrix per leading index: a single one for all makes XLA flatten the axes, slowly
+    matrix = np.broadcast_to(np.asarray(matrix, np.float32), (*value.shape[:-2], *matrix.shape))
+    return jnp.matmul(matrix, value, precision="highest")
+
+
+def once(value: Float[Array, "*n T K"]) -> Float[Array, "*n T K"]:
+    """The same value, computed once for all of its uses (a product with the identity)."""
+    return apply(np.eye(value.shape[-2]), value)
+
+
+def total(value: Float[Array, "T K"]) -> Float[Array, "K"]:
+    """Sum over time."""
+    return apply(np.ones((1, value.shape[0])), value)[0]
+
+
+def integral(rate: Float[Array, "T K"], dt: float) -> Float[Array, "K"]:
+    """∫ rate dt over the whole time, by the trapezoidal rule."""
+    weights = np.full((1, rate.shape[0]), dt)
+    weights[0, [0, -1]] *= 0.5
+    return apply(weights, rate)[0]
+
+
+def running_integral(rate: Float[Array, "*n T K"], dt: float) -> Float[Array, "*n T K"]:
+    """∫₀ᵗ rate dt up to every time, by the trapezoidal rule."""
+    count = rate.shape[-2]
+    weights = np.tri(count) - 0.5 * np.eye(count)
+    weights[:, 0] -= 0.5
+    return apply(dt * weights, rate)
+
+
+def middle(value: Float[Array, "*n T K"]) -> Float[Array, "*n S K"]:
+    """Mean of each two neighbours in time; S = T − 1."""
+    ones = np.eye(value.shape[-2])
+    return apply(0.5 * (ones[1:] + ones[:-1]), value)
+
+
+def loss(value: Float[Array, "*n T K"]) -> Float[Array, "*n S K"]:
+    """How much is lost from each time to the next; S = T − 1."""
+    return apply(-np.diff(np.eye(value.shape[-2]), axis=0), value)
+
+
+def to_ends(value: Float[Array, "S K"]) -> Float[Array, "T K"]:
+    """From steps to the times between them: half of each step counts at either end."""
+    steps = value.shape[0]
+    matrix = 0.5 * (np.eye(steps + 1, steps) + np.eye(steps + 1, steps, k=-1))
+    matrix[[0, -1]] *= 2.0
+    return apply(matrix, value)
+
+
+
+
+def interpolated(value: Float[Array, "t K"], stride: int) -> Float[Array, "T K"]:
+    """From every ``stride``-th time to all of them, linearly."""
+    count = value.shape[0]
+    fine = np.arange(stride * (count - 1) + 1) / stride
+    return apply(np.maximum(1.0 - np.abs(fine[:, None] - np.arange(count)), 0.0), value)
