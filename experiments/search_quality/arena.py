@@ -3,6 +3,7 @@
 import dataclasses
 import functools
 from collections.abc import Callable, Mapping
+from pathlib import Path
 
 import jax
 import jax.numpy as jnp
@@ -10,12 +11,14 @@ import methods
 import numpy as np
 from jaxtyping import Array, Float
 from ours import Split, descend_all, distinct, paths_and_costs, search
-from problem import DIMENSION, Moment, cost_of, seeds_of, warm_start
+from problem import Moment, costs_of, seeds_of, warm_start
 
 from astro_jax.local.refine import REACH
 
 TOGETHER = 8
 """Moments evaluated side by side: more of them no longer fit the cache."""
+CACHE = Path(__file__).resolve().parents[2] / "out" / "search_quality" / "compiled"
+jax.config.update("jax_compilation_cache_dir", str(CACHE))
 SEEDS_FOR_OTHERS = 128
 """How many of our seeds the ablations pay for."""
 CONDITIONS = ("cold", "warm")
@@ -133,14 +136,14 @@ def run_published(
 @functools.lru_cache(maxsize=64)
 def _compiled(run: Callable, variant: tuple, seeded: bool):
     def one(moment: Moment, key, settings, budget, warm) -> methods.Trace:
-        cost = cost_of(moment)
+        costs = costs_of(moment)
         if not seeded:
             centre = jnp.where(warm, warm_start(moment), 0.0)
-            return run(cost, centre, key, settings, budget, **dict(variant))
+            return run(costs, centre, key, settings, budget, **dict(variant))
         # the ablation: pay for our seeds, then start from the best of them
         seeds = seeds_of(moment, key, SEEDS_FOR_OTHERS)
-        first = methods.listed(cost, seeds, SEEDS_FOR_OTHERS)
-        rest = run(cost, first.z, key, settings, budget - SEEDS_FOR_OTHERS, **dict(variant))
+        first = methods.listed(costs, seeds, SEEDS_FOR_OTHERS)
+        rest = run(costs, first.z, key, settings, budget - SEEDS_FOR_OTHERS, **dict(variant))
         return methods.joined(first, rest)
 
     return _mapped(one)
@@ -160,18 +163,27 @@ def _ours(split: Split, sobol: bool):
 
 
 def _mapped(one: Callable):
-    """jit over moments, a few side by side."""
+    """jit of a few moments side by side, called again and again: one shape, one compilation."""
 
-    def run(moments: Moment, keys, *shared):
-        return jax.lax.map(lambda pair: one(*pair, *shared), (moments, keys), batch_size=TOGETHER)
+    def few(moments, keys, *shared):
+        return jax.vmap(lambda *own: one(*own, *shared))(moments, keys)
 
-    return jax.jit(run)
+    compiled = jax.jit(few)
+
+    def part(tree, at: int):
+        return jax.tree.map(lambda leaf: leaf[at : at + TOGETHER], tree)
+
+    def run(moments, keys, *shared):
+        starts = range(0, keys.shape[0], TOGETHER)
+        parts = [compiled(part(moments, at), part(keys, at), *shared) for at in starts]
+        return jax.tree.map(lambda *leaves: np.concatenate(leaves), *jax.device_get(parts))
+
+    return run
 
 
 # ---- the optimum ---------------------------------------------------------------------
 
 
-@functools.partial(jax.jit, static_argnames="descents")
 def multistart(
     moments: Moment, extra: Float[Array, "B e d"], descents: int = 48
 ) -> tuple[Float[Array, "B k"], Float[Array, "B k d"]]:
@@ -181,8 +193,8 @@ def multistart(
     them; the previous plan and ``extra`` (what the methods found) join them.
     """
 
-    def one(argument):
-        moment, key, extra = argument
+    def one(pair, key):
+        moment, extra = pair
         seeds = seeds_of(moment, key, 600)
         best = distinct(*paths_and_costs(moment, seeds), descents // 2, 0.15)
         rest = jax.random.choice(key, seeds.shape[0], (descents - descents // 2,), replace=False)
@@ -190,4 +202,4 @@ def multistart(
         starts = jnp.clip(jnp.concatenate(starts), -REACH, REACH)
         return descend_all(moment, starts, steps=60)
 
-    return jax.lax.map(one, (moments, keys_of(moments, 77), extra), batch_size=TOGETHER)
+    return _mapped(one)((moments, extra), keys_of(moments, 77))

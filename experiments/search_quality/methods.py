@@ -18,7 +18,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 from jaxtyping import Array, Float, Int
-from problem import DIMENSION, FREE
+from problem import COORDINATES, DIMENSION, FREE, Costs
 from scipy.stats import qmc
 
 from astro_jax.types import pytree
@@ -28,7 +28,6 @@ MOST = 2048
 """Evaluations of the longest run."""
 
 Settings = Mapping[str, Any]
-Cost = Callable[[Float[Array, "d"]], Float[Array, ""]]
 
 
 @pytree
@@ -59,9 +58,9 @@ def joined(first: Trace, second: Trace) -> Trace:
 # ---- sampling ------------------------------------------------------------------------
 
 
-def sobol(cost: Cost, centre, key, settings: Settings, budget) -> Trace:
+def sobol(costs: Costs, centre, key, settings: Settings, budget) -> Trace:
     """Best of centre + σ·N(0, 1) from a rotated Sobol set."""
-    return listed(cost, around(centre, key, settings["sigma"]), budget)
+    return listed(costs, around(centre, key, settings["sigma"]), budget)
 
 
 def around(centre: Float[Array, "d"], key, sigma, count: int = MOST) -> Float[Array, "n d"]:
@@ -72,55 +71,55 @@ def around(centre: Float[Array, "d"], key, sigma, count: int = MOST) -> Float[Ar
     return centre + sigma * normal.at[0].set(0.0)
 
 
-def listed(cost: Cost, z: Float[Array, "n d"], budget, chunk: int = 32) -> Trace:
+def listed(costs: Costs, z: Float[Array, "n d"], budget, chunk: int = 32) -> Trace:
     """Evaluate the first ``budget`` of a list, a chunk at a time."""
     n = z.shape[0]
     count = -(-n // chunk)
     padded = jnp.concatenate([z, jnp.broadcast_to(z[:1], (count * chunk - n, z.shape[1]))])
 
-    def evaluate(k, costs):
+    def evaluate(k, seen):
         part = jax.lax.dynamic_slice_in_dim(padded, k * chunk, chunk)
-        return jax.lax.dynamic_update_slice_in_dim(costs, jax.vmap(cost)(part), k * chunk, 0)
+        return jax.lax.dynamic_update_slice_in_dim(seen, costs(part), k * chunk, 0)
 
     chunks = jnp.minimum((budget + chunk - 1) // chunk, count)
-    costs = jax.lax.fori_loop(0, chunks, evaluate, jnp.full(count * chunk, jnp.inf))[:n]
+    seen = jax.lax.fori_loop(0, chunks, evaluate, jnp.full(count * chunk, jnp.inf))[:n]
     spent = 1 + jnp.arange(n)
-    costs = jnp.where(spent <= budget, costs, jnp.inf)
-    return Trace(spent=spent, cost=costs, z=z[jnp.argmin(costs)])
+    seen = jnp.where(spent <= budget, seen, jnp.inf)
+    return Trace(spent=spent, cost=seen, z=z[jnp.argmin(seen)])
 
 
 def _generations(
-    cost: Cost, centre, key, population: int, budget, state, sample: Callable, update: Callable
+    costs: Costs, centre, key, population: int, budget, state, sample: Callable, update: Callable
 ) -> Trace:
     """The loop that all population methods share: sample, evaluate, update, remember."""
     most = -(-MOST // population)
 
     def generation(k, carry):
-        state, costs, best, best_z = carry
+        state, seen, best, best_z = carry
         z = sample(state, jax.random.fold_in(key, k))
-        values = jax.vmap(cost)(z)
+        values = costs(z)
         pick = jnp.argmin(values)
         better = values[pick] < best
         return (
             update(state, z, values, k),
-            costs.at[k].set(values),
+            seen.at[k].set(values),
             jnp.where(better, values[pick], best),
             jnp.where(better, z[pick], best_z),
         )
 
-    at_centre = cost(centre)
+    at_centre = costs(centre[None])[0]
     rounds = jnp.minimum((budget + population - 1) // population, most)
-    costs = jnp.full((most, population), jnp.inf)
-    carry = (state, costs, at_centre, centre)
-    _, costs, _, best_z = jax.lax.fori_loop(0, rounds, generation, carry)
+    seen = jnp.full((most, population), jnp.inf)
+    carry = (state, seen, at_centre, centre)
+    _, seen, _, best_z = jax.lax.fori_loop(0, rounds, generation, carry)
     return Trace(
         spent=1 + jnp.arange(1 + most * population),
-        cost=jnp.concatenate([at_centre[None], costs.reshape(-1)]),
+        cost=jnp.concatenate([at_centre[None], seen.reshape(-1)]),
         z=best_z,
     )
 
 
-def mppi(cost: Cost, centre, key, settings: Settings, budget, *, population: int) -> Trace:
+def mppi(costs: Costs, centre, key, settings: Settings, budget, *, population: int) -> Trace:
     """Iterated MPPI: the mean moves to the softmax-weighted mean of its samples.
 
     w ∝ exp(−(J − min J)/λ).  Source: Williams et al., Information theoretic MPC for
@@ -139,10 +138,10 @@ def mppi(cost: Cost, centre, key, settings: Settings, budget, *, population: int
         return weight @ z, sigma * settings["shrink"]
 
     state = (centre, jnp.float32(settings["sigma"]))
-    return _generations(cost, centre, key, population, budget, state, sample, update)
+    return _generations(costs, centre, key, population, budget, state, sample, update)
 
 
-def cem(cost: Cost, centre, key, settings: Settings, budget, *, population: int) -> Trace:
+def cem(costs: Costs, centre, key, settings: Settings, budget, *, population: int) -> Trace:
     """Cross-entropy method: refit a diagonal Gaussian to the elites.
 
     Source: de Boer et al., A tutorial on the cross-entropy method, 2005 (smoothed updates).
@@ -158,7 +157,7 @@ def cem(cost: Cost, centre, key, settings: Settings, budget, *, population: int)
         return _refit(state, z[jnp.argsort(values)], rank < elites, settings["smoothing"])
 
     state = (centre, jnp.full(DIMENSION, settings["sigma"]))
-    return _generations(cost, centre, key, population, budget, state, sample, update)
+    return _generations(costs, centre, key, population, budget, state, sample, update)
 
 
 def _refit(state, ranked, elite, smoothing):
@@ -170,7 +169,7 @@ def _refit(state, ranked, elite, smoothing):
     return keep * mean + (1 - keep) * new_mean, keep * sigma + (1 - keep) * new_sigma
 
 
-def icem(cost: Cost, centre, key, settings: Settings, budget, *, population: int) -> Trace:
+def icem(costs: Costs, centre, key, settings: Settings, budget, *, population: int) -> Trace:
     """iCEM: CEM with coloured noise, elites that live on, and shrinking populations.
 
     Source: Pinneri et al., Sample-efficient cross-entropy method for real-time planning,
@@ -190,12 +189,12 @@ def icem(cost: Cost, centre, key, settings: Settings, budget, *, population: int
         return jnp.clip(jnp.round(size / chunk), 1, 4).astype(jnp.int32)
 
     def step(k, carry):
-        distribution, pool, pool_cost, filled, generation, costs, best, best_z = carry
+        distribution, pool, pool_cost, filled, generation, seen, best, best_z = carry
         mean, sigma = distribution
         noise = coloured(jax.random.fold_in(key, k), chunk, settings["beta"])
         noise = noise.at[0].set(jnp.where(filled == 0, 0.0, noise[0]))
         z = mean + sigma * noise
-        values = jax.vmap(cost)(z)
+        values = costs(z)
         pick = jnp.argmin(values)
         better = values[pick] < best
         best, best_z = jnp.where(better, values[pick], best), jnp.where(better, z[pick], best_z)
@@ -217,12 +216,12 @@ def icem(cost: Cost, centre, key, settings: Settings, budget, *, population: int
             turn(alive, pool_cost),
             jnp.where(full, 0, filled),
             generation + full,
-            costs.at[k].set(values),
+            seen.at[k].set(values),
             best,
             best_z,
         )
 
-    at_centre = cost(centre)
+    at_centre = costs(centre[None])[0]
     carry = (
         (centre, jnp.full(DIMENSION, settings["sigma"])),
         jnp.broadcast_to(centre, (capacity, DIMENSION)),
@@ -234,10 +233,10 @@ def icem(cost: Cost, centre, key, settings: Settings, budget, *, population: int
         centre,
     )
     rounds = jnp.minimum((budget + chunk - 1) // chunk, most)
-    *_, costs, _, best_z = jax.lax.fori_loop(0, rounds, step, carry)
+    *_, seen, _, best_z = jax.lax.fori_loop(0, rounds, step, carry)
     return Trace(
         spent=1 + jnp.arange(1 + most * chunk),
-        cost=jnp.concatenate([at_centre[None], costs.reshape(-1)]),
+        cost=jnp.concatenate([at_centre[None], seen.reshape(-1)]),
         z=best_z,
     )
 
@@ -253,12 +252,12 @@ def coloured(key, count: int, beta) -> Float[Array, "count d"]:
     frequency[0] = 1.0 / FREE
     scale = jnp.asarray(frequency, jnp.float32) ** (-0.5 * beta)
     scale = scale / jnp.sqrt(jnp.sum(scale**2))
-    amplitude = jax.random.normal(key, (count, 2, len(frequency), 2))
+    amplitude = jax.random.normal(key, (count, 2, len(frequency), COORDINATES))
     series = jnp.einsum("npfc,f,pft->ntc", amplitude, scale, waves)
     return series.reshape(count, DIMENSION)
 
 
-def cma_es(cost: Cost, centre, key, settings: Settings, budget, *, population: int) -> Trace:
+def cma_es(costs: Costs, centre, key, settings: Settings, budget, *, population: int) -> Trace:
     """(μ/μ_w, λ)-CMA-ES with the standard constants.
 
     Source: Hansen, The CMA evolution strategy: a tutorial, arXiv 1604.00772, 2016 (positive
@@ -303,47 +302,60 @@ def cma_es(cost: Cost, centre, key, settings: Settings, budget, *, population: i
 
     eye, zero = jnp.eye(n), jnp.zeros(n)
     state = (centre, jnp.float32(settings["sigma"]), eye, jnp.ones(n), eye, zero, zero)
-    return _generations(cost, centre, key, population, budget, state, sample, update)
+    return _generations(costs, centre, key, population, budget, state, sample, update)
 
 
 # ---- samples, then gradients ---------------------------------------------------------
 
 
-def adam(cost: Cost, starts: Float[Array, "k d"], settings: Settings, budget) -> Trace:
+def with_gradient(
+    costs: Costs, z: Float[Array, "K d"]
+) -> tuple[Float[Array, "K"], Float[Array, "K d"]]:
+    """Costs and their gradients, which are independent of each other."""
+    values, pull = jax.vjp(costs, z)
+    return values, pull(jnp.ones_like(values))[0]
+
+
+def adam(costs: Costs, starts: Float[Array, "k d"], settings: Settings, budget) -> Trace:
     """Adam from every start at once, the best ever counts (Kingma & Ba, 2015; ``optax``)."""
     k = starts.shape[0]
     optimiser = optax.adam(settings["rate"])
     most = -(-MOST // (GRADIENT_COST * k))
 
     def step(i, carry):
-        z, state, costs, best, best_z = carry
-        values, gradient = jax.vmap(jax.value_and_grad(cost))(z)
+        z, state, seen, best, best_z = carry
+        values, gradient = with_gradient(costs, z)
         gradient = jnp.where(jnp.isfinite(gradient), gradient, 0.0)
         pick = jnp.argmin(values)
         better = values[pick] < best
         best, best_z = jnp.where(better, values[pick], best), jnp.where(better, z[pick], best_z)
         change, state = optimiser.update(gradient, state)
-        return z + change, state, costs.at[i].set(values), best, best_z
+        return z + change, state, seen.at[i].set(values), best, best_z
 
-    costs = jnp.full((most, k), jnp.inf)
+    seen = jnp.full((most, k), jnp.inf)
     rounds = jnp.clip(budget // (GRADIENT_COST * k), 0, most)
-    carry = (starts, optimiser.init(starts), costs, jnp.float32(jnp.inf), starts[0])
-    *_, costs, _, best_z = jax.lax.fori_loop(0, rounds, step, carry)
+    carry = (starts, optimiser.init(starts), seen, jnp.float32(jnp.inf), starts[0])
+    *_, seen, _, best_z = jax.lax.fori_loop(0, rounds, step, carry)
     spent = GRADIENT_COST * (1 + jnp.arange(most * k))
-    return Trace(spent=spent, cost=costs.reshape(-1), z=best_z)
+    return Trace(spent=spent, cost=seen.reshape(-1), z=best_z)
 
 
-def lbfgs(cost: Cost, starts: Float[Array, "k d"], settings: Settings, budget) -> Trace:
+def lbfgs(costs: Costs, starts: Float[Array, "k d"], settings: Settings, budget) -> Trace:
     """L-BFGS with a zoom line search (``optax.lbfgs``) from every start at once.
 
     Each trial of the line search pays for a value with gradient.  (Liu & Nocedal, On the
     limited memory BFGS method for large scale optimization, 1989.)
     """
     k = starts.shape[0]
-    search = optax.scale_by_zoom_linesearch(max_linesearch_steps=TRIALS, initial_guess_strategy="one")
+    search = optax.scale_by_zoom_linesearch(
+        max_linesearch_steps=TRIALS, initial_guess_strategy="one"
+    )
     optimiser = optax.lbfgs(memory_size=8, linesearch=search)
     most = max(8, MOST // (GRADIENT_COST * k) // 2)
-    safe = lambda z: jnp.minimum(cost(z), 1e6)
+
+    def safe(z):
+        return jnp.minimum(costs(z[None])[0], 1e6)
+
     value_and_grad = optax.value_and_grad_from_state(safe)
 
     def one(z, state):
@@ -357,7 +369,7 @@ def lbfgs(cost: Cost, starts: Float[Array, "k d"], settings: Settings, budget) -
         return z, state, found, trials
 
     def step(carry):
-        i, z, state, spent, costs, paid, best, best_z = carry
+        i, z, state, spent, seen, paid, best, best_z = carry
         z, state, values, trials = jax.vmap(one)(z, state)
         # the first value with gradient at the start was not a trial of a line search
         spent = spent + GRADIENT_COST * jnp.sum(trials + (i == 0))
@@ -365,9 +377,16 @@ def lbfgs(cost: Cost, starts: Float[Array, "k d"], settings: Settings, budget) -
         pick = jnp.argmin(values)
         better = values[pick] < best
         best, best_z = jnp.where(better, values[pick], best), jnp.where(better, z[pick], best_z)
-        return i + 1, z, state, spent, costs.at[i].set(jnp.min(values)), paid.at[i].set(
-            spent
-        ), best, best_z
+        return (
+            i + 1,
+            z,
+            state,
+            spent,
+            seen.at[i].set(jnp.min(values)),
+            paid.at[i].set(spent),
+            best,
+            best_z,
+        )
 
     def goes_on(carry):
         return (carry[0] < most) & (carry[3] < budget)
@@ -382,8 +401,8 @@ def lbfgs(cost: Cost, starts: Float[Array, "k d"], settings: Settings, budget) -
         jnp.float32(jnp.inf),
         starts[0],
     )
-    _, _, _, _, costs, paid, _, best_z = jax.lax.while_loop(goes_on, step, carry)
-    return Trace(spent=paid, cost=costs, z=best_z)
+    _, _, _, _, seen, paid, _, best_z = jax.lax.while_loop(goes_on, step, carry)
+    return Trace(spent=paid, cost=seen, z=best_z)
 
 
 TRIALS = 12
@@ -391,14 +410,14 @@ TRIALS = 12
 
 
 def sobol_then(
-    descend: Callable, cost: Cost, centre, key, settings: Settings, budget, *, starts: int
+    descend: Callable, costs: Costs, centre, key, settings: Settings, budget, *, starts: int
 ) -> Trace:
     """A share of the budget for Sobol points, the rest for descents from the best few."""
     count = jnp.maximum(jnp.round(settings["share"] * budget).astype(jnp.int32), starts)
     z = around(centre, key, settings["sigma"])
-    samples = listed(cost, z, count)
+    samples = listed(costs, z, count)
     _, best = jax.lax.top_k(-samples.cost, starts)
-    descents = descend(cost, z[best], settings, budget - count)
+    descents = descend(costs, z[best], settings, budget - count)
     better = jnp.min(descents.cost) < jnp.min(samples.cost)
     return Trace(
         spent=jnp.concatenate([samples.spent, count + descents.spent]),

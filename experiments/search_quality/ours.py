@@ -7,7 +7,20 @@ import jax.numpy as jnp
 import methods
 import numpy as np
 from jaxtyping import Array, Float, Int
-from problem import BASIS, CONFIG, DIMENSION, FREE, PARAMS, ROBOT, Moment, cost_of, judge_of, seeds_of, warm_start
+from problem import (
+    BASIS,
+    CONFIG,
+    DIMENSION,
+    PARAMS,
+    ROBOT,
+    Costs,
+    Moment,
+    costs_of,
+    folded,
+    judge_at,
+    seeds_of,
+    warm_start,
+)
 
 from astro_jax.local.refine import REACH
 from astro_jax.robot import drive
@@ -56,7 +69,6 @@ SPLITS = {
 
 def search(moment: Moment, key, split: Split, *, sobol: bool = False) -> methods.Trace:
     """Seeds, then quasi-Newton descents; ``sobol``: from Sobol points instead of seeds."""
-    cost = cost_of(moment)
     if sobol:
         seeds = methods.around(jnp.zeros(DIMENSION), key, 2.0, split.seeds)
         # it may know the previous plan, like everybody
@@ -72,7 +84,7 @@ def search(moment: Moment, key, split: Split, *, sobol: bool = False) -> methods
     best = distinct(costs, paths, split.starts, split.spacing)
     inverse = jnp.linalg.inv(jax.vmap(lambda z: metric(moment, z))(seeds[best]))
     z, values, found = descend(
-        cost, seeds[best], costs[best], inverse, split.trial, split.lanes, split.steps
+        costs_of(moment), seeds[best], costs[best], inverse, split.trial, split.lanes, split.steps
     )
     per_step = split.lanes * (methods.GRADIENT_COST + len(LENGTHS))
     refined = methods.Trace(
@@ -86,13 +98,9 @@ def search(moment: Moment, key, split: Split, *, sobol: bool = False) -> methods
 def paths_and_costs(
     moment: Moment, z: Float[Array, "K d"]
 ) -> tuple[Float[Array, "K"], Float[Array, "K T 2"]]:
-    judge = judge_of(moment)
-
-    def one(z):
-        value, judged = judge(z.reshape(FREE, 2))
-        return jnp.where(jnp.isfinite(value), value, jnp.inf), judged.motion.pose_map[::3, :2]
-
-    return jax.vmap(one)(z)
+    values, judged = judge_at(moment)(folded(z))
+    values = jnp.where(jnp.isfinite(values), values, jnp.inf)
+    return values, jnp.moveaxis(judged.motion.pose_map[::3, :2], -1, 0)
 
 
 def distinct(
@@ -122,24 +130,26 @@ def metric(moment: Moment, z: Float[Array, "d"]) -> Float[Array, "d d"]:
     world = moment.world
 
     def features(z):
-        controls = drive.decode(ROBOT, BASIS, world.twist, world.twist_dot, z.reshape(FREE, 2))
-        motion = drive.motion(BASIS, CONFIG.dt, world.pose_map, controls)
-        v, omega = motion.twist[:, 0], motion.twist[:, -1]
+        column = folded(z[None])
+        controls = drive.decode(ROBOT, BASIS, world.command, world.command_dot, column)
+        motion = drive.motion(ROBOT, BASIS, world.pose_map, controls)
+        pose, twist, rate = (
+            part[..., 0].T for part in (motion.pose_map, motion.twist, motion.twist_dot)
+        )
         rows = [
-            np.sqrt(2 * PATH_WEIGHT) * motion.pose_map[::2, 0],
-            np.sqrt(2 * PATH_WEIGHT) * motion.pose_map[::2, 1],
-            jnp.sqrt(PARAMS.acceleration) * motion.twist_dot[:, 0],
-            jnp.sqrt(PARAMS.turning) * motion.twist_dot[:, -1],
-            jnp.sqrt(PARAMS.lateral) * v * omega,
+            np.sqrt(2 * PATH_WEIGHT) * pose[:2, ::2],
+            jnp.sqrt(PARAMS.acceleration) * rate[:2],
+            jnp.sqrt(PARAMS.turning) * rate[2:],
+            jnp.sqrt(PARAMS.lateral) * twist[:2] * twist[2:],
         ]
-        return np.sqrt(2 * CONFIG.dt) * jnp.concatenate(rows)
+        return np.sqrt(2 * CONFIG.dt) * jnp.concatenate([row.reshape(-1) for row in rows])
 
     jacobian = jax.jacfwd(features)(z)
     return jacobian.T @ jacobian + RIDGE * jnp.eye(DIMENSION)
 
 
 def descend(
-    cost: methods.Cost,
+    costs_at: Costs,
     starts: Float[Array, "S d"],
     costs: Float[Array, "S"],
     inverse: Float[Array, "S d d"],
@@ -151,25 +161,28 @@ def descend(
 
     First every start gets ``trial`` steps, then those with the lowest cost go on.
     """
-    value_and_grad = jax.value_and_grad(cost)
     lengths = jnp.asarray(np.array(LENGTHS, np.float32))
 
     def advance(state, first):
         x, last_x, last_gradient, inverse = state
-        value, gradient = value_and_grad(x)
-        finite = jnp.all(jnp.isfinite(gradient))
+        value, gradient = methods.with_gradient(costs_at, x)
+        finite = jnp.all(jnp.isfinite(gradient), axis=-1, keepdims=True)
         gradient = jnp.where(finite, gradient, 0.0)
         step, change = x - last_x, gradient - last_gradient
-        inverse = jnp.where(~first & finite, _bfgs(inverse, step, change), inverse)
-        direction = inverse @ gradient
-        longest = jnp.max(jnp.abs(direction))
+        moved = ~first & finite[:, 0]
+        updated = jax.vmap(_bfgs)(inverse, step, change)
+        inverse = jnp.where(moved[:, None, None], updated, inverse)
+        direction = jnp.einsum("lij,lj->li", inverse, gradient)
+        longest = jnp.max(jnp.abs(direction), axis=-1, keepdims=True)
         direction = direction * jnp.minimum(1.0, LONGEST / jnp.maximum(longest, 1e-9))
-        rows = jnp.clip(x - lengths[:, None] * direction, -REACH, REACH)
-        values = jax.vmap(cost)(rows)
-        pick = jnp.argmin(values)
-        better = values[pick] < value
-        x_next = jnp.where(better, rows[pick], x)
-        return (x_next, x, gradient, inverse), jnp.where(better, values[pick], value)
+        tried = x[:, None] - lengths[:, None] * direction[:, None]
+        tried = jnp.clip(tried, -REACH, REACH)
+        values = costs_at(tried.reshape(-1, DIMENSION)).reshape(tried.shape[:2])
+        pick = jnp.argmin(values, axis=1)
+        line = jnp.arange(x.shape[0])
+        better = values[line, pick] < value
+        x_next = jnp.where(better[:, None], tried[line, pick], x)
+        return (x_next, x, gradient, inverse), jnp.where(better, values[line, pick], value)
 
     def turn(carry, _):
         states, costs, taken = carry
@@ -177,7 +190,7 @@ def descend(
         rank = jnp.where(young, -1e6 + 1e4 * taken, 0.0) + costs
         _, who = jax.lax.top_k(-rank, lanes)
         own = jax.tree.map(lambda leaf: leaf[who], states)
-        own, found = jax.vmap(advance)(own, taken[who] == 0)
+        own, found = advance(own, taken[who] == 0)
         states = jax.tree.map(lambda leaf, new: leaf.at[who].set(new), states, own)
         costs = costs.at[who].set(found)
         return (states, costs, taken.at[who].add(1)), jnp.min(costs)
@@ -206,8 +219,7 @@ def descend_all(
     moment: Moment, starts: Float[Array, "S d"], steps: int
 ) -> tuple[Float[Array, "S"], Float[Array, "S d"]]:
     """Every start to its end, for the reference."""
-    cost = cost_of(moment)
+    costs = costs_of(moment)
     inverse = jnp.linalg.inv(jax.vmap(lambda z: metric(moment, z))(starts))
-    values = jax.vmap(cost)(starts)
-    ends, values, _ = descend(cost, starts, values, inverse, 0, starts.shape[0], steps)
+    ends, values, _ = descend(costs, starts, costs(starts), inverse, 0, starts.shape[0], steps)
     return values, ends
