@@ -191,20 +191,17 @@ def main() -> None:
     print(text)
     out = record.FILE.parent
     name = "quick" if options.quick else "search_quality"
+    named = {".".join(map(str, (*key, m))): v for key, f in figures.items() for m, v in f.items()}
     report = Report(
         name="search_quality",
         config={"tuned": tune.load(), "splits": SPLITS, "repeats": repeats, "quick": options.quick},
-        metrics={
-            ".".join(map(str, (*key, m))): v[0] for key, f in figures.items() for m, v in f.items()
-        },
-        intervals={
-            ".".join(map(str, (*key, m))): v[1:] for key, f in figures.items() for m, v in f.items()
-        },
+        metrics={name: value[0] for name, value in named.items()},
+        intervals={name: value[1:] for name, value in named.items()},
         cases=[
             {"id": k, "home": str(homes[k]), "place": str(strata[k]), "optimum": optimum[k]}
             | {
-                f"{name}.{condition}": costs[name, condition, SHOWN][:, k].mean() - optimum[k]
-                for name, condition, budget in figures
+                f"{who}.{condition}": costs[who, condition, SHOWN][:, k].mean() - optimum[k]
+                for who, condition, budget in figures
                 if budget == SHOWN
             }
             for k in range(len(strata))
