@@ -1,8 +1,9 @@
 """Published searches on one black box, one scene each; batching is the caller's.
 
 In: the black box, where to start (``centre``: the shifted previous plan, or zero), a key and
-the method's settings.  Out: a ``Trace``, every cost in the order in which it was paid for.  An evaluation costs 1, a cost with its gradient 3.  Every method pays
-for its centre first, so that the previous plan is in everybody's race.
+the method's settings.  Out: a ``Trace``, every cost in the order in which it was paid for.  An
+evaluation costs 1, a cost with its gradient 3.  Every method pays for its centre first, so that
+the previous plan is in everybody's race.
 
 Settings that are numbers are data (one compilation serves a whole random search); population
 sizes and numbers of starts are static.

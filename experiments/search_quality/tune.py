@@ -71,14 +71,20 @@ def _best(trace, budget: int) -> np.ndarray:
 
 
 def load() -> dict[str, dict]:
+    """Tuned settings by method, condition and budget; tunes if nobody has yet."""
+    if not FILE.exists():
+        save(tune(DRAWS))
     return json.loads(FILE.read_text())
+
+
+def save(found: dict[str, dict]) -> None:
+    FILE.write_text(json.dumps(_rounded(found), indent=1) + "\n")
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--draws", type=int, default=DRAWS)
-    found = tune(parser.parse_args().draws)
-    FILE.write_text(json.dumps(_rounded(found), indent=1) + "\n")
+    save(tune(parser.parse_args().draws))
 
 
 def _rounded(value):
