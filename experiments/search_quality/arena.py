@@ -10,10 +10,10 @@ import jax.numpy as jnp
 import methods
 import numpy as np
 from jaxtyping import Array, Float
-from ours import Split, descend_all, distinct, paths_and_costs, search
+from ours import long_descents, search
 from problem import Moment, costs_of, seeds_of, warm_start
 
-from astro_jax.local.refine import REACH
+from astro_jax.config import PlannerConfig
 
 TOGETHER = 8
 """Moments evaluated side by side: more of them no longer fit the cache."""
@@ -150,16 +150,16 @@ def _compiled(run: Callable, variant: tuple, seeded: bool):
 
 
 def run_ours(
-    split: Split, moments: Moment, condition: str, repeat: int = 0, *, sobol: bool = False
+    config: PlannerConfig, moments: Moment, condition: str, repeat: int = 0, *, sobol: bool = False
 ) -> methods.Trace:
     """The package's own search; ``sobol``: the same descents from Sobol points."""
-    compiled = _ours(split, sobol)
+    compiled = _ours(config, sobol)
     return compiled(known_before(moments, condition), keys_of(moments, repeat))
 
 
 @functools.lru_cache(maxsize=64)
-def _ours(split: Split, sobol: bool):
-    return _mapped(lambda moment, key: search(moment, key, split, sobol=sobol))
+def _ours(config: PlannerConfig, sobol: bool):
+    return _mapped(lambda moment, key: search(moment, key, config, sobol=sobol))
 
 
 def _mapped(one: Callable):
@@ -187,19 +187,13 @@ def _mapped(one: Callable):
 def multistart(
     moments: Moment, extra: Float[Array, "B e d"], descents: int = 48
 ) -> tuple[Float[Array, "B k"], Float[Array, "B k d"]]:
-    """Long descents from ``descents`` + 1 + e starts of each moment: (end costs, ends).
+    """Long descents from ``descents`` + 1 + e starts of each moment: (costs, ends).
 
-    Half of the starts are the best of 600 seeds with different paths, half are random ones of
-    them; the previous plan and ``extra`` (what the methods found) join them.
+    ``extra`` is what the methods found.
     """
 
     def one(pair, key):
         moment, extra = pair
-        seeds = seeds_of(moment, key, 600)
-        best = distinct(*paths_and_costs(moment, seeds), descents // 2, 0.15)
-        rest = jax.random.choice(key, seeds.shape[0], (descents - descents // 2,), replace=False)
-        starts = [seeds[best], seeds[rest], warm_start(moment)[None], extra]
-        starts = jnp.clip(jnp.concatenate(starts), -REACH, REACH)
-        return descend_all(moment, starts, steps=60)
+        return long_descents(moment, key, descents, extra)
 
     return _mapped(one)((moments, extra), keys_of(moments, 77))

@@ -13,7 +13,7 @@ import numpy as np
 import record
 import tune
 from arena import CONDITIONS, PUBLISHED, multistart, run_ours, run_published
-from ours import SPLITS, Split
+from ours import SPLITS, price, split
 from plot import draw
 from tune import BUDGETS
 
@@ -71,8 +71,9 @@ def measure(moments, budgets, repeats: int) -> tuple[Costs, np.ndarray]:
     began = time.perf_counter()
     for condition in CONDITIONS:
         for budget in budgets:
-            split = SPLITS[budget]
-            traces = [run_ours(split, moments, condition, repeat) for repeat in range(repeats)]
+            traces = [
+                run_ours(SPLITS[budget], moments, condition, repeat) for repeat in range(repeats)
+            ]
             note(OURS, condition, budget, traces)
         if SHOWN in budgets:
             traces = [
@@ -80,7 +81,7 @@ def measure(moments, budgets, repeats: int) -> tuple[Costs, np.ndarray]:
                 for repeat in range(repeats)
             ]
             note("our descents from Sobol", condition, SHOWN, traces)
-            only = Split(seeds=SHOWN, starts=1, trial=1, lanes=1, steps=0)
+            only = split(SHOWN, 1, 0)
             traces = [run_ours(only, moments, condition, repeat) for repeat in range(repeats)]
             note("our seeds alone", condition, SHOWN, traces)
     print(f"{OURS}: {time.perf_counter() - began:.0f} s", flush=True)
@@ -194,7 +195,12 @@ def main() -> None:
     named = {".".join(map(str, (*key, m))): v for key, f in figures.items() for m, v in f.items()}
     report = Report(
         name="search_quality",
-        config={"tuned": tune.load(), "splits": SPLITS, "repeats": repeats, "quick": options.quick},
+        config={
+            "tuned": tune.load(),
+            "splits": {b: price(c) for b, c in SPLITS.items()},
+            "repeats": repeats,
+            "quick": options.quick,
+        },
         metrics={name: value[0] for name, value in named.items()},
         intervals={name: value[1:] for name, value in named.items()},
         cases=[
