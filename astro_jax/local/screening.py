@@ -81,7 +81,7 @@ def screening_hazard(
         * flux(closing + gain * gap, jnp.sqrt(jnp.maximum(given, LEAST_SPREAD)))
     )
     inside = inside * within
-    overlap = overlap_rate(params, x.shape[1], dt)[:, None] * jnp.minimum(inside, inside[:, :1])
+    overlap = overlap_rate(params, x.shape[1], dt)[None, :, None] * jnp.minimum(inside, inside[:, :1])
     valid = bodies.valid[:, None, None]
     return (
         jnp.where(valid, mixed(entry + overlap), 0.0),
