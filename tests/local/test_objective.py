@@ -189,7 +189,9 @@ def test_progress_counts_for_nothing_once_a_hit_is_certain(lab, terms_of):
     controls = straight(lab, np.full((1, count), 0.6))
     field = dataclasses.replace(lab.field((9.0, 0.0, 0.0)), cost_to_go=lab.plane(9.0, -1.0, 0.0))
     free, _ = terms_of(lab.params, lab.world(command=(0.6, 0.0)), field, controls)
-    world = lab.world(command=(0.6, 0.0), xy=[(0.7, 0.0)], velocity=[(0.0, 0.0)])
+    world = lab.world(
+        command=(0.6, 0.0), xy=[(0.6, 0.0)], velocity=[(0.0, 0.0)], var=(0.002, 0.0, 0.002)
+    )
     met, alive = terms_of(lab.params, world, field, controls)
     assert alive[-1, 0] < 0.1
     assert met.progress[0] < 0.5 * free.progress[0]

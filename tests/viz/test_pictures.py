@@ -44,9 +44,9 @@ DOOR = np.s_[20:30, 45:47]
 """There, but not on the map."""
 
 
-def made(kind: type[_T], **fields) -> _T:
+def made(noun: type[_T], /, **fields) -> _T:
     """The nouns are declared with JAX's arrays; here NumPy's fill them."""
-    return kind(**fields)
+    return noun(**fields)
 
 
 def field(slope=(-1.0, 0.0)) -> RouteField:
