@@ -133,28 +133,31 @@ class RobotConfig:
             return "at least 3 vertices [x, y]"
         if not all(math.isfinite(value) and abs(value) <= 3.0 for p in points for value in p):
             return "finite vertices within 3 m of the base"
-        edges = [(q[0] - p[0], q[1] - p[1]) for p, q in zip(points, points[1:] + points[:1])]
+        following = points[1:] + points[:1]
+        edges = [(q[0] - p[0], q[1] - p[1]) for p, q in zip(points, following, strict=True)]
         if min(math.hypot(*edge) for edge in edges) < 1e-3:
             return "vertices at least 1 mm apart"
         after = edges[1:] + edges[:1]
         # sine of the turn at each vertex, and the turns' sum: once around is 2π
         turns = [
             (a[0] * b[1] - a[1] * b[0]) / (math.hypot(*a) * math.hypot(*b))
-            for a, b in zip(edges, after)
+            for a, b in zip(edges, after, strict=True)
         ]
         around = sum(
             math.atan2(a[0] * b[1] - a[1] * b[0], a[0] * b[0] + a[1] * b[1])
-            for a, b in zip(edges, after)
+            for a, b in zip(edges, after, strict=True)
         )
         if max(turns) <= 1e-6 and around < -math.pi:
             return "vertices in counter-clockwise order"
         if min(turns) <= 1e-3 or not math.isclose(around, 2 * math.pi, rel_tol=1e-6):
             return "a convex polygon, counter-clockwise, without vertices on a straight line"
-        area = 0.5 * sum(p[0] * q[1] - p[1] * q[0] for p, q in zip(points, points[1:] + points[:1]))
+        area = 0.5 * sum(p[0] * q[1] - p[1] * q[0] for p, q in zip(points, following, strict=True))
         if area < 1e-3:
             return "a polygon with an area of at least 0.001 m²"
         # signed distance of the base's origin to each edge's line
-        inside = [(p[0] * e[1] - p[1] * e[0]) / math.hypot(*e) for p, e in zip(points, edges)]
+        inside = [
+            (p[0] * e[1] - p[1] * e[0]) / math.hypot(*e) for p, e in zip(points, edges, strict=True)
+        ]
         if min(inside) <= 1e-3:
             return "a polygon that contains the base's origin (0, 0)"
         # the gate, the route and the simulator take the rectangle for the robot

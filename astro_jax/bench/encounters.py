@@ -10,7 +10,6 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float
 
-from astro_jax.config import RobotConfig
 from astro_jax.types import Forecast, Motion
 
 HORIZON = 3.0
@@ -57,10 +56,8 @@ class Encounter:
         yaw = self.yaw_rate * middle
         way = self.speeds(middle) * _FINE
         fine = np.append(middle - _FINE / 2, middle[-1] + _FINE / 2)
-        x, y = (
-            np.interp(times, fine, np.append(0.0, np.cumsum(way * f(yaw)))) for f in (np.cos, np.sin)
-        )
-        return np.stack([x, y, self.yaw_rate * times], axis=1)
+        run = lambda f: np.interp(times, fine, np.append(0.0, np.cumsum(way * f(yaw))))
+        return np.stack([run(np.cos), run(np.sin), self.yaw_rate * times], axis=1)
 
     def motion(self, times: Float[np.ndarray, "T"]) -> Motion:
         """As the planner describes it."""
@@ -158,7 +155,8 @@ def _encounter(random: np.random.Generator, kind: str, outline: np.ndarray) -> E
         yaw_rate = random.choice([-1.0, 1.0]) * _log(random, 0.5, 1.8)
         turned, going = random.uniform(-np.pi, np.pi), _log(random, 0.05, 1.2)
     elif course == "spinning":
-        speed, yaw_rate = random.uniform(0.0, 0.05), random.choice([-1.0, 1.0]) * _log(random, 0.6, 1.8)
+        speed = random.uniform(0.0, 0.05)
+        yaw_rate = random.choice([-1.0, 1.0]) * _log(random, 0.6, 1.8)
         turned, going = random.uniform(-np.pi, np.pi), _log(random, 0.01, 0.5)
     elif course == "braking":
         acceleration = -_log(random, 0.2, 1.5)
@@ -195,7 +193,7 @@ def _encounter(random: np.random.Generator, kind: str, outline: np.ndarray) -> E
     # they pass each other at this time, this far apart
     when = random.uniform(0.4, HORIZON)
     x, y, yaw = bare.poses(np.array([when]))[0]
-    miss, side = _log(random, 0.05, 1.6), random.uniform(-np.pi, np.pi)
+    miss, side = _log(random, 0.05, 2.5), random.uniform(-np.pi, np.pi)
     way = pace[:, None] * np.stack([np.cos(yaw + heading), np.sin(yaw + heading)], axis=1)
     at = np.array([x + miss * np.cos(side), y + miss * np.sin(side)])
     start = np.broadcast_to(at - when * way[0], (count, 2))

@@ -33,10 +33,7 @@ class Walkers:
         """Probability of touching within the horizon, and of touching at its first moment."""
         self._key, key = jax.random.split(self._key)
         rotation = np.array(
-            [
-                [[np.cos(a), -np.sin(a)], [np.sin(a), np.cos(a)]]
-                for a in encounter.angle
-            ]
+            [[[np.cos(a), -np.sin(a)], [np.sin(a), np.cos(a)]] for a in encounter.angle]
         )
         state = np.stack(
             [encounter.xy_var, encounter.xy_velocity_cov, encounter.velocity_var], axis=-1

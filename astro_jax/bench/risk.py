@@ -22,7 +22,7 @@ from astro_jax.bench.monte_carlo import Walkers, wall_hits
 from astro_jax.bench.report import Report
 from astro_jax.config import PlannerParams, RobotConfig
 from astro_jax.local.encounter import exact_hazard
-from astro_jax.local.risk import Discs, unharmed, wall_hazard
+from astro_jax.local.risk import SLOW, Discs, unharmed, wall_hazard
 from astro_jax.local.screening import screening_hazard
 from astro_jax.robot.footprint import outline
 from astro_jax.types import Clearance
@@ -30,7 +30,7 @@ from astro_jax.types import Clearance
 SPACINGS = (0.1, 0.2, 0.3)
 """Of the samples (s) for which the estimate is made; the planner's own is the second."""
 WALL_SHARE = 0.16
-CHOICE = 4
+CHOICE = 8
 """So many encounters are drawn for each that is kept."""
 LOWEST = 1e-3
 """Bottom of the scale of estimated risk over which encounters are spread."""
@@ -61,7 +61,9 @@ def bench_risk(
     ``worst_optimistic_abs`` = max(MC − estimate); ``worst_optimistic_rel`` =
     max((MC − estimate)/MC) over those with ``MANY_HITS`` hits; ``dt_sensitivity``: the 95 %
     quantile of |E(.3 s)/E(.1 s) − 1| over moving bodies with E of at least ``CLEAR_RISK``, with
-    the greatest as ``dt_sensitivity_max`` (walls are always sampled at the first spacing).  The same with ``_planner`` and ``_screening``.
+    the greatest as ``dt_sensitivity_max`` and the greatest |ΔE| as ``dt_sensitivity_abs``
+    (walls are always sampled at the first spacing).  The same with ``_planner`` and
+    ``_screening``.
     """
     random = np.random.default_rng(seed)
     params = jax.tree.map(jnp.float32, params)
@@ -78,9 +80,7 @@ def bench_risk(
         cases.append(_case(case, *walkers.hits(encounter), samples))
     for wall, case in beside:
         clearance, sigma = wall.clearance(walkers.times), wall_error(wall, params, walkers.times)
-        truth = wall_hits(
-            wall, clearance, sigma, float(params.wall_correlation), samples, random
-        )
+        truth = wall_hits(wall, clearance, sigma, float(params.wall_correlation), samples, random)
         cases.append(_case(case, *truth, samples))
     cases = [{"id": k, **case} for k, case in enumerate(cases)]
     metrics, intervals = judge(cases, samples)
@@ -136,7 +136,8 @@ def estimate(encounters: Sequence[Encounter], params: PlannerParams) -> list[Cas
 
 def exact_alone(outline, params, motion, bodies, dt: float) -> Float[Array, "T 1"]:
     """``exact_hazard`` of a single motion."""
-    return exact_hazard(outline, params, motion, bodies, dt)[0]
+    motion = jax.tree.map(lambda leaf: leaf[..., None], motion)
+    return exact_hazard(outline, params, motion, bodies, dt)[0][..., 0].T
 
 
 def screened_alone(outline, params, motion, bodies, dt: float) -> Float[Array, "T 1"]:
@@ -167,9 +168,7 @@ def estimate_walls(walls: Sequence[WallPass], params: PlannerParams) -> list[Cas
     point = Discs(centres=np.zeros((1, 2), np.float32), radii=np.zeros(1, np.float32))
     plane = np.zeros((2, 2, 4), np.float32)  # clearance = y
     plane[:, :, 0], plane[:, :, 2] = np.array([[0.0], [1.0]]), 1.0
-    field = Clearance(
-        table=jnp.asarray(plane), origin=jnp.zeros(2), resolution=jnp.float32(1.0)
-    )
+    field = Clearance(table=jnp.asarray(plane), origin=jnp.zeros(2), resolution=jnp.float32(1.0))
     entries, planner, first = [], [], []
     for dt in SPACINGS:
         times = dt * np.arange(round(HORIZON / dt) + 1)
@@ -205,7 +204,7 @@ def estimate_walls(walls: Sequence[WallPass], params: PlannerParams) -> list[Cas
 def wall_error(wall: WallPass, params: PlannerParams, times: np.ndarray) -> np.ndarray:
     """Standard deviation of the map's error as the planner takes it to be, m."""
     moving = float(params.wall_noise) + float(params.wall_noise_speed) * wall.speed
-    return moving + float(params.wall_noise_time) * times
+    return moving + float(params.wall_noise_time) * times * wall.speed / (wall.speed + SLOW)
 
 
 def soft(entries: float) -> float:
@@ -254,6 +253,9 @@ def judge(cases: Sequence[Case], samples: int):
     metrics["dt_sensitivity"] = float(np.quantile(change, 0.95))
     metrics["dt_sensitivity_median"] = float(np.median(change))
     metrics["dt_sensitivity_max"] = float(np.max(change))
+    bodies = [case for case in cases if case["screening"] is not None]
+    absolute = [abs(case["coarse"] - case["fine"]) for case in bodies]
+    metrics["dt_sensitivity_abs"] = float(np.max(absolute))
     for kind in sorted({case["kind"] for case in cases}):
         of = [case for case in cases if case["kind"] == kind]
         metrics[f"slope {kind}"] = regression(of, "estimate", samples)[0]
@@ -283,4 +285,5 @@ def regression(cases: Sequence[Case], column: str, samples: int):
     # robust to residuals whose size varies along the scale
     meat = design.T @ ((weight * residual)[:, None] ** 2 * design)
     error = np.sqrt((normal @ meat @ normal)[0, 0])
-    return float(slope), float(intercept), (float(slope - 1.96 * error), float(slope + 1.96 * error))
+    interval = float(slope - 1.96 * error), float(slope + 1.96 * error)
+    return float(slope), float(intercept), interval

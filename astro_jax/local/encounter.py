@@ -8,16 +8,15 @@ body's probability into the footprint grown by the body's radius,
 
 Its integral is the expected number of entries, a bound on the probability of ever entering.
 ``exact_hazard`` integrates around the whole rim: for the few motions that are compared in
-earnest and for gradients.  It describes ONE motion that is sampled at the forecast's times,
-``dt`` apart, and is meant to be integrated by the trapezoidal rule.
+earnest and for gradients.  Motions are sampled at the forecast's times, ``dt`` apart; the
+hazard is meant to be integrated by the trapezoidal rule.
 
 Time is continuous although it is sampled: somebody known to 5 cm who passes at 1.5 m/s is
 at the rim for 30 ms.  So the forecast is blurred along the relative course, by just as much
 as the samples are apart; a pass then counts the same wherever it falls between two samples.
 
-Many motions at once: let every array of ``motion`` end in an axis of K candidates, and the
-results will.  (``vmap`` puts that axis first, wherever it was told to look for it, and then
-the inner loops on a CPU run over the components of a mixture, not over the candidates.)
+What is linear in the sides (places, speeds, variances seen along their normals) is one matrix
+product for all of them, so that a gradient takes few steps; the last axis is K candidates.
 """
 
 from typing import NamedTuple
@@ -28,7 +27,9 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from astro_jax.config import PlannerParams
+from astro_jax.geometry import cos_sin
 from astro_jax.local.normal import cdf, cdf_pdf, flux, pdf
+from astro_jax.products import once
 from astro_jax.robot.footprint import Rim, rim
 from astro_jax.types import Forecast, Motion
 
@@ -45,8 +46,6 @@ STRIPS = 8
 LEAST_VARIANCE, LEAST_SPREAD = 1e-6, 1e-4
 """Floors of the variances of position (m²) and of velocity given position (m²/s²)."""
 
-Hazard = tuple[Float[Array, "T M *K"], Float[Array, "T M *K"], Float[Array, "T M *K"]]
-
 
 def exact_hazard(
     outline: Float[np.ndarray, "E 2"],
@@ -54,7 +53,7 @@ def exact_hazard(
     motion: Motion,
     bodies: Forecast,
     dt: float,
-) -> Hazard:
+) -> tuple[Float[Array, "M T K"], Float[Array, "M T K"], Float[Array, "M T K"]]:
     """Hazard (1/s), the robot's own closing speed where it is met (m/s), and mean gap (m).
 
     For each side of the rim at normal coordinate e, with the tangential interval [l, r], and
@@ -65,24 +64,31 @@ def exact_hazard(
     m, s_τ: tangential position given x_n = e; u, q: closing speed given the place, with the
     rotation of the side taken at the mean of x_τ within [l, r] and its variation over the
     side added to q.
+
+    The chance of an overlap at the first sample counts as given: it has no gradient.
     """
     sides = rim(outline)
     course = _course(motion, bodies)
-    shape = course.x.shape
-    flat = jax.tree.map(lambda part: jnp.broadcast_to(part, shape).ravel(), course)
-    lag, blur = (jnp.broadcast_to(part, shape).ravel() for part in _stretches(shape, dt))
-    entry, own, depth = _through(sides, _kept(_blurred(flat, lag, blur)))
+    shape = course.x.shape  # M·C T K
+    blurred = _blurred(course, *_stretches(shape[1], dt))._replace(twist_dot=())
+    # computed once, or the compiler would work all of it out anew for each side of the rim
+    flat = jax.tree.map(lambda part: once(jnp.broadcast_to(part, shape)).reshape(-1), blurred)
+    entry, own = (once(part.reshape(shape)) for part in _through(sides, flat))
 
-    weight, valid = of_bodies(bodies.weight[None], motion), of_bodies(bodies.valid[None], motion)
-    mixed = lambda part: jnp.sum(weight * part.reshape(shape), axis=2)
-    rate = mixed(entry)
-    first = _inside(sides, jax.tree.map(lambda part: part[:1], course))
-    still = jnp.minimum(cdf(depth).reshape(shape), first)
-    overlap = of_times(overlap_rate(params, shape[0], dt), shape) * still
+    gap = _gap(outline, course)
+    start = jax.tree.map(lambda part: jax.lax.stop_gradient(part[:, :1]), course)
+    within = cdf(-gap * jax.lax.rsqrt(course.position[0]))
+    at_first = jax.lax.stop_gradient(within[:, :1]) + 1e-6
+    still = _inside(sides, start) * jnp.minimum(within / at_first, 1.0)
+    overlap = overlap_rate(params, shape[1], dt)[None, :, None] * still
+
+    weight = known_weight(bodies)
+    valid = bodies.valid[:, None, None]
+    rate = _mixed(weight, entry)
     return (
-        jnp.where(valid, rate + mixed(overlap), 0.0),
-        jnp.where(valid, mixed(own) / (rate + 1e-6), 0.0),
-        jnp.where(valid, mixed(_gap(outline, flat)), FAR),
+        jnp.where(valid, rate + _mixed(weight, overlap), 0.0),
+        jnp.where(valid, _mixed(weight, own) / (rate + 1e-6), 0.0),
+        jnp.where(valid, _mixed(weight, gap), FAR),
     )
 
 
@@ -96,15 +102,16 @@ def overlap_rate(params: PlannerParams, count: int, dt: float) -> Float[Array, "
     return params.overlap_rate * jnp.exp(-params.overlap_rate * time)
 
 
-def of_bodies(value: Float[Array, "*body"], motion: Motion) -> Float[Array, "..."]:
-    """A property of bodies, ready to meet the candidates' axes (of size 1 each)."""
-    return value.reshape(*value.shape, *[1] * (motion.pose_map.ndim - 2))
+def known_weight(bodies: Forecast) -> Float[Array, "M C"]:
+    """Weights of the components; none for bodies that are not valid, whatever they hold."""
+    return jnp.where(bodies.valid[:, None], bodies.weight, 0.0)
 
 
-def of_times(value: Float[Array, "T *K"], shape: tuple[int, ...]) -> Float[Array, "T 1 1 *K"]:
-    """A property of times (and candidates), ready to meet arrays (T M C *K)."""
-    missing = len(shape) - 2 - value.ndim
-    return value.reshape(value.shape[0], 1, 1, *value.shape[1:], *[1] * missing)
+def _mixed(weight: Float[Array, "M C"], value: Float[Array, "MC T K"]) -> Float[Array, "M T K"]:
+    """Weighted sum over the components, slice by slice."""
+    components = weight.shape[1]
+    weighted = weight.reshape(-1)[:, None, None] * value
+    return sum((weighted[i::components] for i in range(1, components)), weighted[::components])
 
 
 # ---- bodies as the robot sees them ---------------------------------------------------
@@ -114,7 +121,7 @@ Tensor = tuple[Array, Array, Array]
 
 
 class _Course(NamedTuple):
-    """Components (T M C *K) in the robot's turning frame."""
+    """Components of all bodies in the robot's turning frame, each (M·C T K) or flat (N)."""
 
     x: Array
     y: Array
@@ -127,59 +134,59 @@ class _Course(NamedTuple):
     mixed: Tensor
     motion: Tensor
     twist: tuple[Array, Array, Array]
-    twist_dot: tuple[Array, Array, Array]
+    twist_dot: tuple[Array, ...]
 
 
 def _course(motion: Motion, bodies: Forecast) -> _Course:
-    valid = of_bodies(bodies.valid[None, :, None], motion)
-    shape = (*bodies.xy_map.shape[:3], *motion.pose_map.shape[2:])
-    robot = lambda array: [of_times(array[:, k], shape) for k in range(3)]
-    split = lambda array: (
-        of_bodies(array[..., 0], motion),
-        of_bodies(array[..., 1], motion),
-    )
+    count, components = bodies.weight.shape
+    robot = lambda array: tuple(array[None, :, k] for k in range(3))
     robot_x, robot_y, yaw = robot(motion.pose_map)
-    cos, sin = jnp.cos(yaw), jnp.sin(yaw)
+    cos, sin = (once(part) for part in cos_sin(yaw))
 
-    def seen(x, y):  # of bodies that are not valid, nothing at all
-        x, y = jnp.where(valid, x, 0.0), jnp.where(valid, y, 0.0)
+    def of(pair: Float[Array, "T M C 2"], otherwise: float = 0.0) -> list[Float[Array, "MC T 1"]]:
+        # of bodies that are not valid, nothing at all
+        known = jnp.where(bodies.valid[None, :, None, None], pair, otherwise)
+        rows = known.reshape(pair.shape[0], count * components, 2)
+        return [rows[..., i].T[..., None] for i in range(2)]
+
+    def seen(x, y):
         return cos * x + sin * y, cos * y - sin * x
 
-    body_x, body_y = split(bodies.xy_map)
-    x, y = seen(body_x - robot_x, body_y - robot_y)
-    ahead, aside = seen(*split(bodies.axis_map))
-    cos2, sin2 = ahead * ahead - aside * aside, 2.0 * ahead * aside
-
-    def tensor(pair, floor: float = -np.inf):
-        along, across = (jnp.where(valid, jnp.maximum(v, floor), 1.0) for v in split(pair))
+    def tensor(pair, otherwise: float = 0.0, floor: float = -np.inf):
+        along, across = (jnp.maximum(part, floor) for part in of(pair, otherwise))
         half = 0.5 * (along - across)
-        return 0.5 * (along + across), half * cos2, half * sin2
+        return 0.5 * (along + across) + jnp.zeros_like(yaw), half * cos2, half * sin2
 
-    vx, vy = seen(*split(bodies.velocity_map))
+    body_x, body_y = of(bodies.xy_map, FAR)
+    ahead, aside = seen(*of(bodies.axis_map))
+    cos2, sin2 = ahead * ahead - aside * aside, 2.0 * ahead * aside
+    x, y = seen(body_x - robot_x, body_y - robot_y)
+    vx, vy = seen(*of(bodies.velocity_map))
     twist = robot(motion.twist)
+    radius = jnp.repeat(jnp.where(bodies.valid, bodies.radius, 0.0), components)
     return _Course(
-        x=jnp.where(valid, x, FAR),
+        x=x,
         y=y,
-        radius=of_bodies(jnp.where(bodies.valid, bodies.radius, 0.0)[None, :, None], motion),
+        radius=radius[:, None, None],
         vx=vx - twist[0],
         vy=vy - twist[1],
-        position=tensor(bodies.xy_var, LEAST_VARIANCE),
+        position=tensor(bodies.xy_var, 1.0, LEAST_VARIANCE),
         mixed=tensor(bodies.xy_velocity_cov),
-        motion=tensor(bodies.velocity_var),
-        twist=tuple(twist),
-        twist_dot=tuple(robot(motion.twist_dot)),
+        motion=tensor(bodies.velocity_var, 1.0),
+        twist=twist,
+        twist_dot=robot(motion.twist_dot),
     )
 
 
-def _stretches(shape: tuple[int, ...], dt: float):
+def _stretches(count: int, dt: float) -> tuple[Float[np.ndarray, "1 T 1"], ...]:
     """Mean delay (s) and variance (s²) of the stretch of time each sample stands for."""
-    lag, blur = np.zeros(shape[0], np.float32), np.full(shape[0], BLUR, np.float32)
+    lag, blur = np.zeros(count, np.float32), np.full(count, BLUR, np.float32)
     lag[0], lag[-1] = LAST_LAG, -LAST_LAG
     blur[0] = blur[-1] = LAST_BLUR
-    return of_times(jnp.asarray(dt * lag), shape), of_times(jnp.asarray(dt * dt * blur), shape)
+    return (dt * lag)[None, :, None], (dt * dt * blur)[None, :, None]
 
 
-def _blurred(course: _Course, lag: Float[Array, "N"], blur: Float[Array, "N"]) -> _Course:
+def _blurred(course: _Course, lag, blur) -> _Course:
     """Positions over the stretch of time that each sample stands for.
 
     A sample stands for times δ ± √b around its own.  The mean moves by ẋδ + ẍ(δ² + b)/2, the
@@ -207,77 +214,81 @@ def _blurred(course: _Course, lag: Float[Array, "N"], blur: Float[Array, "N"]) -
     )
 
 
-def _kept(course: _Course) -> _Course:
-    """The same, but computed once: XLA would work it out anew for each side of the rim.
-
-    A product with the identity is never fused into what comes next.
-    """
-    leaves, structure = jax.tree.flatten(course._replace(twist_dot=()))
-    kept = jnp.eye(len(leaves), dtype=jnp.float32) @ jnp.stack(leaves)
-    return jax.tree.unflatten(structure, list(kept))
-
-
 # ---- the rim -------------------------------------------------------------------------
 
 
-def _through(sides: Rim, course: _Course) -> tuple[Array, Array, Array]:
-    """Entry rate, its product with the robot's own speed, and depth/s behind the rim (N)."""
-    nx, ny = (jnp.asarray(n)[:, None] for n in sides.normal.T)
+def _through(sides: Rim, course: _Course) -> tuple[Float[Array, "N"], Float[Array, "N"]]:
+    """Entry rate, and its product with the robot's own speed where it happens."""
+    nx, ny = sides.normal.T
+    one, zero = np.ones_like(nx), np.zeros_like(nx)
     cos2, sin2 = nx * nx - ny * ny, 2.0 * nx * ny
-    course = jax.tree.map(lambda part: part[None], course)
-    along_n = lambda t: t[0] + cos2 * t[1] + sin2 * t[2]
-    shear = lambda t: cos2 * t[2] - sin2 * t[1]
-    e, left, right = (
-        jnp.asarray(pair[:, :1]) + jnp.asarray(pair[:, 1:]) * course.radius
-        for pair in (sides.reach, sides.left, sides.right)
-    )
 
-    var = along_n(course.position)
+    def seen(inputs, *rows):
+        """Each output is one row of coefficients per input, for all sides at once."""
+        stack = jnp.stack(inputs)
+        # one product each: taking a common one apart again makes the gradient slow
+        return tuple(
+            jnp.matmul(np.stack(row, axis=1).astype(np.float32), stack, precision="highest")
+            for row in rows
+        )
+
+    along_n, shear, along_t = (one, cos2, sin2), (zero, -sin2, cos2), (one, -cos2, -sin2)
+    reach, left, right = sides.reach.T, sides.left.T, sides.right.T
+    gap, place, left, right = seen(
+        (jnp.ones_like(course.x), course.radius, course.x, course.y),
+        (reach[0], reach[1], -nx, -ny),
+        (zero, zero, -ny, nx),
+        (left[0], left[1], zero, zero),
+        (right[0], right[1], zero, zero),
+    )
+    var, slope, var_t = seen(course.position, along_n, shear, along_t)
+    mixed, mixed_shear = seen(course.mixed, along_n, shear)
+    (var_v,) = seen(course.motion, along_n)
+    (v_n,) = seen((course.vx, course.vy), (nx, ny))
+    own_n, omega = seen(course.twist, (nx, ny, zero), (zero, zero, one))
+
     scale = jax.lax.rsqrt(var)
-    gap = e - (nx * course.x + ny * course.y)
-    z = gap * scale
-    slant = shear(course.position) * scale * scale
-    middle = nx * course.y - ny * course.x + slant * gap
-    var_along = 2.0 * course.position[0] - var - slant * shear(course.position)
-    along = jax.lax.rsqrt(jnp.maximum(var_along, LEAST_VARIANCE))
+    inverse = scale * scale
+    slant, gain = slope * inverse, mixed * inverse
+    middle = place + slant * gap
+    var_met = jnp.maximum(var_t - slant * slope, LEAST_VARIANCE)
+    along = jax.lax.rsqrt(var_met)
     to_right, right_density = cdf_pdf((right - middle) * along)
     to_left, left_density = cdf_pdf((left - middle) * along)
     within = jnp.maximum(to_right - to_left, 0.0)
-    met = middle - (right_density - left_density) / (along * (within + 1e-6))
-    met = jnp.clip(met, left, right)
-    length = right - left
-    var_met = length * length / (length * length * along * along + 12.0)
+    shift = (left_density - right_density) * along * var_met / (within + 1e-6)
+    met = jnp.clip(middle + shift, left, right)
+    square = (right - left) ** 2
 
-    omega = course.twist[2]
-    mixed = along_n(course.mixed)
-    gain = mixed * scale * scale
-    tilt = (shear(course.mixed) - slant * mixed) * along * along
-    own = nx * course.twist[0] + ny * course.twist[1] - omega * met
-    u = -(nx * course.vx + ny * course.vy) - gain * gap - tilt * (met - middle) - omega * met
-    square = along_n(course.motion) - gain * mixed - tilt * tilt / (along * along)
-    q = jnp.sqrt(jnp.maximum(square, LEAST_SPREAD) + (tilt + omega) ** 2 * var_met)
-    entry = pdf(z) * scale * within * flux(u, q)
-    return (
-        jnp.sum(entry, axis=0),
-        jnp.sum(entry * jnp.maximum(own, 0.0), axis=0),
-        jnp.min(z, axis=0),
-    )
+    tilt = (mixed_shear - slant * mixed) * along * along
+    u = -v_n - gain * gap - tilt * (met - middle) - omega * met
+    given = jnp.maximum(var_v - gain * mixed - tilt * tilt * var_met, LEAST_SPREAD)
+    # how much the speed differs over the side: as much as the place, uniform or Gaussian
+    given = given + (tilt + omega) ** 2 * (square * var_met / (square + 12.0 * var_met))
+    entry = pdf(gap * scale) * scale * within * flux(u, jnp.sqrt(given))
+    own = entry * jnp.maximum(own_n - omega * met, 0.0)
+    total = jnp.ones((1, len(nx)))
+    return (total @ entry)[0], (total @ own)[0]
 
 
-def _gap(outline: Float[np.ndarray, "E 2"], course: _Course) -> Float[Array, "N"]:
+def _gap(outline: Float[np.ndarray, "E 2"], course: _Course) -> Float[Array, "MC T K"]:
     """Distance of the mean to the footprint less the radius; negative inside."""
-    edge = np.roll(outline, -1, axis=0) - outline
-    length = np.hypot(edge[:, 0], edge[:, 1])
-    ux, uy = (jnp.asarray(u[:, None], jnp.float32) for u in (edge / length[:, None]).T)
-    corner_x, corner_y = (jnp.asarray(c[:, None], jnp.float32) for c in outline.T)
-    x, y = course.x[None] - corner_x, course.y[None] - corner_y
-    along, out = ux * x + uy * y, uy * x - ux * y
-    past = along - jnp.clip(along, 0.0, jnp.asarray(length[:, None], jnp.float32))
-    distance = jnp.sqrt(jnp.min(past * past + out * out, axis=0) + 1e-10)
-    return jnp.where(jnp.max(out, axis=0) > 0.0, distance, -distance) - course.radius
+    edges = np.roll(outline, -1, axis=0) - outline
+    square, side = np.inf, -np.inf
+    # a handful of edges: unrolled, so that the whole is one pass over the arrays
+    for (px, py), (ex, ey) in zip(outline.tolist(), edges.tolist(), strict=True):
+        length = float(np.hypot(ex, ey))
+        ux, uy = ex / length, ey / length
+        along = ux * (course.x - px) + uy * (course.y - py)
+        out = uy * (course.x - px) - ux * (course.y - py)
+        past = along - jnp.clip(along, 0.0, length)
+        square = jnp.minimum(past * past + out * out, square)
+        side = jnp.maximum(out, side)
+    distance = jnp.sqrt(square + 1e-10)
+    return jnp.where(side > 0.0, distance, -distance) - course.radius
 
 
-def _inside(sides: Rim, course: _Course) -> Float[Array, "1 M C *K"]:
+def _inside(sides: Rim, course: _Course) -> Float[Array, "MC 1 K"]:
     """Probability of being within reach, by Gauss–Legendre strips across the footprint."""
     mean, cos2, sin2 = course.position
     # strips along x; across them y is sliced, and x given y is Gaussian

@@ -1,9 +1,7 @@
 """From z to a cost: decode, drive, look at the risks, add up.  K candidates at once."""
 
 from collections.abc import Callable
-from typing import Any
 
-import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from astro_jax.config import PlannerConfig, PlannerParams, RobotConfig
@@ -64,8 +62,4 @@ def looks(robot: RobotConfig, config: PlannerConfig, params: PlannerParams) -> t
             encounters=lambda motion, bodies: hazard(shape, params, motion, bodies, dt),
         )
 
-    def exact(*arguments: Any) -> Encounter:
-        first, second, third = (jnp.moveaxis(part, 1, 0) for part in exact_hazard(*arguments))
-        return first, second, third
-
-    return look(screening_hazard, config.footprint_discs), look(exact, config.exact_discs)
+    return look(screening_hazard, config.footprint_discs), look(exact_hazard, config.exact_discs)

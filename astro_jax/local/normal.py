@@ -6,6 +6,7 @@ of Mills' ratio M(x).  Unlike a logistic curve it keeps its relative accuracy in
 where risks of one in a thousand live.
 """
 
+import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
@@ -22,6 +23,7 @@ def cdf(x: Float[Array, "*n"]) -> Float[Array, "*n"]:
     return cdf_pdf(x)[0]
 
 
+@jax.custom_jvp
 def cdf_pdf(x: Float[Array, "*n"]) -> tuple[Float[Array, "*n"], Float[Array, "*n"]]:
     """Φ and φ from one exponential.
 
@@ -34,6 +36,14 @@ def cdf_pdf(x: Float[Array, "*n"]) -> tuple[Float[Array, "*n"], Float[Array, "*n
     return jnp.where(x > 0.0, 1.0 - tail, tail), density
 
 
+@cdf_pdf.defjvp
+def _cdf_pdf_slope(primals, tangents):
+    (x,), (dx,) = primals, tangents
+    below, density = cdf_pdf(x)
+    return (below, density), (density * dx, -x * density * dx)
+
+
+@jax.custom_jvp
 def flux(u: Float[Array, "*n"], q: Float[Array, "*n"]) -> Float[Array, "*n"]:
     """E[(u + qξ)⁺] = u Φ(u/q) + q φ(u/q), ξ ~ N(0, 1): mean closing speed, never negative.
 
@@ -41,6 +51,13 @@ def flux(u: Float[Array, "*n"], q: Float[Array, "*n"]) -> Float[Array, "*n"]:
     """
     x = jnp.abs(u) / q
     return jnp.maximum(u, 0.0) + q * pdf(x) * jnp.maximum(1.0 - x * _mills(x), 0.0)
+
+
+@flux.defjvp
+def _flux_slope(primals, tangents):
+    (u, q), (du, dq) = primals, tangents
+    below, density = cdf_pdf(u / q)
+    return flux(u, q), below * du + density * dq
 
 
 def _mills(x: Float[Array, "*n"]) -> Float[Array, "*n"]:

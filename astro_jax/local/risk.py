@@ -20,6 +20,8 @@ from astro_jax.types import Clearance, Motion
 
 WAY_OUT = 0.3
 """Metres of clearance that a robot in contact must gain per metre of way."""
+SLOW = 0.1
+"""Speed at which the map's error grows half as fast as under way, m/s."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
@@ -60,8 +62,9 @@ def wall_hazard(
         margin = jnp.minimum(its_margin, margin)
     reach = 0.5 * float(np.max(np.hypot(discs.centres[:, 0], discs.centres[:, 1])))
     speed = jnp.sqrt(vx**2 + vy**2 + 1e-8) + reach * jnp.abs(omega)
-    time = dt * jnp.arange(margin.shape[0], dtype=jnp.float32)[:, None]
-    sigma = params.wall_noise + params.wall_noise_speed * speed + params.wall_noise_time * time
+    # the error grows while it drives only: a robot at rest is not approached by walls
+    driven = running_integral(speed / (speed + SLOW), dt)
+    sigma = params.wall_noise + params.wall_noise_speed * speed + params.wall_noise_time * driven
     z = once(margin / sigma)
     nearing = flux(loss(z) / dt, middle((speed + 1e-3) / params.wall_correlation))
     # Simpson's rule
@@ -86,4 +89,7 @@ def unharmed(hazard: Float[Array, "*M T K"], dt: float) -> Float[Array, "*M T K"
     """
     entries = running_integral(hazard, dt)
     left = 1.0 - entries
-    return 0.5 * (left + jnp.sqrt(left * left + 0.05**2 * entries + 1e-9))
+    little = 0.05**2 * entries
+    root = jnp.sqrt(left * left + little + 1e-9)
+    # (left + root)/2 without its cancellation where left is far below zero
+    return jnp.maximum(left, 0.0) + 0.5 * little / (root + jnp.abs(left))

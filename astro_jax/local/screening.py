@@ -12,7 +12,14 @@ from jaxtyping import Array, Float
 
 from astro_jax.config import PlannerParams
 from astro_jax.geometry import cos_sin
-from astro_jax.local.encounter import BLUR, FAR, LEAST_SPREAD, LEAST_VARIANCE, overlap_rate
+from astro_jax.local.encounter import (
+    BLUR,
+    FAR,
+    LEAST_SPREAD,
+    LEAST_VARIANCE,
+    known_weight,
+    overlap_rate,
+)
 from astro_jax.local.normal import cdf, cdf_pdf, flux
 from astro_jax.products import once
 from astro_jax.types import Forecast, Motion
@@ -39,7 +46,7 @@ def screening_hazard(
         return [rows[..., i].T[..., None] for i in range(2)]
 
     def mixed(value: Float[Array, "CM T K"]) -> Float[Array, "M T K"]:
-        weighted = bodies.weight.reshape(-1)[:, None, None] * value
+        weighted = known_weight(bodies).reshape(-1)[:, None, None] * value
         return sum((weighted[i::components] for i in range(1, components)), weighted[::components])
 
     x, y, yaw = (motion.pose_map[None, :, i] for i in range(3))
@@ -81,7 +88,9 @@ def screening_hazard(
         * flux(closing + gain * gap, jnp.sqrt(jnp.maximum(given, LEAST_SPREAD)))
     )
     inside = inside * within
-    overlap = overlap_rate(params, x.shape[1], dt)[None, :, None] * jnp.minimum(inside, inside[:, :1])
+    overlap = overlap_rate(params, x.shape[1], dt)[None, :, None] * jnp.minimum(
+        inside, inside[:, :1]
+    )
     valid = bodies.valid[:, None, None]
     return (
         jnp.where(valid, mixed(entry + overlap), 0.0),

@@ -176,7 +176,7 @@ def _strips(shape: np.ndarray, direction: np.ndarray, count: int) -> list[np.nda
     cuts = np.linspace(along.min(), along.max(), count + 1)
     best, least = [], math.inf
     for _ in range(10):
-        strips = [_between(shape, direction, a, b) for a, b in zip(cuts, cuts[1:], strict=False)]
+        strips = [_between(shape, direction, a, b) for a, b in itertools.pairwise(cuts)]
         excess = np.array([overhang(shape, *_enclosing(strip)) for strip in strips])
         if excess.max() < least - 1e-9:
             best, least = strips, excess.max()

@@ -51,7 +51,11 @@ def reliability_figure(report: _Report) -> Figure:
         )  # fmt: skip
         if k == 0:
             axes.legend(
-                loc="upper left", fontsize=8.5, frameon=False, labelcolor=style.INK, handletextpad=0.2
+                loc="upper left",
+                fontsize=8.5,
+                frameon=False,
+                labelcolor=style.INK,
+                handletextpad=0.2,
             )
     samples = int(report.metrics.get("samples", 0))
     figure.text(
