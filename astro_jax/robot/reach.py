@@ -262,22 +262,23 @@ def interval(limits: Limits, bounds: Bounds, k: int, chosen, last, step, box=Non
     for j in bounds.behind:
         amounts += _way(last[j], None if box is None else box[j])
 
-    def ends(j):
+    def ends(j, amounts, last):
         half = bounds.const[j] + bounds.step[j] * step
         for weight, amount in zip(np.moveaxis(bounds.weights[j], -1, 0), amounts, strict=True):
             if np.any(weight) and amount is not None:
                 half = half - weight * amount
-        tip = bounds.pull[j] * last[k]
+        tip = bounds.pull[j] * last
         return tip - half, tip + half
 
     low, high = float(limits.low[k]), float(limits.high[k])
     if len(bounds.pull) <= FEW:
         for j in range(len(bounds.pull)):
-            left, right = ends(j)
+            left, right = ends(j, amounts, last[k])
             low, high = jnp.maximum(low, left), jnp.minimum(high, right)
     else:
         column = np.arange(len(bounds.pull)).reshape(-1, *[1] * jnp.ndim(last[k]))
-        left, right = ends(column)
+        raised = [None if amount is None else jnp.asarray(amount)[None] for amount in amounts]
+        left, right = ends(column, raised, jnp.asarray(last[k])[None])
         low, high = jnp.maximum(low, jnp.max(left, 0)), jnp.minimum(high, jnp.min(right, 0))
     if box is not None:
         low, high = jnp.maximum(low, box[k][0]), jnp.minimum(high, box[k][1])
