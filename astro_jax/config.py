@@ -160,7 +160,14 @@ class RobotConfig:
         ]
         if min(inside) <= 1e-3:
             return "a polygon that contains the base's origin (0, 0)"
+        # the gate, the route and the simulator take the rectangle for the robot
+        if any(abs(x) > self.length / 2 + 1e-6 or abs(y) > self.width / 2 + 1e-6 for x, y in points):
+            return f"a polygon within length x width ({self.length:g} x {self.width:g} m)"
         return ""
+
+
+STEADY_COMMANDS = {"differential": 38, "omni": 44, "ackermann": 34}
+"""How many constant commands a search begins with, at most (robot/drive.py)."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -229,6 +236,30 @@ class PlannerConfig:
             found.append(
                 ("people_stride", self.people_stride, f"a divisor of {self.times - 1} plan steps")
             )
+        steps = self.tail_after / self.dt
+        if abs(steps - round(steps)) > 1e-6 or not 0 <= round(steps) < self.times:
+            expected = f"a multiple of dt ({self.dt}) within the horizon ({self.horizon:g} s)"
+            found.append(("tail_after", self.tail_after, expected))
+        return found + self._search_problems(robot)
+
+    def _search_problems(self, robot: RobotConfig) -> list[tuple[str, object, str]]:
+        """Seeds that do not fit in, and more of the best than there are candidates."""
+        found: list[tuple[str, object, str]] = []
+        steady = STEADY_COMMANDS.get(robot.drive, 0)
+        # constant commands, followers of the route, the last plan, one maneuver, one at large
+        least = steady + self.guided_candidates + 1 + 2
+        if self.candidates < least:
+            expected = f"at least {least}: {steady} constant commands, {self.guided_candidates} "
+            expected += "guided ones, the last plan and two more"
+            found.append(("candidates", self.candidates, expected))
+        judged = self.candidates * self.stages
+        for field, most, of in (
+            ("elites", self.candidates, "candidates"),
+            ("finalists", judged, "candidates·stages"),
+            ("descents", judged, "candidates·stages"),
+        ):
+            if not 1 <= getattr(self, field) <= most:
+                found.append((field, getattr(self, field), f"from 1 to {of} ({most})"))
         return found
 
 

@@ -6,7 +6,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from astro_jax import geometry
-from astro_jax.types import Grid, SmoothGrid
+from astro_jax.types import Clearance, Grid, SmoothGrid
 
 RESOLUTION = 0.05
 ORIGIN = np.array([-0.7, 1.3])
@@ -102,6 +102,19 @@ def test_safe_norm_is_the_norm_with_a_gradient_everywhere():
     values, slopes = both(jnp.full((100, 2), 1e-20).at[0].set(0.0))
     assert np.all((np.asarray(values) > 0.0) & (np.asarray(values) <= 1e-6))
     np.testing.assert_array_equal(slopes, 0.0)
+
+
+def test_cosine_and_sine_by_polynomial():
+    angles = np.concatenate(
+        [np.linspace(-100.0, 100.0, 200_001), 0.5 * np.pi * np.arange(-60, 61)]
+    ).astype(np.float32)
+    c, s = jax.jit(geometry.cos_sin)(jnp.asarray(angles))
+    assert np.max(np.abs(c - np.cos(angles.astype(float)))) < 5e-7
+    assert np.max(np.abs(s - np.sin(angles.astype(float)))) < 5e-7
+    np.testing.assert_allclose(np.hypot(c, s), 1.0, atol=1e-6)
+    slopes = jax.jit(jax.vmap(jax.grad(lambda a: geometry.cos_sin(a)[1])))(jnp.asarray(angles))
+    np.testing.assert_allclose(slopes, np.cos(angles.astype(float)), atol=2e-5)
+    assert all(np.all(np.isnan(part)) for part in geometry.cos_sin(jnp.float32([np.nan, np.inf])))
 
 
 # ---- sampling ------------------------------------------------------------------------
@@ -249,6 +262,45 @@ def test_far_away_is_finite_and_nonsense_in_gives_nonsense_out():
     # One bad point spoils no other.
     mixed = value_and_slope(field, np.array([[np.nan, 1.4], [-0.5, 1.4]], np.float32))
     assert np.all(np.isfinite(mixed[1]))
+
+
+def clearance_of(table, share):
+    """The same table, with a share of edges in its last column."""
+    field = field_of(table)
+    column = jnp.asarray(share, jnp.float32)[..., None]
+    return Clearance(
+        table=jnp.concatenate([field.table, column], axis=-1),
+        origin=field.origin,
+        resolution=field.resolution,
+    )
+
+
+def test_coordinates_may_be_kept_apart():
+    """And whatever else a table holds does not change the value."""
+    xy = jnp.asarray(places(200, 15), jnp.float32)
+    field = field_of(bumpy(4))
+    together = jax.jit(geometry.sample)(field, xy)
+    apart = jax.jit(geometry.sample_xy)(field, xy[:, 0], xy[:, 1])
+    np.testing.assert_array_equal(apart, together)
+    clearance = clearance_of(bumpy(4), np.ones(SHAPE))
+    np.testing.assert_array_equal(jax.jit(geometry.sample)(clearance, xy), together)
+
+
+def test_the_share_of_edges_is_blended_between_cells():
+    """Smoothstep weights of the four cells; the definition is that of flat planes."""
+    rng = np.random.default_rng(16)
+    share = (rng.random(SHAPE) < 0.5).astype(float)
+    xy = places(300, 17)
+    flat = np.concatenate([share[..., None], np.zeros((*SHAPE, 2))], axis=-1)
+    slow = np.array([slow_sample(flat, p)[0] for p in xy])
+    field = clearance_of(bumpy(5), share)
+    found = jax.jit(geometry.sample_edge)(field, *jnp.asarray(xy.T, jnp.float32))
+    np.testing.assert_allclose(found, slow, atol=1e-4)
+    assert np.min(found) >= 0.0 and np.max(found) <= 1.0 + 1e-6
+    assert np.sum((found > 0.1) & (found < 0.9)) > 50
+    centres = ORIGIN + RESOLUTION * np.stack(np.meshgrid(*map(np.arange, SHAPE[::-1])), axis=-1)
+    there = geometry.sample_edge(field, *jnp.asarray(np.moveaxis(centres, -1, 0), jnp.float32))
+    np.testing.assert_allclose(there, share, atol=1e-6)
 
 
 def test_sampling_compiles_once():

@@ -250,8 +250,8 @@ def test_the_prediction_integrates_what_was_sent(rest, predict):
             v, omega = commands[np.clip(index, 0, len(commands) - 1)]
             pose += h * np.array([v * np.cos(pose[2]), v * np.sin(pose[2]), omega])
         np.testing.assert_allclose(world.pose_map, pose, atol=4e-3)
-        np.testing.assert_allclose(world.twist, sent[-1], atol=1e-5)
-        np.testing.assert_allclose(world.twist_dot, 0.0, atol=1e-3)
+        np.testing.assert_allclose(world.command, sent[-1], atol=1e-5)
+        np.testing.assert_allclose(world.command_dot, 0.0, atol=1e-3)
 
 
 def test_a_robot_that_was_slowed_continues_from_its_own_speed(rest, predict):
@@ -259,7 +259,7 @@ def test_a_robot_that_was_slowed_continues_from_its_own_speed(rest, predict):
     state = driving(rest, 0.6, 0.4)
     slowed = dataclasses.replace(state.gate, twist=jnp.array([0.3, 0.2]))
     world = predict(LATENCY, dataclasses.replace(state, gate=slowed), odometry_of())
-    np.testing.assert_allclose(world.twist, [0.3, 0.2], atol=1e-5)
+    np.testing.assert_allclose(world.command, [0.3, 0.2], atol=1e-5)
 
 
 def test_people_are_foreseen_to_the_moment_of_effect(rest, predict):
@@ -273,6 +273,6 @@ def test_people_are_foreseen_to_the_moment_of_effect(rest, predict):
     world = predict(LATENCY, dataclasses.replace(rest, tracks=tracks), odometry_of())
     lead = 0.2 + CONFIG.allowance_ticks * TICK + float(LATENCY.command) + ROBOT.actuator_lag
     expected = np.array([1.0, 0.0]) + lead * np.array([-0.5, 1.0])
-    np.testing.assert_allclose(world.forecast.xy_map[0, 0], expected, atol=1e-5)
+    np.testing.assert_allclose(world.forecast.xy_map[0, 0, 0], expected, atol=1e-5)
     np.testing.assert_array_equal(world.forecast.valid, [True, False])
     assert world.forecast.xy_map.shape[0] == (CONFIG.times - 1) // CONFIG.people_stride + 1

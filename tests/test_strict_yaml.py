@@ -69,10 +69,24 @@ def missing(section: Section, value: Any) -> set[str]:
 def test_the_files_spell_out_the_defaults():
     assert load_robot(ROBOT) == RobotConfig()
     assert load_planner(PLANNER) == (PlannerConfig(), PlannerParams())
-    assert missing(load_yaml(ROBOT), RobotConfig()) == set()
     planner = load_yaml(PLANNER)
     assert missing(planner["config"], PlannerConfig()) == set()
     assert missing(planner["params"], PlannerParams()) == set()
+
+
+CURVATURE = {"curvature", "curvature_rate", "curvature_acceleration"}
+LEFT_OUT = {
+    "astro": {"footprint", "mecanum", "lateral_speed"} | CURVATURE,
+    "mecanum": {"footprint"} | CURVATURE,
+    "ackermann": {"mecanum", "lateral_speed", "wheel_base", "yaw_acceleration", "yaw_jerk"},
+}
+"""What means nothing to a robot's drive, and the footprint of one that is a rectangle."""
+
+
+@pytest.mark.parametrize("name", LEFT_OUT)
+def test_a_robots_file_spells_out_all_that_concerns_it(name):
+    file = CONFIGS / "robots" / f"{name}.yaml"
+    assert missing(load_yaml(file), load_robot(file)) == LEFT_OUT[name]
 
 
 def test_the_narrow_robot_differs_only_in_its_sensor():
@@ -127,11 +141,17 @@ def planners(draw):
     config = draw(instances(PlannerConfig))
     if draw(st.booleans()):
         steps = draw(st.lists(st.integers(1, 20), min_size=3, max_size=12))
-        ticks = draw(st.integers(config.allowance_ticks, 100))
+        ticks = draw(st.integers(max(config.allowance_ticks, 2), 100))
         dt = draw(st.floats(0.1, 0.5))
         intervals = tuple(n * dt for n in steps)
         return dataclasses.replace(
-            config, dt=dt, intervals=intervals, period=ticks * 0.01, gate_period=0.01
+            config,
+            dt=dt,
+            intervals=intervals,
+            period=ticks * 0.01,
+            gate_period=0.01,
+            tail_after=draw(st.integers(0, 2)) * dt,
+            guided_candidates=draw(st.integers(1, min(config.candidates, 1000))),
         )
     return config
 
@@ -298,6 +318,20 @@ def test_48_an_integer_does_for_a_float(write):
         ("braking: 1.0", "braking"),
         ("speed: 1.1", "speed"),
         ("reverse_speed: 5.0", "reverse_speed"),
+        ("drive: rover", "drive"),
+        ("footprint: [[0.1, 0.1], [0.1, -0.1], [-0.1, 0.0]]", "footprint"),  # clockwise
+        # not convex: a notch behind, and a star that turns around twice
+        ("footprint: [[0.2, -0.1], [0.2, 0.1], [-0.2, 0.1], [-0.1, 0], [-0.2, -0.1]]", "footprint"),
+        (
+            "footprint: [[0.1, 0], [-0.08, 0.06], [0.03, -0.09], [0.03, 0.09], [-0.08, -0.06]]",
+            "footprint",
+        ),
+        ("footprint: [[0.2, -0.1], [0.2, 0.1]]", "footprint"),
+        ("footprint: [[0.2, -0.1], [0.2, 0], [0.2, 0.1], [-0.2, 0]]", "footprint"),  # straight
+        ("footprint: [[0.2, -0.1], [0.2, 0.1], [0.1, 0.1], [0.1, -0.1]]", "footprint"),  # ahead
+        # out of the rectangle length x width, to the front and to the side
+        ("footprint: [[0.22, -0.1], [0.22, 0.1], [-0.2, 0.1], [-0.2, -0.1]]", "footprint"),
+        ("footprint: [[0.2, -0.1], [0.2, 0.13], [-0.2, 0.1], [-0.2, -0.1]]", "footprint"),
     ],
 )
 def test_49_inconsistent_robot(write, line, field):
@@ -316,11 +350,36 @@ def test_49_inconsistent_robot(write, line, field):
         ("intervals: [1.0e+9]", "intervals"),
         ("gate_period: 0.03", "gate_period"),
         ("people_stride: 4", "people_stride"),
+        ("tail_after: 0.25", "tail_after"),  # between two samples
+        ("tail_after: 3.1", "tail_after"),
+        ("candidates: 64\n  guided_candidates: 24", "candidates"),
+        ("guided_candidates: 300", "candidates"),
     ],
 )
 def test_49_inconsistent_planner(write, line, field):
     error = refused(load_planner, write(f"config:\n  {line}\n"))
-    assert (error.field, line_of(error)) == (f"config.{field}", 2)
+    assert error.field == f"config.{field}"
+    if line.startswith(field):
+        assert line_of(error) == 2
+
+
+def test_49_every_part_of_the_search_needs_its_candidates():
+    """One for each constant command, the guided, the last plan, and one each drawn two ways."""
+    planner = PlannerConfig(candidates=64, guided_candidates=64 - 38 - 3)
+    assert planner.problems(DEFAULT_ROBOT) == []
+    fewer = dataclasses.replace(planner, candidates=63)
+    assert [field for field, *_ in fewer.problems(DEFAULT_ROBOT)] == ["candidates"]
+    (_, value, expected), *_ = fewer.problems(DEFAULT_ROBOT)
+    assert value == 63 and expected.startswith("at least 64: 38 constant commands, 23 guided")
+    # fewer bodies than the search would look at are no contradiction
+    assert PlannerConfig(people=1, near_bodies=8).problems(DEFAULT_ROBOT) == []
+
+
+@pytest.mark.parametrize("field", ["elites", "finalists", "descents"])
+def test_49_the_best_are_not_more_than_there_are(field):
+    for value, sound in ((0, False), (80, True), (81, False)):
+        planner = PlannerConfig(candidates=80, **{field: value})
+        assert [name for name, *_ in planner.problems(DEFAULT_ROBOT)] == [field] * (not sound)
 
 
 def test_49_the_horizon_must_suit_the_robot():

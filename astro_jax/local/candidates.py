@@ -77,7 +77,7 @@ def maneuvers(
     u = _shifted(count, 2 * dimensions + 1, shift)
     first, second = (low + (high - low) * u[i * dimensions :][:dimensions] for i in range(2))
     knot = np.arange(free, dtype=np.float32)[:, None, None]
-    blend = jax.nn.sigmoid(2.0 * (knot - free * u[-1]))
+    blend = jax.nn.sigmoid(2.0 * (knot - free * u[-1][None, None]))
     return first[None] * (1.0 - blend) + second[None] * blend
 
 

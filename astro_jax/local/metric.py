@@ -68,8 +68,8 @@ def _inverse(matrix: Float[Array, "d d S"]) -> Float[Array, "d d S"]:
 
     def sweep(k, matrix):
         row, column, pivot = matrix[k], matrix[:, k], matrix[k, k]
-        swept = matrix - column[:, None] * row[None] / pivot
-        swept = swept.at[k].set(row / pivot).at[:, k].set(-column / pivot)
+        swept = matrix - column[:, None] * row[None] / pivot[None, None]
+        swept = swept.at[k].set(row / pivot[None]).at[:, k].set(-column / pivot[None])
         return swept.at[k, k].set(1.0 / pivot)
 
     return jax.lax.fori_loop(0, matrix.shape[0], sweep, matrix)

@@ -24,7 +24,7 @@ def nearest(robot: RobotConfig, config: PlannerConfig, world: WorldAtEffect) -> 
         return world
     time = config.dt * config.people_stride * jnp.arange(bodies.xy_map.shape[0])
     reach = max(robot.speed, robot.reverse_speed) * time.astype(jnp.float32)
-    distance = safe_norm(bodies.xy_map - world.pose_map[:2])
+    distance = safe_norm(bodies.xy_map - world.pose_map[None, None, None, :2])
     sigma = jnp.sqrt(jnp.max(bodies.xy_var, axis=-1))
     gap = jnp.min(distance - DEVIATIONS * sigma - reach[:, None, None], axis=(0, 2))
     gap = jnp.where(bodies.valid, gap - bodies.radius, jnp.inf)

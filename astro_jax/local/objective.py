@@ -10,8 +10,6 @@ only harm matters.
 """
 
 import dataclasses
-import functools
-import operator
 from collections.abc import Callable
 
 import jax.numpy as jnp
@@ -20,7 +18,7 @@ from jaxtyping import Array, Float
 from astro_jax.config import PlannerConfig, PlannerParams
 from astro_jax.geometry import cos_sin, sample_xy
 from astro_jax.local.risk import Discs, unharmed, wall_hazard
-from astro_jax.products import integral, interpolated, loss, middle
+from astro_jax.products import integral, interpolated, loss, middle, over_things
 from astro_jax.products import total as sum_over
 from astro_jax.types import CostTerms, Forecast, Motion, RouteField, WorldAtEffect
 
@@ -65,8 +63,8 @@ def evaluate(
     bumped = loss(past_walls)
     kind = world.forecast.kind
     struck = jnp.asarray(params.harm_of_kind)[kind][:, None, None] * loss(past_bodies)
-    pushed = _over_bodies(struck * middle(own_speed**2))
-    struck = _over_bodies(struck)
+    pushed = over_things(struck * middle(own_speed**2))
+    struck = over_things(struck)
 
     time = dt * jnp.arange(config.times, dtype=jnp.float32)[:, None]
     worth = middle(alive * jnp.exp(-time / params.patience))
@@ -84,7 +82,7 @@ def evaluate(
         turning=integral(turn**2, dt),
         lateral=integral(speed_squared * omega**2, dt),
         reversing=integral(jnp.maximum(-vx, 0.0), dt),
-        intrusion=integral(_over_bodies(inside**2), dt * stride),
+        intrusion=integral(over_things(inside**2), dt * stride),
     )
     return terms, alive
 
@@ -135,8 +133,3 @@ def remaining(
     turn = 1.0 - cos_sin(pose_map[:, 2] - field.goal_map[2])[0]
     to_go = sample_xy(field.cost_to_go, pose_map[:, 0], pose_map[:, 1])
     return to_go + params.heading_weight * at_goal * turn
-
-
-def _over_bodies(value: Float[Array, "M t K"]) -> Float[Array, "t K"]:
-    """Sum over bodies, term by term: a reduction would not be vectorised."""
-    return functools.reduce(operator.add, list(value))

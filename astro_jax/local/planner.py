@@ -10,6 +10,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
 from astro_jax.config import DEFAULT_ROBOT, PlannerConfig, PlannerParams, RobotConfig
+from astro_jax.errors import InputError
 from astro_jax.local import candidates
 from astro_jax.local.judge import Judged, judge_of, looks
 from astro_jax.local.metric import inverse_metric
@@ -41,7 +42,12 @@ def plan(
 
     Always returns finite arrays: with nothing finite to choose from, the full stop and a
     status that the gate treats as a stop.
+
+    Raises:
+      InputError: while it is traced, if fields of ``config`` contradict each other.
     """
+    for name, value, expected in config.problems(robot):
+        raise InputError(name, value, expected)
     basis = basis_of(config)
     key, key_seeds, key_local = jax.random.split(state.key, 3)
     world, healthy = _trusted(world)

@@ -51,7 +51,7 @@ def refine(
         inverse = _updated(inverse, x - last_x, gradient - last_gradient, moved)
         direction = jnp.sum(inverse * gradient[None], axis=1)
         longest = jnp.max(jnp.abs(direction), axis=0)
-        direction = direction * jnp.minimum(1.0, LONGEST / jnp.maximum(longest, 1e-9))
+        direction = direction * jnp.minimum(1.0, LONGEST / jnp.maximum(longest, 1e-9))[None]
 
         # the first of the columns is x itself, so that the best of them is never worse
         lengths = np.concatenate([[0.0], LENGTHS]).astype(np.float32)[None, :, None]
@@ -79,5 +79,5 @@ def _updated(
     rho = 1.0 / jnp.maximum(product, 1e-8)
     toward = jnp.sum(inverse * y[None], axis=1)
     gain = rho * (1.0 + rho * jnp.sum(y * toward, axis=0))
-    mixed = rho * (toward[:, None] * s[None] + s[:, None] * toward[None])
-    return jnp.where(kept, inverse - mixed + gain * s[:, None] * s[None], inverse)
+    mixed = rho[None, None] * (toward[:, None] * s[None] + s[:, None] * toward[None])
+    return jnp.where(kept, inverse - mixed + gain[None, None] * s[:, None] * s[None], inverse)

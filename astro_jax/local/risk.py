@@ -15,7 +15,7 @@ from jaxtyping import Array, Float
 from astro_jax.config import PlannerParams
 from astro_jax.geometry import cos_sin, sample_edge, sample_xy
 from astro_jax.local.normal import flux, pdf
-from astro_jax.products import loss, middle, once, running_integral, to_ends
+from astro_jax.products import loss, middle, once, running_integral, spread, to_ends
 from astro_jax.types import Clearance, Motion
 
 WAY_OUT = 0.3
@@ -48,9 +48,9 @@ def wall_hazard(
     brings the wall nearer: w = (−dm/dt + m/σ·dσ/dt)/σ.  Each step between two samples is
     taken as a whole, z being linear within, and counts half at either end.
     """
-    x, y, yaw = (motion.pose_map[None, :, i] for i in range(3))
+    x, y, yaw = (motion.pose_map[:, i] for i in range(3))
     vx, vy, omega = (motion.twist[:, i] for i in range(3))
-    c, s = cos_sin(yaw)
+    x, y, c, s = (spread(value, len(discs.radii)) for value in (x, y, *cos_sin(yaw)))
     ahead, aside = (discs.centres[:, i, None, None] for i in range(2))
     disc_x, disc_y = x + c * ahead - s * aside, y + s * ahead + c * aside
     margins = once(sample_xy(clearance, disc_x, disc_y) - discs.radii[:, None, None])

@@ -21,7 +21,7 @@ from astro_jax.local.encounter import (
     overlap_rate,
 )
 from astro_jax.local.normal import cdf, cdf_pdf, flux
-from astro_jax.products import once
+from astro_jax.products import once, spread
 from astro_jax.types import Forecast, Motion
 
 
@@ -49,9 +49,11 @@ def screening_hazard(
         weighted = known_weight(bodies).reshape(-1)[:, None, None] * value
         return sum((weighted[i::components] for i in range(1, components)), weighted[::components])
 
-    x, y, yaw = (motion.pose_map[None, :, i] for i in range(3))
-    vx, vy, omega = (motion.twist[None, :, i] for i in range(3))
-    c, s = cos_sin(yaw)
+    x, y, yaw = (motion.pose_map[:, i] for i in range(3))
+    twist = (motion.twist[:, i] for i in range(3))
+    x, y, c, s, vx, vy, omega = (
+        spread(value, count * components) for value in (x, y, *cos_sin(yaw), *twist)
+    )
     body_x, body_y = of(bodies.xy_map, FAR)
     dx, dy = body_x - x, body_y - y
     square = dx * dx + dy * dy + 1e-6

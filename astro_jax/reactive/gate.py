@@ -214,7 +214,7 @@ def _gaps_ahead(
     disc_centres, disc_radii = covering_discs(robot, config.footprint_discs)
     centres = jax.vmap(from_frame, in_axes=(0, None))(poses, jnp.asarray(disc_centres))
     # half a cell is the map's own rounding; the discs reach over the hull on top of it
-    map_gap = sample(clearance, centres) - disc_radii + 0.5 * clearance.resolution
+    map_gap = sample(clearance, centres) - disc_radii[None] + 0.5 * clearance.resolution
     return jnp.concatenate([wall_gap, person_gap, map_gap], axis=1), lengths
 
 

@@ -17,6 +17,9 @@ from astro_jax.robot.splines import SplineBasis
 STANDING = 0.05
 """Speed, m/s, below which a twist says little about how the wheels are turned."""
 
+MOVES = (True, False)
+"""Coordinates that are zero at rest: the wheels may stay turned."""
+
 
 def limits(robot: RobotConfig) -> Limits:
     """Limits on (v, κ), their rates, v̈ and κ̈."""

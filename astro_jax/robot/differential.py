@@ -14,6 +14,9 @@ from astro_jax.products import apply
 from astro_jax.robot.reach import Limits, capped, under_hyperbola
 from astro_jax.robot.splines import SplineBasis
 
+MOVES = (True, True)
+"""Coordinates that are zero at rest."""
+
 
 def limits(robot: RobotConfig) -> Limits:
     """Speed, acceleration and jerk limits on (v, ω)."""

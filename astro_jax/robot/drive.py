@@ -8,10 +8,11 @@ convex-hull property of the spline and of its derivatives the limits hold at all
 only at samples; and it never becomes empty, so any z will do.
 
 The first two control points are value and rate of the command at the start, so that one plan
-continues another without a step in speed or acceleration.  A rate that would leave the speed
-limits gives way, as far as the drive can.  A start beyond the speed limits is kept as it is
-(the robot *is* that fast) and braked straight to the nearest admissible command, as hard as
-the acceleration limits allow, before z has a say; from there on all limits hold.
+continues another without a step in speed or acceleration: a plan leaves the room for that to
+one that begins a period later.  Another rate that would leave the speed limits gives way, as
+far as the drive can.  A start beyond the speed limits is kept as it is (the robot *is* that
+fast) and braked straight to the nearest admissible command, as hard as the acceleration limits
+allow (not the jerk limits), before z has a say; from there on all limits hold.
 
 With jerk limits a command must also be able to ease off in time: if all rates decay in
 proportion, as fast as jerk allows from the largest, the command creeps on from P by D·E and
@@ -25,7 +26,7 @@ from types import ModuleType
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Array, Bool, Float
 from numpy.typing import NDArray
 
 from astro_jax.config import RobotConfig
@@ -67,6 +68,31 @@ def admissible(robot: RobotConfig, command: Float[Array, "D"]) -> Float[Array, "
 def limit_acceleration(robot: RobotConfig, command_dot: Float[Array, "D"]) -> Float[Array, "D"]:
     """Scale ċ down, direction kept, until the drive can do it."""
     return command_dot / jnp.maximum(effort(_rules(robot)[0], list(command_dot)), 1.0)
+
+
+def within_limits(
+    robot: RobotConfig, command: Float[Array, "*n D"], tolerance: float = 0.01
+) -> Bool[Array, "*n"]:
+    """Whether commands keep every speed limit, up to a share of it; false where not finite."""
+    limits, _ = _rules(robot)
+    columns = [command[..., k] for k in range(len(limits.low))]
+    more = tolerance * limits.high
+    kept = [c >= low for c, low in zip(columns, (limits.low - more).tolist(), strict=True)]
+    kept += [c <= high for c, high in zip(columns, (limits.high + more).tolist(), strict=True)]
+    for *weights, bound in limits.speed.tolist():
+        used = [weight * jnp.abs(c) for weight, c in zip(weights, columns, strict=True)]
+        kept.append(sum(used[1:], start=used[0]) <= bound * (1.0 + tolerance))
+    return jnp.all(jnp.stack(kept), axis=0)
+
+
+def slowed(
+    robot: RobotConfig, command: Float[Array, "*n D"], scale: Float[Array, "*n"]
+) -> Float[Array, "*n D"]:
+    """The command that drives the same path at ``scale`` times its speed."""
+    moves = _drive(robot).MOVES
+    return jnp.stack(
+        [command[..., k] * (scale if moves[k] else 1.0) for k in range(len(moves))], axis=-1
+    )
 
 
 def body_twist(robot: RobotConfig, command: Float[Array, "*n D"]) -> Float[Array, "*n 3"]:

@@ -84,7 +84,7 @@ class CycleLog:
     track_valid: Bool[Array, "*batch M"]
     world: WorldAtEffect
     plan_pose: Float[Array, "*batch T 3"]
-    plan_twist: Float[Array, "*batch T 2"]
+    plan_twist: Float[Array, "*batch T 3"]
     survival: Float[Array, "*batch T"]
     status: Int[Array, "*batch"]
     diagnostics: Diagnostics

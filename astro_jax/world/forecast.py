@@ -74,11 +74,12 @@ def moments(bodies: Forecast) -> tuple[Float[Array, "T M 2"], Float[Array, "T M 
 
     Σ = Σ_c w_c (R_c diag(a) R_cᵀ + μ_c μ_cᵀ) − μ μᵀ.  Also takes NumPy arrays.
     """
-    weight = bodies.weight[..., None]
+    weight = bodies.weight[..., None, :, :, None]
     mean = (weight * bodies.xy_map).sum(-2)
     off = bodies.xy_map - mean[..., None, :]
     along = bodies.axis_map
-    across = along[..., ::-1] * np.array([-1.0, 1.0], np.float32)
+    turn = np.array([-1.0, 1.0], np.float32).reshape([1] * (along.ndim - 1) + [2])
+    across = along[..., ::-1] * turn
     parts = [(off, 1.0), (along, bodies.xy_var[..., :1]), (across, bodies.xy_var[..., 1:])]
     spread = sum((weight * size * axis)[..., :, None] * axis[..., None, :] for axis, size in parts)
     return mean, spread.sum(-3)

@@ -52,8 +52,9 @@ def test_people_stand_in_free_space_of_the_local_map(found):
 
 
 def test_the_robot_is_under_way_with_a_warm_plan(found, small_cycle):
+    speeds = [float(jnp.linalg.norm(moment.state.gate.twist)) for moment in found]
+    assert np.median(speeds) > 0.05  # one may have to wait for somebody
     for moment in found:
-        assert float(jnp.linalg.norm(moment.state.gate.twist)) > 0.02
         assert int(moment.state.plan.status) == 0
         assert np.any(np.asarray(moment.state.planner.controls) != 0.0)
         _, plan, diagnostics = small_cycle(PARAMS, LATENCY, moment)

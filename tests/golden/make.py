@@ -19,13 +19,22 @@ import numpy as np
 from astro_jax.config import PlannerConfig, PlannerParams, RobotConfig
 from astro_jax.geometry import smooth
 from astro_jax.local.planner import initial_state, plan
-from astro_jax.types import Grid, RouteField, Tracks, WorldAtEffect
+from astro_jax.types import Grid, Kind, RouteField, Tracks, WorldAtEffect
 from astro_jax.world.distance import clearance_field
 from astro_jax.world.forecast import forecast
 
 FILE = Path(__file__).with_name("cycle.json")
 ROBOT = RobotConfig()
-CONFIG = PlannerConfig(candidates=64, gradient_steps=3, map_cells=40, people=2, recorded_stride=1)
+CONFIG = PlannerConfig(
+    candidates=80,
+    stages=2,
+    descents=2,
+    finalists=4,
+    gradient_steps=3,
+    map_cells=40,
+    people=2,
+    recorded_stride=1,
+)
 SEED = 20
 COMMANDS = 15
 """How many of the plan's first commands are kept, .3 s."""
@@ -51,16 +60,17 @@ def inputs(params: dict[str, float], seed: int = SEED):
         xy_velocity_cov=jnp.full(2, 0.003),
         velocity_var=jnp.full(2, 0.02),
         radius=jnp.full(2, 0.22),
+        kind=jnp.array([int(Kind.PERSON), int(Kind.CHILD)]),
         valid=jnp.array([True, True]),
         age=jnp.float32(0.2),
     )
     times = CONFIG.dt * jnp.arange(0, CONFIG.times, CONFIG.people_stride, dtype=jnp.float32)
     world = WorldAtEffect(
         pose_map=jnp.array([0.0, 0.0, 0.2]),
-        twist=jnp.array([0.4, 0.1]),
-        twist_dot=jnp.array([0.1, -0.2]),
+        command=jnp.array([0.4, 0.1]),
+        command_dot=jnp.array([0.1, -0.2]),
         clearance=clearance_field(jnp.asarray(blocked), local, CONFIG.clearance_cells),
-        forecast=forecast(tracks, weights.walker_noise, jnp.float32(0.2), times),
+        forecast=forecast(tracks, weights, jnp.float32(0.2), times),
     )
     x, y = np.meshgrid(*2 * [np.arange(80) * 0.1 - 4.0])
     seconds = np.sqrt((x - 2.2) ** 2 + (y - 0.3) ** 2 + 0.05**2) / 0.6

@@ -13,11 +13,22 @@ import pytest
 from astro_jax.config import DEFAULT_ROBOT, PlannerConfig, PlannerParams, RobotConfig
 from astro_jax.geometry import smooth
 from astro_jax.local.planner import initial_state, plan
-from astro_jax.types import Grid, RouteField, Tracks, WorldAtEffect
+from astro_jax.types import Clearance, Grid, Kind, RouteField, Tracks, WorldAtEffect
 from astro_jax.world.distance import clearance_field
 from astro_jax.world.forecast import forecast
 
-SMALL = PlannerConfig(candidates=64, gradient_steps=3, map_cells=40, people=2, recorded_stride=1)
+SMALL = PlannerConfig(
+    candidates=80,
+    stages=2,
+    finalists=4,
+    descents=2,
+    gradient_steps=3,
+    map_cells=40,
+    people=2,
+    footprint_discs=3,
+    exact_discs=5,
+    recorded_stride=1,
+)
 
 # run op by op they would compile their loops on every call
 make_clearance = jax.jit(clearance_field, static_argnums=2)
@@ -46,19 +57,38 @@ class Lab:
             resolution=jnp.float32(resolution),
         )
 
-    def clearance(self, blocked: np.ndarray | None = None, origin=(-1.0, -1.0)):
+    def clearance(self, blocked: np.ndarray | None = None, origin=(-1.0, -1.0), edges=None):
         if blocked is None:
             blocked = np.zeros((self.config.map_cells,) * 2, bool)
+        edges = jnp.zeros(blocked.shape, bool) if edges is None else jnp.asarray(edges)
         grid = self.grid(np.zeros(blocked.shape), origin, self.config.map_resolution)
-        return make_clearance(jnp.asarray(blocked), grid, self.config.clearance_cells)
+        return make_clearance(jnp.asarray(blocked), grid, self.config.clearance_cells, edges)
 
     def plane(self, at_origin: float, slope_x: float, slope_y: float):
         """A field v + g·p, which is sampled without error everywhere."""
         x, y = np.meshgrid(*2 * [np.arange(8.0) - 4.0])
         return smooth(self.grid(at_origin + slope_x * x + slope_y * y, (-4.0, -4.0), 1.0))
 
-    def tracks(self, xy=(), velocity=(), radius=0.22, capacity=None, var=(0.003, 0.003, 0.02)):
-        """People at ``xy`` in the first slots; position, cross and velocity variance."""
+    def wall(self, at_origin: float, slope_x: float, slope_y: float, edge: float = 0.0):
+        """A clearance that is a plane, with an obstacle that is all thing or all edge."""
+        plane = self.plane(at_origin, slope_x, slope_y)
+        share = jnp.full((*plane.table.shape[:2], 1), edge, jnp.float32)
+        return Clearance(
+            table=jnp.concatenate([plane.table, share], axis=-1),
+            origin=plane.origin,
+            resolution=plane.resolution,
+        )
+
+    def tracks(
+        self,
+        xy=(),
+        velocity=(),
+        radius=0.22,
+        capacity=None,
+        var=(0.003, 0.003, 0.02),
+        kind=Kind.PERSON,
+    ):
+        """Bodies at ``xy`` in the first slots; position, cross and velocity variance."""
         capacity = capacity or self.config.people
         at, going = np.full((capacity, 2), 50.0), np.zeros((capacity, 2))
         if len(xy):
@@ -71,24 +101,30 @@ class Lab:
             xy_velocity_cov=b,
             velocity_var=c,
             radius=jnp.full(capacity, radius, jnp.float32),
+            kind=jnp.full(capacity, int(kind), jnp.int32),
             valid=jnp.arange(capacity) < len(xy),
             age=jnp.float32(0.0),
         )
 
     def forecast(self, tracks, stride=None, ahead=0.0):
         times = jnp.asarray(self.times[:: stride or self.config.people_stride])
-        return make_forecast(
-            tracks, jnp.float32(self.params.walker_noise), jnp.float32(ahead), times
-        )
+        return make_forecast(tracks, self.params, jnp.float32(ahead), times)
 
     def world(
-        self, pose=(0.0, 0.0, 0.0), twist=(0.0, 0.0), twist_dot=(0.0, 0.0), blocked=None, **people
+        self,
+        pose=(0.0, 0.0, 0.0),
+        command=(0.0, 0.0),
+        command_dot=None,
+        blocked=None,
+        edges=None,
+        **people,
     ) -> WorldAtEffect:
+        command_dot = np.zeros(len(command)) if command_dot is None else command_dot
         return WorldAtEffect(
             pose_map=jnp.asarray(pose, jnp.float32),
-            twist=jnp.asarray(twist, jnp.float32),
-            twist_dot=jnp.asarray(twist_dot, jnp.float32),
-            clearance=self.clearance(blocked),
+            command=jnp.asarray(command, jnp.float32),
+            command_dot=jnp.asarray(command_dot, jnp.float32),
+            clearance=self.clearance(blocked, edges=edges),
             forecast=self.forecast(self.tracks(**people), ahead=0.3),
         )
 
@@ -112,8 +148,8 @@ class Lab:
             people = random.integers(0, self.config.people + 1)
             world = self.world(
                 pose=(0.0, 0.0, random.uniform(-3, 3)),
-                twist=(random.uniform(0.0, 0.5), random.uniform(-0.6, 0.6)),
-                twist_dot=random.uniform(-0.3, 0.3, 2),
+                command=(random.uniform(0.0, 0.5), random.uniform(-0.6, 0.6)),
+                command_dot=random.uniform(-0.3, 0.3, 2),
                 blocked=blocked,
                 xy=random.uniform(-2.0, 2.0, (people, 2)) + np.array([0.8, 0.0]),
                 velocity=random.uniform(-1.0, 1.0, (people, 2)),
@@ -122,7 +158,7 @@ class Lab:
             yield self.state(k), world, self.field(goal)
 
     def state(self, seed: int = 0):
-        return initial_state(self.config, jax.random.key(seed))
+        return initial_state(self.config, jax.random.key(seed), self.robot)
 
 
 @pytest.fixture(scope="session")

@@ -8,62 +8,73 @@ import numpy as np
 import pytest
 from scipy.interpolate import BSpline
 
+from astro_jax.local.judge import judge_of, looks
 from astro_jax.local.objective import evaluate, remaining, total
 from astro_jax.local.planner import basis_of
 from astro_jax.robot import drive
-from astro_jax.robot.drive import footprint_discs
-from astro_jax.types import CostTerms
+from astro_jax.robot.footprint import covering_discs
+from astro_jax.types import CostTerms, Kind
 
 TERMS = [field.name for field in dataclasses.fields(CostTerms)]
-WEIGHTS = {"progress": -1.0, "harm": 1.0}
-"""Of the terms that have none among the parameters."""
+WEIGHTS = {
+    "touched": "harm_person_rest",
+    "struck": "harm_person_moving",
+    "pushed": "harm_person_speed",
+    "bumped": "harm_wall",
+    "rammed": "harm_wall_speed",
+    "fallen": "harm_edge",
+}
+"""Of the terms whose weight has another name; progress is what is gained."""
 
 SPEEDS = 74
 
 
 def random_controls(lab, count, seed=0, at=None):
-    """Control points that the wheels can execute."""
+    """Control points that the wheels can execute, candidates last."""
     basis = basis_of(lab.config)
     free = basis.value.shape[1] - 2
-    z = jax.random.normal(jax.random.key(seed), (count, free, 2)) * 1.5
-    twist = jnp.array([0.3, 0.1]) if at is None else jnp.asarray(at, jnp.float32)
-    decode = lambda z: drive.decode(lab.robot, basis, twist, jnp.zeros(2), z)
-    return jax.jit(jax.vmap(decode))(z)
+    z = jax.random.normal(jax.random.key(seed), (free, 2, count)) * 1.5
+    command = jnp.array([0.3, 0.1]) if at is None else jnp.asarray(at, jnp.float32)
+    return jax.jit(lambda z: drive.decode(lab.robot, basis, command, jnp.zeros(2), z))(z)
 
 
-def evaluator(lab):
-    """(params, world, field, controls) → (terms, survival) of one motion."""
+def evaluator(lab, look=1):
+    """(params, world, field, controls) → (terms, survival); look 0 is quick, 1 exact."""
     basis = basis_of(lab.config)
 
     def terms_of(params, world, field, controls):
-        motion = drive.motion(basis, lab.config.dt, world.pose_map, controls)
-        return evaluate(lab.robot, lab.config, params, world, field, motion)
+        motion = drive.motion(lab.robot, basis, world.pose_map, controls)
+        chosen = looks(lab.robot, lab.config, params)[look]
+        return evaluate(lab.config, params, world, field, chosen, motion)
 
     return terms_of
 
 
 @pytest.fixture(scope="module")
 def terms_of(lab):
-    many = jax.jit(jax.vmap(evaluator(lab), (None, None, None, 0)))
+    many = jax.jit(evaluator(lab))
 
     def padded(params, world, field, controls):
         """One size for all tests: one compilation."""
-        count = controls.shape[0]
-        rest = jnp.zeros((SPEEDS - count, *controls.shape[1:]))
-        answer = many(params, world, field, jnp.concatenate([controls, rest]))
-        return jax.tree.map(lambda leaf: np.asarray(leaf)[:count], answer)
+        count = controls.shape[-1]
+        rest = jnp.zeros((*controls.shape[:-1], SPEEDS - count))
+        answer = many(params, world, field, jnp.concatenate([controls, rest], axis=-1))
+        return jax.tree.map(lambda leaf: np.asarray(leaf)[..., :count], answer)
 
     return padded
 
 
 @pytest.fixture(scope="module")
 def busy(lab):
-    """A wall ahead, one who crosses and one who stands."""
+    """A wall and stairs ahead, one who crosses and one who stands."""
     blocked = np.zeros((lab.config.map_cells,) * 2, bool)
     blocked[:, 36:] = True
+    edges = blocked.copy()
+    edges[:22] = False
     return lab.world(
-        twist=(0.3, 0.1),
+        command=(0.3, 0.1),
         blocked=blocked,
+        edges=edges,
         xy=[(0.9, 0.8), (0.6, -0.6)],
         velocity=[(0, -0.5), (0, 0)],
     )
@@ -73,14 +84,15 @@ def test_total_is_the_weighted_sum(lab):
     random = np.random.default_rng(0)
     terms = CostTerms(**{name: jnp.float32(random.normal()) for name in TERMS})
     for params in (lab.params, jax.tree.map(lambda x: 1.7 * x + 0.1, lab.params)):
-        weights = [WEIGHTS.get(name) or float(getattr(params, name)) for name in TERMS]
-        expected = sum(w * float(getattr(terms, n)) for w, n in zip(weights, TERMS, strict=True))
+        weight = lambda name: float(getattr(params, WEIGHTS.get(name, name)))  # noqa: B023
+        costs = [weight(n) * float(getattr(terms, n)) for n in TERMS if n != "progress"]
+        expected = sum(costs) - float(terms.progress)
         assert float(total(params, terms)) == pytest.approx(expected, rel=1e-5)
 
 
 def test_gradients_are_those_of_finite_differences(lab, busy):
     """Every term, in float64, along random directions of the control points."""
-    controls = np.asarray(random_controls(lab, 12, at=busy.twist), np.float64)
+    controls = np.asarray(random_controls(lab, 12, at=busy.command), np.float64)
     world, field = busy, lab.field()
     with jax.enable_x64(True):
         wide = lambda tree: jax.tree.map(
@@ -91,30 +103,40 @@ def test_gradients_are_those_of_finite_differences(lab, busy):
 
         def stacked(controls):
             terms, alive = evaluator(lab)(params, world, field, controls)
-            both = jnp.stack([*jax.tree.leaves(terms), jnp.sum(alive)])
-            return both, both
+            return jnp.stack([*jax.tree.leaves(terms), jnp.sum(alive, axis=0)])
 
-        both = jax.jit(jax.vmap(jax.jacrev(stacked, has_aux=True)))
-        slopes = np.asarray(both(jnp.asarray(controls))[0])
+        def along(direction):  # candidates do not meet, so one direction serves all of them
+            return jax.jvp(stacked, (jnp.asarray(controls),), (direction,))
+
+        both, back = jax.jit(along), jax.jit(lambda seen: jax.vjp(stacked, controls)[1](seen)[0])
         random, h = np.random.default_rng(1), 1e-6
+        seen = jnp.asarray(random.normal(size=(len(TERMS) + 1, controls.shape[-1])))
         for _ in range(3):
             direction = random.normal(size=controls.shape)
-            above, below = (both(jnp.asarray(controls + s * h * direction))[1] for s in (1, -1))
+            value, slope = both(jnp.asarray(direction))
+            above, below = (
+                jax.jit(stacked)(jnp.asarray(controls + s * h * direction)) for s in (1, -1)
+            )
             difference = np.asarray(above - below) / (2 * h)
-            along = np.einsum("ktnd,knd->kt", slopes, direction)
-            assert slopes.dtype == difference.dtype == np.float64
-            np.testing.assert_allclose(along, difference, rtol=1e-4, atol=2e-5)
-    used = np.abs(slopes).max(axis=(0, 2, 3))
+            assert slope.dtype == value.dtype == difference.dtype == np.float64
+            np.testing.assert_allclose(slope, difference, rtol=1e-4, atol=2e-5)
+            # and backwards, as the descent takes them
+            gradient = np.asarray(back(seen))
+            expected = np.einsum("tk,tk->k", seen, difference)
+            np.testing.assert_allclose(
+                np.einsum("ndk,ndk->k", gradient, direction), expected, rtol=2e-4, atol=2e-4
+            )
+    used = np.abs(difference).max(axis=1)
     assert np.all(used > 1e-3), dict(zip([*TERMS, "alive"], used, strict=True))
 
 
 def test_comfort_terms_are_integrals_of_the_spline(lab, terms_of):
     controls = random_controls(lab, 20)
-    terms, _ = terms_of(lab.params, lab.world(twist=(0.3, 0.1)), lab.field(), controls)
+    terms, _ = terms_of(lab.params, lab.world(command=(0.3, 0.1)), lab.field(), controls)
     knots = np.concatenate([[0.0], np.cumsum(lab.config.intervals)])
     knots = np.concatenate([3 * [0.0], knots, 3 * [knots[-1]]])
     t = np.linspace(0.0, lab.config.horizon, 3001)
-    for k, points in enumerate(np.asarray(controls, float)):
+    for k, points in enumerate(np.moveaxis(np.asarray(controls, float), -1, 0)):
         curve = BSpline(knots, points, 3)
         (v, omega), (a, alpha) = curve(t).T, curve.derivative()(t).T
         rates = {
@@ -130,21 +152,19 @@ def test_comfort_terms_are_integrals_of_the_spline(lab, terms_of):
 
 def test_progress_is_the_gain_of_potential_when_nothing_is_at_risk(lab, terms_of):
     patient = dataclasses.replace(lab.params, patience=jnp.float32(1e9))
-    world, field = lab.world(twist=(0.3, 0.1)), lab.field((0.6, 0.2, 0.5))
+    world, field = lab.world(command=(0.3, 0.1)), lab.field((0.6, 0.2, 0.5))
     controls = random_controls(lab, 20)
     terms, alive = terms_of(patient, world, field, controls)
     np.testing.assert_array_equal(alive, 1.0)
-    poses = jax.vmap(
-        lambda c: drive.motion(basis_of(lab.config), lab.config.dt, world.pose_map, c).pose_map
-    )(controls)
-    potential = jax.vmap(lambda p: remaining(patient, field, p))(poses)
-    np.testing.assert_allclose(terms.progress, potential[:, 0] - potential[:, -1], atol=2e-5)
+    poses = drive.motion(lab.robot, basis_of(lab.config), world.pose_map, controls).pose_map
+    potential = remaining(patient, field, poses)
+    np.testing.assert_allclose(terms.progress, potential[0] - potential[-1], atol=2e-5)
     assert np.std(terms.progress) > 0.1
 
 
 def straight(lab, speeds):
-    """Control points of a straight drive, one speed per control point."""
-    return jnp.asarray(np.stack([speeds, np.zeros_like(speeds)], axis=-1), jnp.float32)
+    """Control points of a straight drive, one speed (K, N) per control point."""
+    return jnp.asarray(np.stack([speeds.T, np.zeros_like(speeds.T)], axis=1), jnp.float32)
 
 
 def test_earlier_progress_is_worth_more(lab, terms_of):
@@ -168,12 +188,23 @@ def test_progress_counts_for_nothing_once_a_hit_is_certain(lab, terms_of):
     count = basis_of(lab.config).value.shape[1]
     controls = straight(lab, np.full((1, count), 0.6))
     field = dataclasses.replace(lab.field((9.0, 0.0, 0.0)), cost_to_go=lab.plane(9.0, -1.0, 0.0))
-    free, _ = terms_of(lab.params, lab.world(twist=(0.6, 0.0)), field, controls)
-    world = lab.world(twist=(0.6, 0.0), xy=[(0.7, 0.0)], velocity=[(0.0, 0.0)])
+    free, _ = terms_of(lab.params, lab.world(command=(0.6, 0.0)), field, controls)
+    world = lab.world(
+        command=(0.6, 0.0), xy=[(0.6, 0.0)], velocity=[(0.0, 0.0)], var=(0.002, 0.0, 0.002)
+    )
     met, alive = terms_of(lab.params, world, field, controls)
-    assert alive[0, -1] < 0.1
+    assert alive[-1, 0] < 0.1
     assert met.progress[0] < 0.5 * free.progress[0]
-    assert met.harm[0] > float(lab.params.harm_person_rest) + free.harm[0]
+    assert met.touched[0] > 0.9 and free.touched[0] == 0.0
+    assert met.struck[0] > 0.8 * met.touched[0]
+    assert met.pushed[0] == pytest.approx(0.6**2, rel=0.3)
+
+
+def harm_of(lab, terms):
+    """Seconds that touching bodies and walls costs the first candidate."""
+    params = lab.params
+    names = ("touched", "struck", "pushed", "bumped", "rammed", "fallen")
+    return sum(float(getattr(params, WEIGHTS[n]) * getattr(terms, n)[0]) for n in names)
 
 
 def test_driving_into_somebody_is_worse_than_being_run_into(lab, terms_of):
@@ -181,12 +212,12 @@ def test_driving_into_somebody_is_worse_than_being_run_into(lab, terms_of):
     count = basis_of(lab.config).value.shape[1]
     harm = []
     for own, walks in ((0.5, 0.0), (0.0, -0.5)):
-        world = lab.world(twist=(own, 0.0), xy=[(0.9, 0.0)], velocity=[(walks, 0.0)])
+        world = lab.world(command=(own, 0.0), xy=[(0.9, 0.0)], velocity=[(walks, 0.0)])
         terms, alive = terms_of(
             lab.params, world, lab.field(), straight(lab, np.full((1, count), own))
         )
-        assert alive[0, -1] < 0.5
-        harm.append(float(terms.harm[0] / (1.0 - alive[0, -1])))
+        assert alive[-1, 0] < 0.5
+        harm.append(harm_of(lab, terms) / (1.0 - float(alive[-1, 0])))
     assert harm[0] > 2.0 * harm[1]
 
 
@@ -223,10 +254,11 @@ def test_preferred_speed_falls_smoothly_with_clearance(lab, terms_of):
     field = dataclasses.replace(
         lab.field((9.0, 0.0, 0.0)), cost_to_go=lab.plane(9.0, -1.0 / lab.robot.speed, 0.0)
     )
-    _, radius = footprint_discs(lab.robot, lab.config.footprint_discs)
+    centres, radii = covering_discs(lab.robot, lab.config.exact_discs)
+    radius = float(np.max(np.abs(centres[:, 1]) + radii))  # how wide they stand
     preferred, open_ground = [], lab.world()
     for margin in np.linspace(0.0, 0.25, 51):
-        world = dataclasses.replace(open_ground, clearance=lab.plane(margin + radius, 0.0, 0.0))
+        world = dataclasses.replace(open_ground, clearance=lab.wall(margin + radius, 0.0, 0.0))
         terms, _ = terms_of(lab.params, world, field, controls)
         preferred.append(speeds[np.argmin(total(lab.params, terms))])
     steps = np.diff(preferred)
@@ -248,7 +280,8 @@ def test_the_objective_does_not_depend_on_where_the_map_begins(lab, terms_of):
         world = lab.world(
             (x, y, yaw), (0.3, 0.0), xy=xy @ turn.T + shift, velocity=velocity @ turn.T
         )
-        world = dataclasses.replace(world, clearance=plane(0.5, np.array([-0.6, 0.8])))
+        turned = lambda v, g: lab.wall(v - (turn @ g) @ shift, *(turn @ g), edge=0.4)  # noqa: B023
+        world = dataclasses.replace(world, clearance=turned(0.5, np.array([-0.6, 0.8])))
         goal = turn @ np.array([0.5, 0.4]) + shift
         field = dataclasses.replace(
             lab.field((*goal, yaw + 0.5)), cost_to_go=plane(4.0, np.array([-1.2, -0.7]))
@@ -257,4 +290,4 @@ def test_the_objective_does_not_depend_on_where_the_map_begins(lab, terms_of):
         costs.append([np.asarray(leaf) for leaf in jax.tree.leaves(terms)])
     for moved in costs[1:]:
         np.testing.assert_allclose(moved, costs[0], rtol=2e-3, atol=2e-4)
-    assert np.all(np.max(np.abs(costs[0]), axis=1) > 1e-4)
+    assert np.all(np.max(np.abs(costs[0]), axis=1) > 1e-4), dict(zip(TERMS, costs[0], strict=True))

@@ -51,12 +51,14 @@ def constant_plan(v, omega):
 
 
 def plan_of(commands):
-    still = f32(np.zeros((CONFIG.times, 2)))
+    still = f32(np.zeros((CONFIG.times, 3)))
     motion = Motion(pose_map=f32(np.zeros((CONFIG.times, 3))), twist=still, twist_dot=still)
     return Plan(
         motion=motion,
         survival=f32(np.ones(CONFIG.times)),
         commands=f32(commands),
+        tail=f32(np.zeros_like(commands)),
+        tail_clearance=f32(0.5),
         controls=f32(np.zeros((11, 2))),
         status=jnp.int32(Status.OK),
     )
@@ -102,6 +104,7 @@ def inputs_of(
             xy_velocity_cov=f32(np.zeros(PEOPLE)),
             velocity_var=f32(np.ones(PEOPLE)),
             radius=f32(np.full(PEOPLE, 0.22)),
+            kind=np.zeros(PEOPLE, np.int32),
             valid=mask(np.arange(PEOPLE) < len(people)),
             age=f32(0.1),
         ),

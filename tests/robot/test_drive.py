@@ -304,7 +304,7 @@ def test_limit_acceleration_scales_into_the_limits(lab, name):
             if ("rate" in limit and "yaw" not in limit) or "acceleration" in limit:
                 worst[limit] = max(worst.get(limit, -1.0), excess)
     worst.pop("lateral acceleration")
-    assert -1e-3 < max(worst.values()) < 1e-6
+    assert -2e-3 < max(worst.values()) < 1e-6
     scale = np.linalg.norm(limited, axis=1) / np.linalg.norm(wanted, axis=1)
     np.testing.assert_allclose(limited, scale[:, None] * wanted, atol=1e-5)
     assert scale.max() < 1 + 1e-5
@@ -327,6 +327,40 @@ def test_admissible_is_inside_and_leaves_the_inside_alone(lab, name, variant):
     np.testing.assert_allclose(clip(jnp.asarray(tamed)), tamed, atol=1e-6)
     # what is inside stays
     np.testing.assert_allclose(clip(jnp.asarray(0.9 * tamed)), 0.9 * tamed, atol=1e-7)
+
+
+@pytest.mark.parametrize("variant", ["plain", "forward", "tight"])
+@pytest.mark.parametrize("name", NAMES)
+def test_within_limits_is_what_admissible_leaves_alone(lab, name, variant):
+    robot = lab.robot(name, variant)
+    low, high = drive.command_limits(robot)
+    wild = np.random.default_rng(83).uniform(-1.3, 1.3, (2000, len(low))) * high
+    clip = jax.vmap(functools.partial(drive.admissible, robot))
+    command = jnp.asarray(wild, jnp.float32)
+    moved = np.abs(clip(command) - command).max(axis=1)
+    for tolerance, slack in ((0.0, 1e-6), (0.01, 0.02)):
+        inside = np.asarray(drive.within_limits(robot, command, tolerance))
+        assert np.all(inside[moved < 1e-9]) and 0.01 < inside.mean() < 0.9
+        held = np.broadcast_to(wild[inside][:, None], (inside.sum(), lab.count, len(low)))
+        excess = lab.excess(robot, held)
+        # of a hyperbola the share counts twice or three times; a backward limit may be 0
+        reverse = excess.pop("reverse") * (robot.reverse_speed or 1.0)
+        assert max(excess.values()) < 2 * slack and reverse < slack
+    for bad in (np.nan, np.inf, -np.inf):
+        for k in range(len(low)):
+            assert not drive.within_limits(robot, jnp.zeros(len(low)).at[k].set(bad))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_slowed_commands_drive_the_same_path(lab, name):
+    robot = lab.robot(name)
+    command, _ = lab.starts(robot, 200, 84)
+    scale = np.random.default_rng(85).random(200).astype(np.float32)
+    slow = drive.slowed(robot, jnp.asarray(command), jnp.asarray(scale))
+    np.testing.assert_allclose(
+        slow_twist(robot, np.asarray(slow)), scale[:, None] * slow_twist(robot, command), atol=1e-6
+    )
+    assert np.all(drive.within_limits(robot, slow, 1e-4))
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -357,20 +391,6 @@ def test_steady_commands_begin_with_rest_and_cover_the_range(lab, name):
         held = np.asarray(drive.held(lab.basis, jnp.asarray(commands)))
         assert held.shape == (len(commands), *drive.free_shape(robot, lab.basis))
         np.testing.assert_array_equal(held[:, -1], commands)
-
-
-# ---- the rest ------------------------------------------------------------------------
-
-
-def test_discs_cover_the_footprint():
-    shapes = (RobotConfig(), RobotConfig(length=0.3, width=0.6))
-    for count, robot in itertools.product((1, 2, 3, 5), shapes):
-        centres, radius = drive.footprint_discs(robot, count)
-        x = np.linspace(-robot.length / 2, robot.length / 2, 201)
-        far = np.abs(x[:, None] - centres).min(axis=1)
-        reach = np.hypot(far, robot.width / 2)
-        assert reach.max() <= radius + 1e-6
-        assert reach.max() >= radius - 1e-4  # and no larger than needed
 
 
 def test_decode_and_motion_compile_once(lab):

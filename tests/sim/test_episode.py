@@ -202,7 +202,7 @@ def test_the_plan_starts_where_the_robot_will_be(episode):
     stale = log.pose_map[cycles][fast, 0] - true[fast, 0]
     assert np.mean(np.abs(stale)) > 0.08
     # the twist too
-    v_off = log.world.twist[cycles][:, 0] - ticks.command[np.maximum(index - after + 3, 0), 0]
+    v_off = log.world.command[cycles][:, 0] - ticks.command[np.maximum(index - after + 3, 0), 0]
     assert np.max(np.abs(v_off)) < 0.03
 
 

@@ -19,6 +19,7 @@ from astro_jax.config import DEFAULT_PLANNER, DEFAULT_ROBOT
 from astro_jax.errors import InputError
 from astro_jax.sim.episode import CycleLog, TickLog
 from astro_jax.types import (
+    Clearance,
     CostTerms,
     Diagnostics,
     Forecast,
@@ -43,9 +44,9 @@ DOOR = np.s_[20:30, 45:47]
 """There, but not on the map."""
 
 
-def made(kind: type[_T], **fields) -> _T:
+def made(noun: type[_T], /, **fields) -> _T:
     """The nouns are declared with JAX's arrays; here NumPy's fill them."""
-    return kind(**fields)
+    return noun(**fields)
 
 
 def field(slope=(-1.0, 0.0)) -> RouteField:
@@ -63,7 +64,7 @@ def made_up(**changed) -> EpisodeRecord:
     along = lambda t: np.stack([0.5 * t, 0.1 * t, 0.0 * t], axis=-1)
     ahead = PLANNER.dt * np.arange(TIMES)
     plan = along(time[:, None] + ahead)
-    clearance = np.ones((cycles, 30, 30, 3), np.float32)
+    clearance = np.ones((cycles, 30, 30, 4), np.float32)
     clearance[:, :3] = -0.1
     fan = plan[:, None, :, :2] + 0.1 * rng.normal(size=(cycles, CANDIDATES, 1, 2)) * ahead[:, None]
     fan[:, 2, 3] = np.nan
@@ -71,8 +72,10 @@ def made_up(**changed) -> EpisodeRecord:
     cost[:, 5] = np.nan
     cost[:, 6] = np.inf
     people = np.array([[1.0, 1.0], [2.0, -1.0], [np.nan, np.nan]])
-    expected = np.broadcast_to(people, (cycles, 4, PEOPLE, 2)) + 0.1 * np.arange(4)[:, None, None]
-    variance = np.broadcast_to(0.01 * (1.0 + np.arange(4.0))[:, None], (cycles, 4, PEOPLE))
+    shape = (cycles, 4, PEOPLE, 2, 2)  # times, people, components
+    expected = people[:, None, :] + 0.1 * np.arange(4)[:, None, None, None]
+    expected = np.broadcast_to(expected, shape)
+    variance = np.broadcast_to(0.01 * (1.0 + np.arange(4.0))[:, None, None, None], shape)
     tick_time = PLANNER.gate_period * np.arange(1, TICKS * cycles + 1)
     tracked = np.tile([True, False, False], (cycles, 1))
     zeros = np.zeros(cycles)
@@ -86,10 +89,10 @@ def made_up(**changed) -> EpisodeRecord:
         world=made(
             WorldAtEffect,
             pose_map=plan[:, 0],
-            twist=np.zeros((cycles, 2)),
-            twist_dot=np.zeros((cycles, 2)),
+            command=np.zeros((cycles, 2)),
+            command_dot=np.zeros((cycles, 2)),
             clearance=made(
-                SmoothGrid,
+                Clearance,
                 table=clearance,
                 origin=along(time)[:, :2] - 1.45,
                 resolution=np.full(cycles, 0.1),
@@ -98,15 +101,18 @@ def made_up(**changed) -> EpisodeRecord:
                 Forecast,
                 xy_map=expected,
                 velocity_map=np.zeros_like(expected),
+                axis_map=np.broadcast_to([1.0, 0.0], shape),
                 xy_var=variance,
                 xy_velocity_cov=variance,
                 velocity_var=variance,
+                weight=np.broadcast_to([0.75, 0.25], (cycles, PEOPLE, 2)),
                 radius=np.full((cycles, PEOPLE), 0.2),
+                kind=np.zeros((cycles, PEOPLE), int),
                 valid=tracked,
             ),
         ),
         plan_pose=plan,
-        plan_twist=np.full((cycles, TIMES, 2), 0.4),
+        plan_twist=np.full((cycles, TIMES, 3), 0.4),
         survival=np.tile(np.linspace(1.0, 0.8, TIMES), (cycles, 1)),
         status=np.zeros(cycles, int),
         diagnostics=made(

@@ -81,9 +81,9 @@ def test_slopes_point_away_from_walls_at_unit_rate():
     r = np.hypot(*np.moveaxis(away, -1, 0))
     ring = (r > 4) & (r < 17)
     ring[[0, -1]] = ring[:, [0, -1]] = False  # one-sided differences there
-    np.testing.assert_allclose(table[ring][:, 1:], (away / r[..., None].clip(1))[ring], atol=0.02)
+    np.testing.assert_allclose(table[ring][:, 1:3], (away / r[..., None].clip(1))[ring], atol=0.02)
     flat = r > 22
-    np.testing.assert_allclose(table[flat][:, 1:], 0.0, atol=1e-6)
+    np.testing.assert_allclose(table[flat][:, 1:3], 0.0, atol=1e-6)
 
 
 def test_more_walls_never_raise_the_clearance():
@@ -91,6 +91,30 @@ def test_more_walls_never_raise_the_clearance():
     more = grids | random_grids(1)
     field = jax.jit(jax.vmap(lambda blocked: clearance_field(blocked, grid_of(), 20)))
     assert np.all(field(more).table[..., 0] <= field(grids).table[..., 0] + 1e-6)
+
+
+@pytest.mark.parametrize("reach", [5, 20])
+def test_the_nearest_obstacle_is_an_edge_or_a_thing(reach):
+    """Against the distances to either, cell by cell; edges win a tie, far cells are things."""
+    grids = random_grids()
+    field = jax.jit(
+        jax.vmap(lambda blocked, edges: clearance_field(blocked, grid_of(), reach, edges))
+    )
+    edges = random_grids(7)  # also of cells that are not blocked: these do not count
+    table = np.asarray(field(grids, edges).table)
+    shares = []
+    for blocked, edge, found in zip(grids, edges, table, strict=True):
+        inf = np.full(SHAPE, np.inf)
+        to = lambda source: ndimage.distance_transform_edt(~source) if source.any() else inf  # noqa: B023
+        to_edge, to_thing = np.asarray(to(blocked & edge)), np.asarray(to(blocked & ~edge))
+        expected = (to_edge <= to_thing) & (to_edge < reach)
+        np.testing.assert_array_equal(found[..., 3], expected)
+        shares.append(expected.mean())
+    assert min(shares) == 0.0 and np.sum((np.array(shares) > 0.1) & (np.array(shares) < 0.9)) > 5
+    # what is near does not depend on what kind of thing it is
+    plain = jax.jit(jax.vmap(lambda blocked: clearance_field(blocked, grid_of(), reach)))(grids)
+    np.testing.assert_array_equal(table[..., :3], plain.table[..., :3])
+    np.testing.assert_array_equal(plain.table[..., 3], 0.0)
 
 
 def test_clearance_compiles_once():
