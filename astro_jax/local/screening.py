@@ -103,7 +103,8 @@ def screening_hazard(
 
 def _support(outline: Float[np.ndarray, "E 2"], ahead: Array, aside: Array):
     """max_v n·v, how fast turning moves that vertex along n, and the width across n."""
-    reach, corner, breadth = -np.inf, 0.0, 0.0
+    reach = jnp.full_like(ahead, -np.inf)
+    corner = breadth = jnp.zeros_like(ahead)
     # a handful of static vertices: unrolled, so that the whole is one pass over the arrays
     edges = np.roll(outline, -1, axis=0) - outline
     for (vx, vy), (ex, ey) in zip(outline.tolist(), edges.tolist(), strict=True):

@@ -151,8 +151,8 @@ def _directions(shape: np.ndarray) -> list[np.ndarray]:
     edge = np.roll(shape, -1, axis=0) - shape
     longest = edge[np.argsort(-np.hypot(*edge.T), kind="stable")][:8]
     found: list[np.ndarray] = []
-    for vector in ([1.0, 0.0], [0.0, 1.0], *longest):
-        unit = np.asarray(vector) / np.hypot(*vector)
+    for vector in np.concatenate([np.eye(2), longest]):
+        unit = vector / np.hypot(vector[0], vector[1])
         if all(abs(unit @ other) < 0.999 for other in found):
             found.append(unit)
     return found
@@ -205,7 +205,7 @@ def _between(shape: np.ndarray, direction: np.ndarray, low: float, high: float) 
 def _enclosing(points: np.ndarray) -> tuple[np.ndarray, float]:
     """Smallest disc around a few points: the best through two or three of them."""
     i, j = np.triu_indices(len(points), 1)
-    trials = [0.5 * (points[i] + points[j])]
+    trials: list[np.ndarray] = [0.5 * (points[i] + points[j])]
     triples = np.array(list(itertools.combinations(range(len(points)), 3)))
     if len(triples):
         a, b, c = points[triples.T]

@@ -182,7 +182,8 @@ def test_the_hazard_is_the_flux_through_the_true_boundary():
     truth, found = np.array(truth), np.array(found)
     assert np.sum(truth > 0.1) >= 18
     np.testing.assert_allclose(found, truth, rtol=0.15, atol=0.035)
-    assert abs(np.mean(np.log(found / truth)[truth > 0.05])) < 0.01
+    error = np.abs(np.log(found / truth))[truth > 0.05]
+    assert np.median(error) < 0.02 and np.quantile(error, 0.8) < 0.08
 
 
 # ---- risk over the horizon -----------------------------------------------------------
@@ -274,7 +275,7 @@ def test_risk_does_not_depend_on_the_time_step(name):
 def test_the_screening_hazard_ranks_encounters():
     truth = [monte_carlo(name) for name in ENCOUNTERS]
     found = [risk(name, 0.2, "screening") for name in ENCOUNTERS]
-    assert stats.spearmanr(truth, found).statistic > 0.9
+    assert np.corrcoef(stats.rankdata(truth), stats.rankdata(found))[0, 1] > 0.9
     np.testing.assert_allclose(np.log(found), np.log(truth), atol=np.log(1.8))
 
 

@@ -67,7 +67,7 @@ def test_hazard_beside_a_wall_is_the_bell(speed, margin):
     """|v|/(2πl)·exp(−m²/2σ²) at constant clearance m and constant error σ."""
     hazard, found, _ = compiled()(STILL_MAP, drive(margin, speed), plane())
     np.testing.assert_allclose(found, margin, atol=1e-6)
-    sigma = error(speed, 0.0)
+    sigma = error(speed, np.zeros(1))
     bell = speed / (2 * np.pi * float(PARAMS.wall_correlation))
     bell = bell * np.exp(-0.5 * (margin / sigma) ** 2)
     np.testing.assert_allclose(hazard, bell, rtol=0.02, atol=1e-6)
