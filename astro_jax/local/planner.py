@@ -30,6 +30,10 @@ from astro_jax.types import (
 )
 
 
+UNKNOWN_CLEARANCE = -1e3
+"""Reported when clearances are not numbers: worse than any that are, m."""
+
+
 def plan(
     robot: RobotConfig,
     config: PlannerConfig,
@@ -132,7 +136,7 @@ def _release(
         survival=jnp.where(jnp.isfinite(best.survival), best.survival, 0.0),
         commands=jnp.asarray(basis.tick_value) @ best.controls,
         tail=tail.commands,
-        tail_clearance=jnp.where(jnp.isfinite(tail.clearance), tail.clearance, -jnp.inf),
+        tail_clearance=jnp.where(jnp.isfinite(tail.clearance), tail.clearance, UNKNOWN_CLEARANCE),
         controls=best.controls,
         status=jnp.where(healthy, status, jnp.int32(Status.BAD_STATE)),
     )

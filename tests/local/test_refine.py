@@ -7,15 +7,23 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from astro_jax.local.refine import REACH, refine
+from astro_jax.local.refine import LENGTHS, LONGEST, REACH, refine
 
 SHAPE = (3, 2)
 
 
 def descend(cost_of, steps=12):
-    """Jitted: start (…, 3, 2) → (cost, where, bad gradients)."""
-    judge = lambda z: (cost_of(z), z)
-    return jax.jit(jax.vmap(lambda start: refine(judge, start, steps)))  # pyright: ignore[reportArgumentType]
+    """Jitted: starts (S, 3, 2) → (cost, where, bad gradients); ``cost_of`` takes one z."""
+    judge = lambda z: (jax.vmap(cost_of, in_axes=-1)(z), z)
+
+    @jax.jit
+    def run(starts):
+        z = jnp.moveaxis(starts, 0, -1)
+        guess = jnp.broadcast_to(jnp.eye(6)[..., None], (6, 6, z.shape[-1]))
+        z, bad = refine(judge, z, guess, steps)  # pyright: ignore[reportArgumentType]
+        return judge(z)[0], jnp.moveaxis(z, -1, 0), bad
+
+    return run
 
 
 def starts(count, spread=2.0, seed=0):
@@ -23,24 +31,45 @@ def starts(count, spread=2.0, seed=0):
     return (spread * draw).clip(-4.5, 4.5).astype(np.float32)
 
 
-def test_a_quadratic_is_solved():
-    """Condition number 30, six dimensions: a dozen quasi-Newton steps are plenty."""
-    random = np.random.default_rng(1)
+def bowl_of(seed=1, condition=30.0):
+    random = np.random.default_rng(seed)
     rotation, _ = np.linalg.qr(random.normal(size=(6, 6)))
-    matrix = jnp.asarray(rotation * np.geomspace(0.2, 6.0, 6) @ rotation.T, jnp.float32)
+    sizes = 0.2 * np.geomspace(1.0, condition, 6)
+    matrix = jnp.asarray(rotation * sizes @ rotation.T, jnp.float32)
     centre = jnp.asarray(random.uniform(-1, 1, 6), jnp.float32)
 
     def bowl(z):
         off = z.reshape(-1) - centre
         return off @ matrix @ off
 
+    return bowl, matrix, centre
+
+
+def test_a_quadratic_is_solved():
+    """Condition number 30, six dimensions: a dozen quasi-Newton steps are plenty."""
+    bowl, _, centre = bowl_of()
     z = starts(30)
     before = np.array([bowl(start) for start in z])
     cost, where, bad = descend(bowl)(z)
     assert np.max(cost) < 0.01 and np.median(cost) < 1e-4
     assert np.min(before) > 1.0
     np.testing.assert_allclose(where.reshape(-1, 6), np.tile(centre, (30, 1)), atol=0.25)
-    assert not np.any(bad)
+    assert int(bad) == 0
+
+
+def test_a_true_guess_of_the_curvature_is_one_step():
+    """With the inverse Hessian handed in the first full step is Newton's."""
+    bowl, matrix, centre = bowl_of(condition=1e4)
+    judge = lambda z: (jax.vmap(bowl, in_axes=-1)(z), z)
+    # so near that no coordinate moves by more than its longest step
+    z = np.asarray(centre).reshape(SHAPE)[None] + 0.2 * starts(20)
+    z = jnp.asarray(np.moveaxis(z, 0, -1), jnp.float32)
+    guess = jnp.broadcast_to(jnp.linalg.inv(2.0 * matrix)[..., None], (6, 6, 20))
+    found, _ = jax.jit(lambda z: refine(judge, z, guess, 1))(z)  # pyright: ignore[reportArgumentType]
+    off = np.abs(np.asarray(found).reshape(6, 20) - np.asarray(centre)[:, None])
+    assert np.max(np.abs(np.asarray(z).reshape(6, 20) - np.asarray(centre)[:, None])) < LONGEST
+    assert np.max(off) < 5e-3
+    assert 1.0 in LENGTHS
 
 
 def test_more_steps_are_never_worse():
@@ -56,9 +85,13 @@ def test_more_steps_are_never_worse():
     assert np.median(costs[-1]) < 0.03 * np.median(costs[0])
 
 
-def test_what_it_returns_is_what_it_judged():
-    wavy = lambda z: jnp.sum(jnp.sin(3.0 * z) + 0.1 * z**2)
-    cost, where, _ = descend(wavy)(starts(10))
+def test_no_start_does_without_its_own_value():
+    """A wavy function on which every step overshoots: not one start becomes worse."""
+    wavy = lambda z: jnp.sum(jnp.sin(40.0 * z) + 0.1 * z**2)
+    z = starts(40)
+    before = jax.vmap(wavy)(jnp.asarray(z))
+    cost, where, _ = descend(wavy, 4)(z)
+    assert np.all(cost <= before + 1e-5)
     np.testing.assert_allclose(cost, jax.vmap(wavy)(where), rtol=1e-5, atol=1e-5)
 
 
@@ -77,18 +110,31 @@ def test_a_gradient_that_is_not_finite_is_counted_and_steers_nothing(steps):
     cost, where, bad = descend(kink, steps)(z)
     np.testing.assert_array_equal(where, z)
     np.testing.assert_allclose(cost, np.sum(z**2, axis=(1, 2)), rtol=1e-5)
-    np.testing.assert_array_equal(bad, steps)
+    assert int(bad) == 4 * steps
+
+
+def test_a_bad_gradient_ends_its_own_descent_only():
+    """One of the starts lies where the slope is NaN; the others arrive."""
+    inner = lambda w: jnp.where(w[0, 0] > 3.0, jnp.sum((w - w) ** 2), 1.0)
+    kink = lambda w: jnp.sqrt(inner(w)) + jnp.sum(w**2)
+    z = starts(4, 0.5)
+    z[2, 0, 0] = 4.0
+    cost, where, bad = descend(kink, 5)(z)
+    assert int(bad) == 5
+    np.testing.assert_array_equal(where[2], z[2])
+    assert np.max(np.delete(cost, 2)) < 1.0 + 1e-3
 
 
 def test_places_without_a_cost_are_never_chosen():
     """The bowl's bottom lies where the cost is NaN: the descent stops at the rim."""
     pit = lambda z: jnp.where(jnp.sum(z**2) < 1.0, jnp.nan, jnp.sum(z**2))
-    cost, where, _ = descend(pit)(starts(20))
+    z = starts(20)
+    assert np.min(np.sum(z**2, axis=(1, 2))) > 1.0
+    cost, where, _ = descend(pit)(z)
     assert np.all(np.isfinite(cost)) and np.all(np.isfinite(where))
     assert np.min(cost) >= 1.0
-    # a start without a cost may find one or none, but no NaN
-    cost, where, _ = descend(pit)(starts(5, 0.01))
-    assert not np.any(np.isnan(cost))
+    # a start without a cost stays where it is, and is no NaN itself
+    _, where, _ = descend(pit)(starts(5, 0.01))
     assert np.all(np.isfinite(where))
 
 
