@@ -161,7 +161,9 @@ class RobotConfig:
         if min(inside) <= 1e-3:
             return "a polygon that contains the base's origin (0, 0)"
         # the gate, the route and the simulator take the rectangle for the robot
-        if any(abs(x) > self.length / 2 + 1e-6 or abs(y) > self.width / 2 + 1e-6 for x, y in points):
+        if any(
+            abs(x) > self.length / 2 + 1e-6 or abs(y) > self.width / 2 + 1e-6 for x, y in points
+        ):
             return f"a polygon within length x width ({self.length:g} x {self.width:g} m)"
         return ""
 

@@ -127,7 +127,8 @@ def sample_edge(
 
 def _column(field: SmoothGrid | Clearance, k: int) -> Float[Array, "HW"]:
     """One column of the table.  Numbers are fetched one by one, column by column: on a CPU
-    that is two to four times as fast as fetching rows, which are then taken apart again."""
+    that is two to four times as fast as fetching rows, which are then taken apart again.
+    """
     return field.table[..., k].reshape(-1)
 
 

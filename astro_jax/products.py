@@ -9,7 +9,6 @@ product ends such a loop.  Evaluating 600 candidates became five times as fast.
 import functools
 import operator
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
@@ -82,25 +81,13 @@ def interpolated(value: Float[Array, "t K"], stride: int) -> Float[Array, "T K"]
     return apply(np.maximum(1.0 - np.abs(fine[:, None] - np.arange(count)), 0.0), value)
 
 
-@functools.partial(jax.custom_vjp, nondiff_argnums=(1,))
 def spread(value: Float[Array, "T K"], count: int) -> Float[Array, "n T K"]:
     """The same value for each of ``count`` things (bodies, discs).
 
     The gradient of a broadcast is a sum, and XLA would compute everything behind it anew for
-    each such sum; this way it is computed once.  Gradients became four times as fast.
+    each such sum.  The product keeps it apart: gradients became twice as fast.
     """
-    return jnp.broadcast_to(value, (count, *value.shape))
-
-
-def _spread_forward(value: Float[Array, "T K"], count: int):
-    return spread(value, count), None
-
-
-def _spread_backward(count: int, _: None, slope: Float[Array, "n T K"]):
-    return (over_things(once(slope)),)
-
-
-spread.defvjp(_spread_forward, _spread_backward)
+    return once(jnp.broadcast_to(value, (count, *value.shape)))
 
 
 def over_things(value: Float[Array, "n T K"]) -> Float[Array, "T K"]:

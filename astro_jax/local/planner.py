@@ -29,7 +29,6 @@ from astro_jax.types import (
     WorldAtEffect,
 )
 
-
 UNKNOWN_CLEARANCE = -1e3
 """Reported when clearances are not numbers: worse than any that are, m."""
 

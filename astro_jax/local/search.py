@@ -8,7 +8,6 @@ from astro_jax.config import PlannerConfig
 from astro_jax.local import candidates
 from astro_jax.local.judge import Judge
 
-
 SPACING = 0.2
 """Paths that never part by more than this (m) count as the same way to go."""
 LAST_RESORT = 1e4

@@ -124,9 +124,7 @@ def draw(sides, beside_walls, distances, meeting) -> Figure:
     left.set_title("In a corridor", loc="left", fontsize=10)
     for dashes, (speed, speeds) in zip(("--", "-"), meeting.items(), strict=True):
         name = f"comes at {speed:g} m/s" if speed else "stands"
-        right.plot(
-            distances, speeds, color=style.PERSON, linestyle=dashes, linewidth=2, label=name
-        )
+        right.plot(distances, speeds, color=style.PERSON, linestyle=dashes, linewidth=2, label=name)
     right.set(xlabel="distance of a person in a corridor too narrow to pass (m)")
     right.set_title("Somebody in the way", loc="left", fontsize=10)
     right.legend(frameon=False, fontsize=9, loc="upper left")

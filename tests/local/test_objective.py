@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 from scipy.interpolate import BSpline
 
-from astro_jax.local.judge import judge_of, looks
+from astro_jax.local.judge import looks
 from astro_jax.local.objective import evaluate, remaining, total
 from astro_jax.local.planner import basis_of
 from astro_jax.robot import drive
 from astro_jax.robot.footprint import covering_discs
-from astro_jax.types import CostTerms, Kind
+from astro_jax.types import CostTerms
 
 TERMS = [field.name for field in dataclasses.fields(CostTerms)]
 WEIGHTS = {
