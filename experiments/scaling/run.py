@@ -47,7 +47,9 @@ def main() -> None:
         for pair in itertools.product(wanted, options.people)
         if not options.cross or pair[0] == TYPICAL[0] or pair[1] == TYPICAL[1]
     ]
-    threads = options.threads or ([len(cores())] if accelerator else sorted({len(cores()), 1}, reverse=True))
+    threads = options.threads or (
+        [len(cores())] if accelerator else sorted({len(cores()), 1}, reverse=True)
+    )
 
     content = {"device": device(), "load": [load()], "rows": [], "peaks": None}
     with tempfile.TemporaryDirectory() as cache:
