@@ -19,8 +19,9 @@ from astro_jax.geometry import sample_xy
 from astro_jax.local.planner import basis_of
 from astro_jax.robot import drive
 
+TWO_STAGES = dataclasses.replace(DEFAULT_PLANNER, stages=2)
 SMALL = dataclasses.replace(
-    DEFAULT_PLANNER, candidates=64, gradient_steps=2, map_cells=60, people=3, recorded_stride=1
+    TWO_STAGES, candidates=64, gradient_steps=2, map_cells=60, people=3, recorded_stride=1
 )
 PEOPLE = 3
 PARAMS, LATENCY = jax.tree.map(jnp.float32, (PlannerParams(), Latency()))
@@ -131,11 +132,11 @@ def test_a_fresh_process_sees_its_environment_and_leaves_ours():
 @pytest.mark.parametrize("count", [0, 1, 97, 601, 4_000_000])
 def test_sizes_out_of_range_are_refused(count):
     with pytest.raises(InputError, match="candidates"):
-        with_sizes(DEFAULT_PLANNER, count, None)
+        with_sizes(TWO_STAGES, count, None)
 
 
 def test_sizes_change_what_they_name():
-    config = with_sizes(DEFAULT_PLANNER, 1200, 0)
+    config = with_sizes(TWO_STAGES, 1200, 0)
     assert config.candidates * config.stages == 1200 and config.people == 1
     assert with_sizes(DEFAULT_PLANNER, None, None) == DEFAULT_PLANNER
     with pytest.raises(InputError, match="people"):
@@ -181,6 +182,6 @@ def test_bare_cost_is_the_sum_it_says():
     cost, motion = both(z)
     pose, slope = np.asarray(motion.pose_map), np.asarray(motion.twist_dot)
     look = jax.jit(sample_xy)
-    at = sum(np.asarray(look(field, pose[:, 0], pose[:, 1])) for field in fields)
+    at = np.sum([np.asarray(look(field, pose[:, 0], pose[:, 1])) for field in fields], axis=0)
     expected = at.sum(0) + 0.1 * (slope[:, 0] ** 2 + slope[:, 2] ** 2).sum(0)
     np.testing.assert_allclose(cost, expected, rtol=1e-4)
