@@ -158,7 +158,7 @@ def time_plans(planner: Callable[..., Any], episode: Episode) -> np.ndarray:
         for k in picks
     ]
     moments = itertools.cycle(worlds)
-    calls, _ = timed(lambda: planner(next(moments), field), TIMED_PLANS)
+    calls, _ = timed([lambda: planner(next(moments), field)], TIMED_PLANS)
     return calls
 
 

@@ -112,7 +112,7 @@ def sample_xy(
     """``sample`` for coordinates that are kept apart."""
 
     def plane(index, dx, dy):
-        value, slope_x, slope_y = (_column(field, k)[index] for k in range(3))
+        value, slope_x, slope_y = (_fetch(field, k, index) for k in range(3))
         return value + slope_x * dx + slope_y * dy
 
     return _blend(field, x_map, y_map, plane)
@@ -122,14 +122,16 @@ def sample_edge(
     field: Clearance, x_map: Float[Array, "*n"], y_map: Float[Array, "*n"]
 ) -> Float[Array, "*n"]:
     """How far the obstacle nearest to a point is an edge to fall over, 0 … 1."""
-    return _blend(field, x_map, y_map, lambda index, dx, dy: _column(field, 3)[index])
+    return _blend(field, x_map, y_map, lambda index, dx, dy: _fetch(field, 3, index))
 
 
-def _column(field: SmoothGrid | Clearance, k: int) -> Float[Array, "HW"]:
-    """One column of the table.  Numbers are fetched one by one, column by column: on a CPU
-    that is two to four times as fast as fetching rows, which are then taken apart again.
+def _fetch(field: SmoothGrid | Clearance, k: int, index: Int[Array, "*n"]) -> Float[Array, "*n"]:
+    """Entries of one column of the table; the indices are clipped before.
+
+    Numbers are fetched one by one, column by column: on a CPU that is two to four times as
+    fast as fetching rows, which are then taken apart again.
     """
-    return field.table[..., k].reshape(-1)
+    return field.table[..., k].reshape(-1).at[index].get(mode="promise_in_bounds")
 
 
 def _blend(field: SmoothGrid | Clearance, x, y, at_cell) -> Float[Array, "*n"]:

@@ -10,8 +10,9 @@ PACKAGE = Path(__file__).parent.parent / "astro_jax"
 FILES = sorted(path.relative_to(PACKAGE) for path in PACKAGE.rglob("*.py"))
 
 ROOMS: list[str] = [
-    *"types errors config strict_yaml geometry products robot world route local reactive body".split(),
-    *"navigator known_world sim scenes home suites learning sweep deploy viz bench demo".split(),
+    *"types errors config strict_yaml geometry products robot world route local".split(),
+    *"reactive body navigator known_world sim scenes home suites learning".split(),
+    *"sweep deploy viz bench demo".split(),
     "cli",
     "__init__",
 ]

@@ -72,7 +72,7 @@ def maneuvers(
     robot: RobotConfig, count: int, free: int, shift: Float[Array, "d"]
 ) -> Float[Array, "n D K"]:
     """Two commands in sequence, with a smooth change-over, from a low-discrepancy set."""
-    low, high = (limit[:, None] for limit in drive.command_limits(robot))
+    low, high = (jnp.asarray(limit)[:, None] for limit in drive.command_limits(robot))
     dimensions = low.shape[0]
     u = _shifted(count, 2 * dimensions + 1, shift)
     first, second = (low + (high - low) * u[i * dimensions :][:dimensions] for i in range(2))

@@ -55,7 +55,7 @@ def distinct(
 ) -> Float[Array, "n D c"]:
     """The cheapest, then again and again the cheapest whose path leaves all chosen ones.
 
-    Should there be too few of them, the cheapest of those that are too near follow.
+    Once all ways are taken they are gone through again, each with its next cheapest.
     """
     path = xy[::3]
 

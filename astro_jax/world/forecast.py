@@ -81,5 +81,5 @@ def moments(bodies: Forecast) -> tuple[Float[Array, "T M 2"], Float[Array, "T M 
     turn = np.array([-1.0, 1.0], np.float32).reshape([1] * (along.ndim - 1) + [2])
     across = along[..., ::-1] * turn
     parts = [(off, 1.0), (along, bodies.xy_var[..., :1]), (across, bodies.xy_var[..., 1:])]
-    spread = sum((weight * size * axis)[..., :, None] * axis[..., None, :] for axis, size in parts)
-    return mean, spread.sum(-3)
+    spread = [(weight * size * axis)[..., :, None] * axis[..., None, :] for axis, size in parts]
+    return mean, (spread[0] + spread[1] + spread[2]).sum(-3)

@@ -1,6 +1,7 @@
 """The objective against its own formula: weights, slopes, integrals, and what it prefers."""
 
 import dataclasses
+import functools
 
 import jax
 import jax.numpy as jnp
@@ -8,12 +9,13 @@ import numpy as np
 import pytest
 from scipy.interpolate import BSpline
 
-from astro_jax.local.judge import looks
+from astro_jax.local import encounter, risk, screening
+from astro_jax.local.judge import judge_of, looks
 from astro_jax.local.objective import evaluate, remaining, total
 from astro_jax.local.planner import basis_of
 from astro_jax.robot import drive
 from astro_jax.robot.footprint import covering_discs
-from astro_jax.types import CostTerms
+from astro_jax.types import CostTerms, Kind
 
 TERMS = [field.name for field in dataclasses.fields(CostTerms)]
 WEIGHTS = {
@@ -90,43 +92,56 @@ def test_total_is_the_weighted_sum(lab):
         assert float(total(params, terms)) == pytest.approx(expected, rel=1e-5)
 
 
-def test_gradients_are_those_of_finite_differences(lab, busy):
-    """Every term, in float64, along random directions of the control points."""
-    controls = np.asarray(random_controls(lab, 12, at=busy.command), np.float64)
-    world, field = busy, lab.field()
-    with jax.enable_x64(True):
-        wide = lambda tree: jax.tree.map(
-            lambda x: jnp.asarray(x, jnp.float64) if jnp.issubdtype(x.dtype, jnp.floating) else x,
-            tree,
-        )
-        params, world, field = wide(lab.params), wide(world), wide(field)
+def wide(tree):
+    """The same in float64; call it with x64 enabled."""
+    return jax.tree.map(
+        lambda x: jnp.asarray(x, jnp.float64) if jnp.issubdtype(x.dtype, jnp.floating) else x, tree
+    )
 
+
+@pytest.fixture
+def exact_normal(monkeypatch):
+    """Φ and the flux without their approximations, whose slopes are those of the true ones."""
+
+    def cdf_pdf(x):
+        return jax.scipy.special.ndtr(x), jax.scipy.stats.norm.pdf(x)
+
+    def flux(u, q):
+        below, density = cdf_pdf(u / q)
+        return u * below + q * density
+
+    for module in (encounter, screening, risk):
+        monkeypatch.setattr(module, "flux", flux)
+        if hasattr(module, "cdf_pdf"):
+            monkeypatch.setattr(module, "cdf_pdf", cdf_pdf)
+            monkeypatch.setattr(module, "cdf", lambda x: cdf_pdf(x)[0])
+
+
+def test_gradients_are_those_of_finite_differences(lab, busy, exact_normal):
+    """Every term of the exact look, in float64, along random directions of the controls."""
+    controls = np.asarray(random_controls(lab, 12, at=busy.command), np.float64)
+    with jax.enable_x64(True):
+        params, world, field = wide((lab.params, busy, lab.field()))
+
+        @jax.jit
         def stacked(controls):
             terms, alive = evaluator(lab)(params, world, field, controls)
             return jnp.stack([*jax.tree.leaves(terms), jnp.sum(alive, axis=0)])
 
-        def along(direction):  # candidates do not meet, so one direction serves all of them
-            return jax.jvp(stacked, (jnp.asarray(controls),), (direction,))
-
-        both, back = jax.jit(along), jax.jit(lambda seen: jax.vjp(stacked, controls)[1](seen)[0])
-        random, h = np.random.default_rng(1), 1e-6
-        seen = jnp.asarray(random.normal(size=(len(TERMS) + 1, controls.shape[-1])))
-        for _ in range(3):
-            direction = random.normal(size=controls.shape)
-            value, slope = both(jnp.asarray(direction))
-            above, below = (
-                jax.jit(stacked)(jnp.asarray(controls + s * h * direction)) for s in (1, -1)
-            )
+        back = jax.jit(lambda seen: jax.vjp(stacked, controls)[1](seen)[0])
+        random, h, used = np.random.default_rng(1), 1e-6, 0.0
+        for _ in range(4):
+            way = random.normal(size=controls.shape)
+            above, below = (stacked(jnp.asarray(controls + s * h * way)) for s in (1, -1))
             difference = np.asarray(above - below) / (2 * h)
-            assert slope.dtype == value.dtype == difference.dtype == np.float64
-            np.testing.assert_allclose(slope, difference, rtol=1e-4, atol=2e-5)
-            # and backwards, as the descent takes them
-            gradient = np.asarray(back(seen))
-            expected = np.einsum("tk,tk->k", seen, difference)
+            # how much each term counts differs from candidate to candidate
+            seen = random.normal(size=difference.shape)
+            along = np.einsum("ndk,ndk->k", back(jnp.asarray(seen)), way)
+            assert along.dtype == difference.dtype == np.float64
             np.testing.assert_allclose(
-                np.einsum("ndk,ndk->k", gradient, direction), expected, rtol=2e-4, atol=2e-4
+                along, np.sum(seen * difference, axis=0), rtol=1e-4, atol=2e-5 * len(seen)
             )
-    used = np.abs(difference).max(axis=1)
+            used = np.maximum(used, np.abs(difference).max(axis=1))
     assert np.all(used > 1e-3), dict(zip([*TERMS, "alive"], used, strict=True))
 
 
@@ -291,3 +306,162 @@ def test_the_objective_does_not_depend_on_where_the_map_begins(lab, terms_of):
     for moved in costs[1:]:
         np.testing.assert_allclose(moved, costs[0], rtol=2e-3, atol=2e-4)
     assert np.all(np.max(np.abs(costs[0]), axis=1) > 1e-4), dict(zip(TERMS, costs[0], strict=True))
+
+
+# ---- kinds of bodies, of obstacles ---------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", Kind)
+def test_harm_and_personal_space_depend_on_the_kind_of_body(lab, terms_of, kind):
+    """Touched, struck and pushed by one factor; the gap at which intrusion begins by another."""
+    count = basis_of(lab.config).value.shape[1]
+    controls = straight(lab, np.array([0.5, 0.2])[:, None] * np.ones((2, count)))
+    met = dict(command=(0.5, 0.0), xy=[(0.9, 0.3)], velocity=[(0.0, 0.0)])
+    person, _ = terms_of(lab.params, lab.world(**met), lab.field(), controls)
+    other, _ = terms_of(lab.params, lab.world(**met, kind=kind), lab.field(), controls)
+    factor = float(lab.params.harm_of_kind[kind])
+    for name in ("touched", "struck", "pushed"):
+        assert np.all(getattr(person, name) > 1e-3)
+        np.testing.assert_allclose(getattr(other, name), factor * getattr(person, name), rtol=1e-4)
+    # somebody beside the way, at a gap of .5 m of a space of .55 m
+    aside = dict(xy=[(0.0, 0.22 + 0.125 + 0.5)], velocity=[(0.0, 0.0)], kind=kind)
+    space = float(lab.params.personal_space * lab.params.space_of_kind[kind])
+    still = straight(lab, np.zeros((1, count)))
+    terms, _ = terms_of(lab.params, lab.world(**aside), lab.field(), still)
+    expected = max(1.0 - 0.5 / space, 0.0) ** 2 * lab.config.horizon
+    assert float(terms.intrusion[0]) == pytest.approx(expected, rel=0.02, abs=1e-6)
+
+
+def collision_costs(lab, terms_of, edge):
+    """Harm per contact of driving straight into a wall ahead, at several speeds."""
+    speeds = np.array([0.15, 0.3, 0.6])
+    count = basis_of(lab.config).value.shape[1]
+    world = dataclasses.replace(lab.world(), clearance=lab.wall(0.35, -1.0, 0.0, edge=edge))
+    terms, alive = terms_of(
+        lab.params, world, lab.field(), straight(lab, np.repeat(speeds[:, None], count, axis=1))
+    )
+    lost = 1.0 - alive[-1]
+    assert np.all(lost > 0.5)
+    costs = (
+        lab.params.harm_wall * terms.bumped
+        + lab.params.harm_wall_speed * terms.rammed
+        + lab.params.harm_edge * terms.fallen
+    )
+    return np.asarray(costs) / lost, terms
+
+
+def test_a_thing_hurts_less_when_it_is_met_slowly(lab, terms_of):
+    costs, terms = collision_costs(lab, terms_of, edge=0.0)
+    speed = np.array([0.15, 0.3, 0.6])
+    expected = float(lab.params.harm_wall) + float(lab.params.harm_wall_speed) * speed**2
+    np.testing.assert_allclose(costs, expected, rtol=0.02)
+    np.testing.assert_array_equal(terms.fallen, 0.0)
+
+
+def test_to_fall_over_an_edge_costs_the_same_at_any_speed(lab, terms_of):
+    costs, terms = collision_costs(lab, terms_of, edge=1.0)
+    np.testing.assert_allclose(costs, float(lab.params.harm_edge), rtol=0.01)
+    np.testing.assert_allclose(terms.bumped, 0.0, atol=1e-6)
+    np.testing.assert_allclose(terms.rammed, 0.0, atol=1e-6)
+
+
+# ---- the whole cost, as the descent sees it ------------------------------------------
+
+FULL = np.ones((40, 40), bool)
+AWKWARD = {
+    "at rest": {},
+    "at full speed": {"command": (0.75, 0.0)},
+    "turning on the spot": {"command": (0.0, 1.8)},
+    "faster than it may": {"command": (1.2, 0.5)},
+    "inside somebody": {"xy": [(0.0, 0.0)], "velocity": [(0.0, 0.0)]},
+    "somebody known exactly": {"xy": [(0.4, 0.0)], "velocity": [(0, 0)], "var": (0.0, 0.0, 0.0)},
+    "two in one place": {"xy": [(0.5, 0.1)] * 2, "velocity": [(0.1, 0.0)] * 2},
+    "off the map": {"pose": (0.95, 0.95, 0.3), "command": (0.6, 0.0)},
+    "on a corner of the map": {"pose": (-1.0, -1.0, 0.0)},
+    "all occupied": {"blocked": FULL},
+    "all an edge": {"blocked": FULL, "edges": FULL},
+    "at the goal": {"pose": (1.5, 0.5, 0.0)},
+    "at the goal, opposite": {"pose": (1.5, 0.5, np.pi), "command": (0.3, 0.0)},
+}
+
+
+def motions(lab, world):
+    """z of a stop, of edges of the space, and of two at random, candidates last."""
+    basis = basis_of(lab.config)
+    free = basis.value.shape[1] - 2
+    stop = drive.encode(lab.robot, basis, world.command, world.command_dot, jnp.zeros((free, 2)))
+    random = np.random.default_rng(0).normal(size=(2, free, 2))
+    chosen = [stop, np.zeros((free, 2)), np.full((free, 2), 8.0), np.full((free, 2), -8.0)]
+    return jnp.stack([jnp.asarray(z, jnp.float32) for z in (*chosen, *random)], axis=-1)
+
+
+@pytest.fixture(scope="module", params=[0, 1], ids=["quick", "exact"])
+def slope_of(lab, request):
+    """(world, field, z) → cost, ∂cost/∂z of every candidate."""
+    basis = basis_of(lab.config)
+    look = looks(lab.robot, lab.config, lab.params)[request.param]
+
+    @jax.jit
+    def slope(world, field, z):
+        judge = judge_of(lab.robot, lab.config, lab.params, basis, world, field, look)
+        cost, back = jax.vjp(lambda z: judge(z)[0], z)
+        return cost, back(jnp.ones_like(cost))[0]
+
+    return slope
+
+
+@pytest.mark.parametrize("place", AWKWARD)
+def test_gradients_of_the_cost_are_finite_in_awkward_places(lab, slope_of, place):
+    world = lab.world(**AWKWARD[place])
+    cost, slope = slope_of(world, lab.field((1.5, 0.5, 0.0)), motions(lab, world))
+    assert np.all(np.isfinite(cost))
+    assert np.all(np.isfinite(slope))
+    assert np.max(np.abs(slope)) > 1e-4  # there is something to learn
+
+
+def spoiled(ghost, value, leaf, axis):
+    """``value`` for the bodies that are ghosts."""
+    mask = ghost.reshape([2 if k == axis else 1 for k in range(leaf.ndim)])
+    return jnp.where(mask, value, leaf)
+
+
+def test_a_body_that_is_not_valid_contributes_nothing(lab, slope_of):
+    """Whatever it holds, to the cost or to its gradient, to the last bit."""
+    world = lab.world(command=(0.4, 0.1), xy=[(0.8, 0.2)], velocity=[(-0.3, 0.1)])
+    ghost = jnp.array([False, True])
+    z = motions(lab, world)
+    expected = slope_of(world, lab.field(), z)
+    for value in (np.nan, np.inf, 0.3):
+        spoil = functools.partial(spoiled, ghost, value)
+        bodies = dataclasses.replace(
+            world.forecast,
+            **{
+                name: spoil(getattr(world.forecast, name), 1)
+                for name in ("xy_map", "velocity_map", "axis_map", "xy_var", "velocity_var")
+            },
+            weight=spoil(world.forecast.weight, 0),
+            radius=spoil(world.forecast.radius, 0),
+        )
+        found = slope_of(dataclasses.replace(world, forecast=bodies), lab.field(), z)
+        for a, b in zip(found, expected, strict=True):
+            np.testing.assert_array_equal(a, b)
+
+
+def test_gradients_of_the_cost_are_those_of_finite_differences(lab, busy, exact_normal):
+    """Of the quick look, which the descent follows, with respect to z, in float64."""
+    basis = basis_of(lab.config)
+    z = motions(lab, busy)[..., -2:]
+    with jax.enable_x64(True):
+        params, world, field, z = wide((lab.params, busy, lab.field(), z))
+        quick = looks(lab.robot, lab.config, params)[0]
+        judge = judge_of(lab.robot, lab.config, params, basis, world, field, quick)
+        cost = jax.jit(lambda z: judge(z)[0])
+        slope = jax.jit(jax.grad(lambda z: jnp.sum(judge(z)[0])))(z)
+        random, h = np.random.default_rng(2), 1e-6
+        for _ in range(3):
+            way = random.normal(size=z.shape)
+            difference = np.asarray(cost(z + h * way) - cost(z - h * way)) / (2 * h)
+            along = np.einsum("ndk,ndk->k", slope, way)
+            assert along.dtype == difference.dtype == np.float64
+            np.testing.assert_allclose(along, difference, rtol=1e-4, atol=1e-5)
+            assert np.all(np.abs(difference) > 1e-3)
