@@ -86,7 +86,7 @@ def test_total_is_the_weighted_sum(lab):
     random = np.random.default_rng(0)
     terms = CostTerms(**{name: jnp.float32(random.normal()) for name in TERMS})
     for params in (lab.params, jax.tree.map(lambda x: 1.7 * x + 0.1, lab.params)):
-        weight = lambda name: float(getattr(params, WEIGHTS.get(name, name)))  # noqa: B023
+        weight = lambda name: float(getattr(params, WEIGHTS.get(name) or name))  # noqa: B023
         costs = [weight(n) * float(getattr(terms, n)) for n in TERMS if n != "progress"]
         expected = sum(costs) - float(terms.progress)
         assert float(total(params, terms)) == pytest.approx(expected, rel=1e-5)
@@ -129,7 +129,7 @@ def test_gradients_are_those_of_finite_differences(lab, busy, exact_normal):
             return jnp.stack([*jax.tree.leaves(terms), jnp.sum(alive, axis=0)])
 
         back = jax.jit(lambda seen: jax.vjp(stacked, controls)[1](seen)[0])
-        random, h, used = np.random.default_rng(1), 1e-6, 0.0
+        random, h, used = np.random.default_rng(1), 1e-6, np.zeros(len(TERMS) + 1)
         for _ in range(4):
             way = random.normal(size=controls.shape)
             above, below = (stacked(jnp.asarray(controls + s * h * way)) for s in (1, -1))

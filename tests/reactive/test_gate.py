@@ -104,7 +104,7 @@ def inputs_of(
             xy_velocity_cov=f32(np.zeros(PEOPLE)),
             velocity_var=f32(np.ones(PEOPLE)),
             radius=f32(np.full(PEOPLE, 0.22)),
-            kind=np.zeros(PEOPLE, np.int32),
+            kind=jnp.zeros(PEOPLE, jnp.int32),
             valid=mask(np.arange(PEOPLE) < len(people)),
             age=f32(0.1),
         ),
