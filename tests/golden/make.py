@@ -40,10 +40,13 @@ COMMANDS = 15
 """How many of the plan's first commands are kept, .3 s."""
 
 
-def inputs(params: dict[str, float], seed: int = SEED):
+def inputs(params: dict[str, Any], seed: int = SEED):
     """(params, state, world, field): a wall to the right, one who crosses, a post."""
     random = np.random.default_rng(seed)
-    weights = PlannerParams(**{name: jnp.float32(value) for name, value in params.items()})
+    weights = jax.tree.map(
+        jnp.float32,
+        PlannerParams(**{k: tuple(v) if isinstance(v, list) else v for k, v in params.items()}),
+    )
     blocked = np.zeros((CONFIG.map_cells,) * 2, bool)
     blocked[:8] = True
     blocked[22:25, 36:39] = True
@@ -83,7 +86,7 @@ def inputs(params: dict[str, float], seed: int = SEED):
     return weights, initial_state(CONFIG, jax.random.key(seed)), world, field
 
 
-def cycle(params: dict[str, float], optimised: bool = True) -> dict[str, Any]:
+def cycle(params: dict[str, Any], optimised: bool = True) -> dict[str, Any]:
     """What one call of the planner answers, as plain numbers.
 
     ``optimised`` false: every operation as it is written, neither fused nor vectorised.
@@ -109,10 +112,7 @@ def cycle(params: dict[str, float], optimised: bool = True) -> dict[str, Any]:
 
 
 def main() -> None:
-    params = {
-        field.name: float(getattr(PlannerParams(), field.name))
-        for field in dataclasses.fields(PlannerParams)
-    }
+    params = json.loads(json.dumps(dataclasses.asdict(PlannerParams())))
     FILE.write_text(json.dumps({"params": params, "cycle": cycle(params)}, indent=1) + "\n")
 
 
