@@ -21,7 +21,7 @@ from astro_jax.bench.encounters import HORIZON, Encounter, WallPass, draw, draw_
 from astro_jax.bench.monte_carlo import Walkers, wall_hits
 from astro_jax.bench.report import Report
 from astro_jax.config import PlannerParams, RobotConfig
-from astro_jax.local.encounter import exact_hazard
+from astro_jax.local.encounter import exact_hazard, overlap_rate
 from astro_jax.local.risk import SLOW, Discs, unharmed, wall_hazard
 from astro_jax.local.screening import screening_hazard
 from astro_jax.robot.footprint import outline
@@ -152,8 +152,8 @@ def _risks(hazard: Callable[..., Any], params: PlannerParams, dt: float, motions
     def one(motion, bodies, params):
         quiet = dataclasses.replace(params, overlap_rate=jnp.float32(0.0))
         full, silent = (hazard(given, motion, bodies, dt)[:, 0] for given in (params, quiet))
-        # ∫ of r·exp(−rt)·min(now, first) starts with r·first: read p(0) off its first sample
-        first = (full[0] - silent[0]) / params.overlap_rate
+        # the hazard of an overlap starts in proportion to it: read p(0) off the first sample
+        first = (full[0] - silent[0]) / overlap_rate(params, 1, dt)[0]
         entries = jnp.trapezoid(silent, dx=dt)
         return first + entries, 1.0 - unharmed(full[:, None], dt)[-1, 0], first
 
@@ -163,7 +163,7 @@ def _risks(hazard: Callable[..., Any], params: PlannerParams, dt: float, motions
 def estimate_walls(walls: Sequence[WallPass], params: PlannerParams) -> list[Case]:
     """The same for passes along walls, which the planner samples at the first spacing.
 
-    Errors of the map at first and farther on are nearly independent: 1 − (1 − p(0))·f(∫λ).
+    Whoever drives along a wall may come in and out of its reach several times: E is a bound.
     """
     point = Discs(centres=np.zeros((1, 2), np.float32), radii=np.zeros(1, np.float32))
     plane = np.zeros((2, 2, 4), np.float32)  # clearance = y
@@ -189,7 +189,7 @@ def estimate_walls(walls: Sequence[WallPass], params: PlannerParams) -> list[Cas
     return [
         {
             "kind": wall.kind,
-            "estimate": 1.0 - (1.0 - first[0][k]) * (1.0 - soft(entries[0][k] - first[0][k])),
+            "estimate": soft(entries[0][k]),
             "planner": float(planner[0][k]),
             "screening": None,
             "entries": float(entries[0][k]),

@@ -12,8 +12,9 @@ earnest and for gradients.  Motions are sampled at the forecast's times, ``dt`` 
 hazard is meant to be integrated by the trapezoidal rule.
 
 Time is continuous although it is sampled: somebody known to 5 cm who passes at 1.5 m/s is
-at the rim for 30 ms.  So the forecast is blurred along the relative course, by just as much
-as the samples are apart; a pass then counts the same wherever it falls between two samples.
+at the rim for 30 ms.  So the forecast is blurred along the relative course, by as much as
+is missing for the samples to see it; a pass then counts the same wherever it falls between
+two samples, and what the samples can see is left as it is.
 
 What is linear in the sides (places, speeds, variances seen along their normals) is one matrix
 product for all of them, so that a gradient takes few steps; the last axis is K candidates.
@@ -34,11 +35,11 @@ from astro_jax.robot.footprint import Rim, rim
 from astro_jax.types import Forecast, Motion
 
 BLUR = 0.3
-"""Variance of the blur in time, in squared sample spacings: the sum of Gaussians so wide is
-constant within .6 %."""
-LAST_LAG, LAST_BLUR = 0.44, 0.11
-"""Mean (in spacings) and variance of the blur at both ends, where half of it is folded back
-into the horizon."""
+"""Variance in time, in squared sample spacings, that samples can see: the sum of Gaussians so
+wide, one spacing apart, is constant within .6 %."""
+END_LAG, END_BLUR = 0.44, 0.11
+"""Mean (in spacings) and variance of the blur at both ends of the horizon, where half of it is
+folded back."""
 FAR = 1e3
 """Where bodies that are not valid are put, and the gap that is reported of them, m."""
 STRIPS = 8
@@ -70,7 +71,13 @@ def exact_hazard(
     sides = rim(outline)
     course = _course(motion, bodies)
     shape = course.x.shape  # M·C T K
-    blurred = _blurred(course, *_stretches(shape[1], dt))._replace(twist_dot=())
+    blur = _blur(course, dt)
+    # at both ends of the horizon half of it is folded back
+    inward, end = np.zeros((1, shape[1], 1), np.float32), np.zeros((1, shape[1], 1), np.float32)
+    inward[:, 0], inward[:, -1], end[:, [0, -1]] = 1.0, -1.0, 1.0
+    lag = (END_LAG / (BLUR * dt)) * inward * blur
+    blurred = _blurred(course, lag, (1.0 - (1.0 - END_BLUR / BLUR) * end) * blur)
+    blurred = blurred._replace(twist_dot=())
     # computed once, or the compiler would work all of it out anew for each side of the rim
     flat = jax.tree.map(lambda part: once(jnp.broadcast_to(part, shape)).reshape(-1), blurred)
     entry, own = (once(part.reshape(shape)) for part in _through(sides, flat))
@@ -96,10 +103,11 @@ def overlap_rate(params: PlannerParams, count: int, dt: float) -> Float[Array, "
     """Hazard (1/s) of whoever was within reach at first and still is, at each sample.
 
     The flux is blind to them.  They are touched at the rate r while they stay: r·exp(−rt),
-    in the end by their share at most.
+    in the end by their share at most; scaled so that the trapezoidal rule finds just that.
     """
     time = jnp.asarray(dt * np.arange(count, dtype=np.float32))
-    return params.overlap_rate * jnp.exp(-params.overlap_rate * time)
+    rate = jnp.tanh(0.5 * dt * params.overlap_rate) / (0.5 * dt)
+    return rate * jnp.exp(-params.overlap_rate * time)
 
 
 def known_weight(bodies: Forecast) -> Float[Array, "M C"]:
@@ -178,12 +186,26 @@ def _course(motion: Motion, bodies: Forecast) -> _Course:
     )
 
 
-def _stretches(count: int, dt: float) -> tuple[Float[np.ndarray, "1 T 1"], ...]:
-    """Mean delay (s) and variance (s²) of the stretch of time each sample stands for."""
-    lag, blur = np.zeros(count, np.float32), np.full(count, BLUR, np.float32)
-    lag[0], lag[-1] = LAST_LAG, -LAST_LAG
-    blur[0] = blur[-1] = LAST_BLUR
-    return (dt * lag)[None, :, None], (dt * dt * blur)[None, :, None]
+def _velocity(course: _Course) -> tuple[Array, Array]:
+    """How a body's mean moves in the robot's turning frame, ẋ."""
+    omega = course.twist[2]
+    return course.vx + omega * course.y, course.vy - omega * course.x
+
+
+def _blur(course: _Course, dt: float) -> Float[Array, "MC T K"]:
+    """Variance (s²) of the blur in time: what is missing for samples dt apart to see a pass.
+
+    The density at a place that the body's mean passes at ẋ is Gaussian in time, with the
+    variance 1/(ẋᵀA⁻¹ẋ).  Where that is enough nothing is blurred.
+    """
+    x, y = _velocity(course)
+    mean, cos2, sin2 = course.position
+    square = (mean - cos2) * x * x + (mean + cos2) * y * y - 2.0 * sin2 * x * y
+    determinant = jnp.maximum(mean * mean - cos2 * cos2 - sin2 * sin2, 1e-6 * mean * mean)
+    enough = BLUR * dt * dt
+    missing = enough - determinant / (jnp.maximum(square, 0.0) + 1e-9)
+    # the positive part, without a kink
+    return 0.5 * (missing + jnp.sqrt(missing * missing + (0.1 * enough) ** 2))
 
 
 def _blurred(course: _Course, lag, blur) -> _Course:
@@ -193,7 +215,7 @@ def _blurred(course: _Course, lag, blur) -> _Course:
     position's covariance becomes A + 2Bδ + C(δ² + b) + ẋẋᵀb.
     """
     vx, vy, omega = course.vx, course.vy, course.twist[2]
-    rate_x, rate_y = vx + omega * course.y, vy - omega * course.x
+    rate_x, rate_y = _velocity(course)
     # the body's velocity over ground turns backwards in the robot's frame, and so does ẋ
     ground_x, ground_y = vx + course.twist[0], vy + course.twist[1]
     ax, ay, alpha = course.twist_dot

@@ -77,7 +77,7 @@ def screening_hazard(
         return across + share * (along - across)
 
     var = jnp.maximum(along_line(bodies.xy_var, 1.0), LEAST_VARIANCE)
-    scale = jax.lax.rsqrt(var + (BLUR * dt * dt) * closing * closing)
+    scale = jax.lax.rsqrt(jnp.maximum(var, (BLUR * dt * dt) * closing * closing))
     cov = along_line(bodies.xy_velocity_cov)
     gain = cov * scale * scale
     given = along_line(bodies.velocity_var, 1.0) - gain * cov

@@ -48,9 +48,10 @@ def rim(outline: Float[np.ndarray, "E 2"]) -> Rim:
     """Straight sides that stand for the boundary of outline ⊕ disc.
 
     The footprint's own edges are moved out by r exactly.  The arc of each corner becomes
-    chamfers, moved in from the tangents until they are as long as the arc: how many walkers
-    with random courses enter is proportional to the perimeter (Cauchy–Crofton), and a
-    circumscribed polygon would count too many of them.
+    chamfers, moved in from the tangents half as far as would make them as long as the arc:
+    how many walkers with random courses enter is proportional to the perimeter
+    (Cauchy–Crofton), of which a circumscribed polygon has too much; but whoever stands just
+    beside a corner must not be cut off.
     """
     edge = np.roll(outline, -1, axis=0) - outline
     angle = np.arctan2(-edge[:, 0], edge[:, 1])  # of the outward normal (dy, −dx)
@@ -97,7 +98,8 @@ def _inset(turn: float, chamfers: int) -> float:
         return inner + np.hypot(*(w[0] - normal[0])) + np.hypot(*(w[-1] - normal[-1]))
 
     slope = (length(1.0) - length(0.95)) / 0.05  # exactly linear while the order of sides holds
-    return 1.0 - (length(1.0) - turn) / slope
+    # half way from the tangents: as far outside the arc as inside, and no shorter
+    return 1.0 - 0.5 * (length(1.0) - turn) / slope
 
 
 def _meet(normal_a, offset_a, normal_b, offset_b):
