@@ -82,11 +82,12 @@ def react(
     plan_ok = (plan_age <= MAX_PLAN_AGE) & (plan.status == int(Status.OK))
     plan_ok = plan_ok & jnp.all(_within_limits(robot, plan.commands))
     scan_ok = (scan_age <= MAX_SCAN_AGE) & (valid_share >= MIN_VALID_BEAMS)
-    healthy = plan_ok & scan_ok & jnp.all(jnp.isfinite(pose_map))
-
     wanted = path_speed(robot, planned)
-    ceiling = jnp.where(healthy, jnp.minimum(allowed, wanted), 0.0)
     last = path_speed(robot, state.twist)
+    # a plan that is slower already than the brakes can be does not join what the robot does
+    plan_ok = plan_ok & (wanted >= last - robot.braking * tick * (1.0 + 1e-4) - 1e-6)
+    healthy = plan_ok & scan_ok & jnp.all(jnp.isfinite(pose_map))
+    ceiling = jnp.where(healthy, jnp.minimum(allowed, wanted), 0.0)
     # never faster up than the wheels can, never harder down than the brakes can
     speed = jnp.clip(
         ceiling,

@@ -97,7 +97,8 @@ def _inset(turn: float, chamfers: int) -> float:
         # where the arc's ends touch the edges' own lines
         return inner + np.hypot(*(w[0] - normal[0])) + np.hypot(*(w[-1] - normal[-1]))
 
-    slope = (length(1.0) - length(0.95)) / 0.05  # exactly linear while the order of sides holds
+    # exactly linear while the order of the sides holds, which a large step would upset
+    slope = (length(1.0) - length(0.999)) / 0.001
     # half way from the tangents: as far outside the arc as inside, and no shorter
     return 1.0 - 0.5 * (length(1.0) - turn) / slope
 

@@ -68,7 +68,10 @@ def test_unusable_footprints_are_refused_with_a_reason(footprint, expected):
 @given(footprints())
 @settings(max_examples=60)
 def test_usable_footprints_are_accepted(footprint):
-    assert RobotConfig(footprint=footprint).problems() == []
+    length, width = 2.0 * np.max(np.abs(footprint), axis=0)
+    assert RobotConfig(footprint=footprint, length=length, width=width).problems() == []
+    small = RobotConfig(footprint=footprint, length=0.9 * length, width=width)
+    assert "length x width" in small.problems()[0][2]
 
 
 @given(footprints(), st.floats(0.0, 0.6))
