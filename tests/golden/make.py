@@ -19,6 +19,7 @@ import numpy as np
 from astro_jax.config import PlannerConfig, PlannerParams, RobotConfig
 from astro_jax.geometry import smooth
 from astro_jax.local.planner import initial_state, plan
+from astro_jax.strict_yaml import build
 from astro_jax.types import Grid, Kind, RouteField, Tracks, WorldAtEffect
 from astro_jax.world.distance import clearance_field
 from astro_jax.world.forecast import forecast
@@ -43,10 +44,7 @@ COMMANDS = 15
 def inputs(params: dict[str, Any], seed: int = SEED):
     """(params, state, world, field): a wall to the right, one who crosses, a post."""
     random = np.random.default_rng(seed)
-    weights = jax.tree.map(
-        jnp.float32,
-        PlannerParams(**{k: tuple(v) if isinstance(v, list) else v for k, v in params.items()}),
-    )
+    weights = jax.tree.map(jnp.float32, build(PlannerParams, params))
     blocked = np.zeros((CONFIG.map_cells,) * 2, bool)
     blocked[:8] = True
     blocked[22:25, 36:39] = True

@@ -316,7 +316,7 @@ def test_49_settings_that_do_not_fit_together_are_refused(lab, name):
     with pytest.raises(InputError) as info:
         jax.eval_shape(lambda *given: plan(lab.robot, config, *given), *inputs)
     assert info.value.field == field
-    assert field in str(info.value) and "expected" in str(info.value)
+    assert str(field) in str(info.value) and "expected" in str(info.value)
 
 
 def test_49_the_smallest_search_that_is_accepted_works(lab):
