@@ -84,7 +84,7 @@ def outcomes(crowd):
 
 
 @pytest.mark.xfail(
-    reason="open: the scenes were drawn for an earlier objective, the crowd costs .31 s of .5",
+    reason="open: the crowd of these scenes costs .31 s, .5 is wanted",
     strict=False,
 )
 def test_the_crowd_matters(outcomes):
@@ -96,7 +96,7 @@ def test_the_crowd_matters(outcomes):
 
 
 @pytest.mark.xfail(
-    reason="open target: a plan of 1 in 30 crowded scenes is worse by .4 s than with the exact look",
+    reason="open: of 30 plans one is .4 s worse than with the exact look",
     strict=False,
 )
 def test_ranking_by_the_quick_look_costs_next_to_nothing(outcomes):
@@ -108,9 +108,7 @@ def test_ranking_by_the_quick_look_costs_next_to_nothing(outcomes):
     assert np.max(eight - exact) < 0.25 * spread
 
 
-@pytest.mark.xfail(
-    reason="open target: 5.6 per cent of the crowd's cost are lost, 1 is wanted", strict=False
-)
+@pytest.mark.xfail(reason="open: 5.6 % of the crowd's cost are lost, 1 % is wanted", strict=False)
 def test_the_nearest_eight_of_sixteen_are_enough(outcomes):
     eight, sixteen, exact, stop = outcomes
     spread = np.mean(stop - np.minimum(exact, sixteen))
