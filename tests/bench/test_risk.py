@@ -97,7 +97,9 @@ def test_a_small_run_says_that_the_risk_is_right(report):
     assert 0.7 < metrics["slope_screening"] < 1.3
 
 
-@pytest.mark.xfail(reason="open target: fast sharp passes are up to .12 optimistic", strict=False)
+@pytest.mark.xfail(
+    reason="open, cause unknown, held until the last estimators: .08 seen", strict=False
+)
 def test_a_small_run_finds_no_encounter_optimistic(report):
     assert report.metrics["worst_optimistic_abs"] < 0.04
 
