@@ -148,7 +148,8 @@ def stratum_of(moment: Moment) -> str:
         return "people"
     if np.hypot(*(np.asarray(moment.field.goal_map)[:2] - xy)) < 1.5:
         return "goal"
-    return "narrow" if float(sample(world.clearance, xy)) < 0.4 else "open"
+    clearance = sample(jax.tree.map(jnp.asarray, world.clearance), xy)
+    return "narrow" if float(clearance) < 0.4 else "open"
 
 
 def crop(field: RouteField, pose_map: np.ndarray) -> RouteField:
