@@ -39,7 +39,7 @@ BLUR, LEAST_BLUR = 0.3, 0.03
 """Variance in time, in squared sample spacings, that samples can see: the sum of Gaussians so
 wide, one spacing apart, is constant within .6 %.  And the blur that there always is, so that
 the ends of the horizon are soft enough for the trapezoidal rule."""
-OUTSIDE = 0.08
+OUTSIDE = 0.1
 """How much more the first and the last sample count at full blur, for the samples that there
 would be beyond the horizon, whose blur would reach into it."""
 FAR = 1e3
@@ -258,7 +258,7 @@ def _cut(
 ) -> tuple[_Cut, Float[Array, "MC T K"]]:
     """And the weight of each sample: 2 at the ends, where the trapezoidal rule halves it."""
     count = course.x.shape[1]
-    column = lambda values: np.asarray(values, np.float32)[:, None]
+    column = lambda values: jnp.asarray(values, jnp.float32)[None, :, None]
     index = np.arange(count)
     late = index >= count / 2
     apart = np.minimum(index, count - 1 - index)
