@@ -289,7 +289,7 @@ def steps():
             yield pytest.param(name, dt, marks=[open_mark] * ((name, dt) in OPEN_STEPS))
 
 
-@pytest.mark.parametrize(("name", "dt"), steps())
+@pytest.mark.parametrize(("name", "dt"), list(steps()))
 def test_risk_does_not_depend_on_the_time_step(name, dt):
     assert risk(name, dt) == pytest.approx(risk(name, 0.1), rel=0.02, abs=0.002)
 
