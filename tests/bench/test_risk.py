@@ -91,10 +91,18 @@ def test_a_small_run_says_that_the_risk_is_right(report):
     assert metrics["scenarios"] == 50 and metrics["samples"] == SAMPLES
     assert 0.93 < metrics["slope"] < 1.07
     assert report.intervals["slope"][0] < metrics["slope"] < report.intervals["slope"][1]
-    assert metrics["worst_optimistic_rel"] < 0.25
-    assert 0.0 < metrics["dt_sensitivity"] < 0.12
+    assert metrics["worst_optimistic_rel"] < 0.2
     # the quick look only ranks
     assert 0.7 < metrics["slope_screening"] < 1.3
+
+
+@pytest.mark.xfail(
+    reason="open: .042 on a fresh seed (.044–.083 in small runs). .3 s apart the first moments of "
+    "somebody known to a few cm whose place spreads quickly are not seen",
+    strict=False,
+)
+def test_risk_does_not_depend_on_the_time_step(report):
+    assert report.metrics["dt_sensitivity"] < 0.02
 
 
 SHARP = """open: .021 seen beyond Monte Carlo's noise. Where somebody known to a few cm passes
