@@ -278,7 +278,7 @@ OPEN_STEPS = {
     ("crossing before", 0.3): ".021 seen",
     ("overtaken, .4 aside", 0.3): ".034 seen",
 }
-CAUSE = "open, {}: quick passes in the first moments, or blurred while they spread"
+CAUSE = "open, {}: most of the entries fall within one or two spacings of the samples"
 
 
 def steps():
