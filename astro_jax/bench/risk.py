@@ -170,10 +170,10 @@ def estimate_walls(walls: Sequence[WallPass], params: PlannerParams) -> list[Cas
     Whoever drives along a wall closer than its error may come in and out of its reach several
     times.  E counts each time: a bound, too high by up to .2 where a wall is touched at first
     with a considerable p(0), and within .03 of Monte Carlo where p(0) < .01.  (300 passes with
-    20 000 runs each.)  The others that were tried are optimistic there: entries independent of the start, 1 − (1 − p(0))(1 − ∫λ), by .08; a Poisson
-    process of those outside, 1 − (1 − p(0))exp(−∫λ/Φ(z)), by .05; its clumps thinned out after
-    Vanmarcke (On the distribution of the first-passage time for normal stationary random
-    processes, 1975) by .29.
+    20 000 runs each.)  The others that were tried are optimistic there: entries independent of
+    the start, 1 − (1 − p(0))(1 − ∫λ), by .08; a Poisson process of those outside,
+    1 − (1 − p(0))exp(−∫λ/Φ(z)), by .05; its clumps thinned out after Vanmarcke (On the
+    distribution of the first-passage time for normal stationary random processes, 1975) by .29.
     """
     point = Discs(centres=np.zeros((1, 2), np.float32), radii=np.zeros(1, np.float32))
     plane = np.zeros((2, 2, 4), np.float32)  # clearance = y
