@@ -284,7 +284,9 @@ class PlannerParams:
     harm_wall: float = setting(3.0, 0.0, 1e4)
     harm_wall_speed: float = setting(6.0, 0.0, 1e4)
     harm_edge: float = setting(60.0, 0.0, 1e5)  # to fall over: never slow enough
-    harm_of_kind: tuple[float, float, float, float, float] = (1.0, 1.5, 1.2, 0.3, 1.0)
+    harm_of_kind: tuple[float, float, float, float, float] = setting(
+        (1.0, 1.5, 1.2, 0.3, 1.0), 0.0, 100.0
+    )
     # comfort
     acceleration: float = setting(0.25, 0.0, 1e3)  # per (m/s²)²·s
     turning: float = setting(0.06, 0.0, 1e3)  # per (rad/s²)²·s
@@ -292,7 +294,9 @@ class PlannerParams:
     reversing: float = setting(0.6, 0.0, 1e3)  # per m driven backwards
     intrusion: float = setting(1.2, 0.0, 1e3)  # per s wholly inside personal space
     personal_space: float = setting(0.55, 0.05, 5.0)  # gap at which it begins, m
-    space_of_kind: tuple[float, float, float, float, float] = (1.0, 1.2, 0.8, 0.3, 1.0)
+    space_of_kind: tuple[float, float, float, float, float] = setting(
+        (1.0, 1.2, 0.8, 0.3, 1.0), 0.01, 10.0
+    )
     # beliefs
     wall_noise: float = setting(0.02, 0.005, 1.0)  # σ of the map at rest, m
     wall_noise_speed: float = setting(0.03, 0.0, 1.0)  # its growth with speed, m per m/s

@@ -375,6 +375,30 @@ def test_49_every_part_of_the_search_needs_its_candidates():
     assert PlannerConfig(people=1, near_bodies=8).problems(DEFAULT_ROBOT) == []
 
 
+@pytest.mark.parametrize(
+    ("field", "value", "low", "high"),
+    [
+        ("harm_of_kind", -0.1, 0.0, 100.0),
+        ("harm_of_kind", 101.0, 0.0, 100.0),
+        ("space_of_kind", 0.0, 0.01, 10.0),
+        ("space_of_kind", 11.0, 0.01, 10.0),
+    ],
+)
+@pytest.mark.parametrize("place", [0, 4])
+def test_49_factors_by_kind_have_a_range(write, field, value, low, high, place):
+    """Space divides by its factor, and harm that is negative would be sought."""
+    factors = [1.0] * 5
+    for allowed in (low, high):
+        factors[place] = allowed
+        params = load_planner(write(f"params:\n  {field}: {factors}\n"))[1]
+        assert getattr(params, field) == tuple(factors)
+    factors[place] = value
+    error = refused(load_planner, write(f"params:\n  {field}: {factors}\n"))
+    assert (error.field, error.value) == (f"params.{field}", value)
+    assert error.expected == f"a number from {low:g} to {high:g}"
+    assert line_of(error) == 2
+
+
 @pytest.mark.parametrize("field", ["elites", "finalists", "descents"])
 def test_49_the_best_are_not_more_than_there_are(field):
     for value, sound in ((0, False), (80, True), (81, False)):

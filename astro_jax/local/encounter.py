@@ -14,7 +14,8 @@ hazard is meant to be integrated by the trapezoidal rule.
 Time is continuous although it is sampled: somebody known to 5 cm who passes at 1.5 m/s is
 at the rim for 30 ms.  So the forecast is blurred along the relative course, by as much as
 is missing for the samples to see it; a pass then counts the same wherever it falls between
-two samples, and what the samples can see is left as it is.
+two samples.  Near both ends of the horizon only the part of the blur that lies within the
+horizon counts: whoever comes just after its end, or was met just before its start, does not.
 
 What is linear in the sides (places, speeds, variances seen along their normals) is one matrix
 product for all of them, so that a gradient takes few steps; the last axis is K candidates.
@@ -34,12 +35,13 @@ from astro_jax.products import once
 from astro_jax.robot.footprint import Rim, rim
 from astro_jax.types import Forecast, Motion
 
-BLUR = 0.3
+BLUR, LEAST_BLUR = 0.3, 0.03
 """Variance in time, in squared sample spacings, that samples can see: the sum of Gaussians so
-wide, one spacing apart, is constant within .6 %."""
-END_LAG, END_BLUR = 0.44, 0.11
-"""Mean (in spacings) and variance of the blur at both ends of the horizon, where half of it is
-folded back."""
+wide, one spacing apart, is constant within .6 %.  And the blur that there always is, so that
+the ends of the horizon are soft enough for the trapezoidal rule."""
+OUTSIDE = 0.1
+"""How much more the first and the last sample count at full blur, for the samples that there
+would be beyond the horizon, whose blur would reach into it."""
 FAR = 1e3
 """Where bodies that are not valid are put, and the gap that is reported of them, m."""
 STRIPS = 8
@@ -66,21 +68,21 @@ def exact_hazard(
     rotation of the side taken at the mean of x_τ within [l, r] and its variation over the
     side added to q.
 
-    The chance of an overlap at the first sample counts as given: it has no gradient.
+    The chance of an overlap at the first sample counts as given: it has no gradient, nor has
+    the width of the blur.
     """
     sides = rim(outline)
     course = _course(motion, bodies)
     shape = course.x.shape  # M·C T K
-    blur = _blur(course, dt)
-    # at both ends of the horizon half of it is folded back
-    inward, end = np.zeros((1, shape[1], 1), np.float32), np.zeros((1, shape[1], 1), np.float32)
-    inward[:, 0], inward[:, -1], end[:, [0, -1]] = 1.0, -1.0, 1.0
-    lag = (END_LAG / (BLUR * dt)) * inward * blur
-    blurred = _blurred(course, lag, (1.0 - (1.0 - END_BLUR / BLUR) * end) * blur)
-    blurred = blurred._replace(twist_dot=())
+    # how wide the blur is matters as little to the integral as how far samples are apart
+    blur, steep = jax.lax.stop_gradient(_blur(course, dt))
+    blurred = _blurred(course, blur)._replace(twist_dot=())
+    cut, weight = _cut(course, blur, steep, dt)
     # computed once, or the compiler would work all of it out anew for each side of the rim
-    flat = jax.tree.map(lambda part: once(jnp.broadcast_to(part, shape)).reshape(-1), blurred)
-    entry, own = (once(part.reshape(shape)) for part in _through(sides, flat))
+    flat = jax.tree.map(
+        lambda part: once(jnp.broadcast_to(part, shape)).reshape(-1), (blurred, cut)
+    )
+    entry, own = (weight * once(part.reshape(shape)) for part in _through(sides, *flat))
 
     gap = _gap(outline, course)
     start = jax.tree.map(lambda part: jax.lax.stop_gradient(part[:, :1]), course)
@@ -192,27 +194,28 @@ def _velocity(course: _Course) -> tuple[Array, Array]:
     return course.vx + omega * course.y, course.vy - omega * course.x
 
 
-def _blur(course: _Course, dt: float) -> Float[Array, "MC T K"]:
-    """Variance (s²) of the blur in time: what is missing for samples dt apart to see a pass.
+def _blur(course: _Course, dt: float) -> tuple[Float[Array, "MC T K"], Float[Array, "MC T K"]]:
+    """Variance b (s²) of the blur in time, and ẋᵀA⁻¹ẋ (1/s²).
 
     The density at a place that the body's mean passes at ẋ is Gaussian in time, with the
-    variance 1/(ẋᵀA⁻¹ẋ).  Where that is enough nothing is blurred.
+    variance 1/(ẋᵀA⁻¹ẋ).  The blur is what that lacks for samples dt apart to see the pass.
     """
     x, y = _velocity(course)
     mean, cos2, sin2 = course.position
     square = (mean - cos2) * x * x + (mean + cos2) * y * y - 2.0 * sin2 * x * y
+    square = jnp.maximum(square, 0.0) + 1e-9
     determinant = jnp.maximum(mean * mean - cos2 * cos2 - sin2 * sin2, 1e-6 * mean * mean)
-    enough = BLUR * dt * dt
-    missing = enough - determinant / (jnp.maximum(square, 0.0) + 1e-9)
+    enough, least = BLUR * dt * dt, LEAST_BLUR * dt * dt
+    missing = enough - least - determinant / square
     # the positive part, without a kink
-    return 0.5 * (missing + jnp.sqrt(missing * missing + (0.1 * enough) ** 2))
+    more = 0.5 * (missing + jnp.sqrt(missing * missing + (0.1 * enough) ** 2))
+    return least + more, square / determinant
 
 
-def _blurred(course: _Course, lag, blur) -> _Course:
-    """Positions over the stretch of time that each sample stands for.
+def _blurred(course: _Course, blur: Float[Array, "MC T K"]) -> _Course:
+    """Positions over the stretch of time ± √b that each sample stands for.
 
-    A sample stands for times δ ± √b around its own.  The mean moves by ẋδ + ẍ(δ² + b)/2, the
-    position's covariance becomes A + 2Bδ + C(δ² + b) + ẋẋᵀb.
+    The mean moves by ẍb/2, the position's covariance becomes A + Cb + ẋẋᵀb.
     """
     vx, vy, omega = course.vx, course.vy, course.twist[2]
     rate_x, rate_y = _velocity(course)
@@ -221,25 +224,56 @@ def _blurred(course: _Course, lag, blur) -> _Course:
     ax, ay, alpha = course.twist_dot
     bend_x = omega * (ground_y + rate_y) - ax + alpha * course.y
     bend_y = -omega * (ground_x + rate_x) - ay - alpha * course.x
-    square = lag * lag + blur
+    half = 0.5 * blur
     drift = (
-        0.5 * blur * (rate_x * rate_x + rate_y * rate_y),
-        0.5 * blur * (rate_x * rate_x - rate_y * rate_y),
+        half * (rate_x * rate_x + rate_y * rate_y),
+        half * (rate_x * rate_x - rate_y * rate_y),
         blur * rate_x * rate_y,
     )
-    parts = zip(course.position, course.mixed, course.motion, drift, strict=True)
+    parts = zip(course.position, course.motion, drift, strict=True)
     return course._replace(
-        x=course.x + lag * rate_x + 0.5 * square * bend_x,
-        y=course.y + lag * rate_y + 0.5 * square * bend_y,
-        position=tuple(a + 2.0 * lag * b + square * c + d for a, b, c, d in parts),
-        mixed=tuple(b + lag * c for b, c in zip(course.mixed, course.motion, strict=True)),
+        x=course.x + half * bend_x,
+        y=course.y + half * bend_y,
+        position=tuple(a + blur * c + d for a, c, d in parts),
     )
+
+
+class _Cut(NamedTuple):
+    """What part of a sample's blur lies within the horizon, seen at a place p of the rim.
+
+    Of δ ~ N(0, b), the time off the sample, the place tells more: given p it has the variance
+    v = b/(1 + b ẋᵀA⁻¹ẋ) and the mean b ẋᵀÃ⁻¹(p − x), Ã = A + bẋẋᵀ.  The sample k·dt after the
+    horizon's start counts with P(δ > −k·dt | p) = Φ(k·dt/√v + κẋᵀÃ⁻¹(p − x)), κ = b/√v.
+    """
+
+    x: Array
+    """κẋ, backwards at the horizon's end."""
+    y: Array
+    lead: Array
+    """k·dt/√v"""
+
+
+def _cut(
+    course: _Course, blur: Array, steep: Array, dt: float
+) -> tuple[_Cut, Float[Array, "MC T K"]]:
+    """And the weight of each sample: 2 at the ends, where the trapezoidal rule halves it."""
+    count = course.x.shape[1]
+    column = lambda values: jnp.asarray(values, jnp.float32)[None, :, None]
+    index = np.arange(count)
+    late = index >= count / 2
+    apart = np.minimum(index, count - 1 - index)
+    narrow = 1.0 + blur * steep
+    towards = column(np.where(late, -1.0, 1.0)) * jnp.sqrt(blur * narrow)
+    x, y = _velocity(course)
+    more = 1.0 + (OUTSIDE / (BLUR * dt * dt)) * blur
+    cut = _Cut(x=towards * x, y=towards * y, lead=column(dt * apart) * jnp.sqrt(narrow / blur))
+    return cut, jnp.where(column(apart) > 0, 1.0, 2.0 * more)
 
 
 # ---- the rim -------------------------------------------------------------------------
 
 
-def _through(sides: Rim, course: _Course) -> tuple[Float[Array, "N"], Float[Array, "N"]]:
+def _through(sides: Rim, course: _Course, cut: _Cut) -> tuple[Float[Array, "N"], Float[Array, "N"]]:
     """Entry rate, and its product with the robot's own speed where it happens."""
     nx, ny = sides.normal.T
     one, zero = np.ones_like(nx), np.zeros_like(nx)
@@ -288,6 +322,9 @@ def _through(sides: Rim, course: _Course) -> tuple[Float[Array, "N"], Float[Arra
     # how much the speed differs over the side: as much as the place, uniform or Gaussian
     given = given + (tilt + omega) ** 2 * (square * var_met / (square + 12.0 * var_met))
     entry = pdf(gap * scale) * scale * within * flux(u, jnp.sqrt(given))
+    rate_n, rate_t, lead = seen(cut, (nx, ny, zero), (-ny, nx, zero), (zero, zero, one))
+    off = rate_n * gap * inverse + (rate_t - slant * rate_n) * (met - middle) * along * along
+    entry = entry * cdf(lead + off)
     own = entry * jnp.maximum(own_n - omega * met, 0.0)
     total = jnp.ones((1, len(nx)))
     return (total @ entry)[0], (total @ own)[0]

@@ -83,13 +83,14 @@ def unharmed(hazard: Float[Array, "*M T K"], dt: float) -> Float[Array, "*M T K"
     """Probability of not having touched each body up to each time.
 
     S_i = f(E_i) with E_i = ∫λ_i dt (trapezoid) and a soft floor
-    f(E) = (1 − E + √((1 − E)² + κ²E))/2, κ = .05: 1 − E until E nears one, never below zero,
-    always with a slope.  (exp(−E) would under-report high risk: .51 against .71 in Monte
+    f(E) = (1 − E + √((1 − E)² + κ²E))/2, κ = .02: 1 − E until E nears one, never below zero,
+    always with a slope; 1 − f is at most κ/2 = .01 below E, which is how optimistic a certain
+    hit may look.  (exp(−E) would under-report high risk: .51 against .71 in Monte
     Carlo.)  The product over all bodies is the survival S(t).
     """
     entries = running_integral(hazard, dt)
     left = 1.0 - entries
-    little = 0.05**2 * entries
+    little = 0.02**2 * entries
     root = jnp.sqrt(left * left + little + 1e-9)
     # (left + root)/2 without its cancellation where left is far below zero
     return jnp.maximum(left, 0.0) + 0.5 * little / (root + jnp.abs(left))

@@ -10,8 +10,8 @@ from scipy import stats
 from astro_jax.bench.encounters import HORIZON, Encounter, draw
 from astro_jax.bench.monte_carlo import Walkers
 from astro_jax.bench.report import write_json
-from astro_jax.bench.risk import bench_risk, regression
-from astro_jax.config import DEFAULT_ROBOT, PlannerParams
+from astro_jax.bench.risk import APART, FINE, OWN, bench_risk, regression
+from astro_jax.config import DEFAULT_PLANNER, DEFAULT_ROBOT, PlannerParams
 from astro_jax.robot.footprint import outline
 from astro_jax.viz.reliability import reliability_figure
 
@@ -91,17 +91,45 @@ def test_a_small_run_says_that_the_risk_is_right(report):
     assert metrics["scenarios"] == 50 and metrics["samples"] == SAMPLES
     assert 0.93 < metrics["slope"] < 1.07
     assert report.intervals["slope"][0] < metrics["slope"] < report.intervals["slope"][1]
-    assert metrics["worst_optimistic_rel"] < 0.25
-    assert 0.0 < metrics["dt_sensitivity"] < 0.12
+    assert metrics["worst_optimistic_rel"] < 0.2
     # the quick look only ranks
     assert 0.7 < metrics["slope_screening"] < 1.3
 
 
 @pytest.mark.xfail(
-    reason="open, cause unknown, held until the last estimators: .08 seen", strict=False
+    reason="open: .042 on a fresh seed (.044–.083 in small runs). Samples .1 s apart agree with a "
+    "fine integral; .3 s apart are as far as a quick pass lasts, and too far for its shape",
+    strict=False,
 )
+def test_risk_does_not_depend_on_the_time_step(report):
+    assert report.metrics["dt_sensitivity"] < 0.02
+
+
+SHARP = """open: .021 seen beyond Monte Carlo's noise (.033 on a fresh seed): passes that last
+about one spacing of the samples, .3 s, anywhere in the horizon. Samples .1 s apart see them"""
+
+
+@pytest.mark.xfail(reason=SHARP, strict=False)
 def test_a_small_run_finds_no_encounter_optimistic(report):
-    assert report.metrics["worst_optimistic_abs"] < 0.04
+    """By more than .02, or 20 %, beyond four standard errors of its Monte Carlo."""
+    for case in report.cases:
+        short = case["mc"] - 4.0 * case["mc_error"] - case["estimate"]
+        assert short < 0.02, case
+        assert short < 0.2 * case["mc"], case
+
+
+@pytest.mark.xfail(reason=SHARP, strict=False)
+def test_the_planners_own_estimate_is_not_optimistic_of_what_is_apart(report):
+    """1 − S leaves out what touches at first; apart from that it is the same estimate."""
+    for case in report.cases:
+        if case["first"] < APART:
+            short = case["mc"] - 4.0 * case["mc_error"] - case["planner"]
+            assert short < 0.02 + case["first"], case
+
+
+def test_the_bench_samples_bodies_as_the_planner_does():
+    assert pytest.approx(DEFAULT_PLANNER.dt) == FINE
+    assert pytest.approx(DEFAULT_PLANNER.dt * DEFAULT_PLANNER.people_stride) == OWN
 
 
 def test_every_case_can_be_looked_up(report, tmp_path):
