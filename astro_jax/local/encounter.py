@@ -68,14 +68,12 @@ def exact_hazard(
     rotation of the side taken at the mean of x_τ within [l, r] and its variation over the
     side added to q.
 
-    The chance of an overlap at the first sample counts as given: it has no gradient, nor has
-    the width of the blur.
+    The chance of an overlap at the first sample counts as given: it has no gradient.
     """
     sides = rim(outline)
     course = _course(motion, bodies)
     shape = course.x.shape  # M·C T K
-    # how wide the blur is matters as little to the integral as how far samples are apart
-    blur, steep = jax.lax.stop_gradient(_blur(course, dt))
+    blur, steep = _blur(course, dt)
     blurred = _blurred(course, blur)._replace(twist_dot=())
     cut, weight = _cut(course, blur, steep, dt)
     # computed once, or the compiler would work all of it out anew for each side of the rim

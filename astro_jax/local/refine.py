@@ -1,4 +1,4 @@
-"""A few quasi-Newton steps from the best samples; a result is never worse than its start.
+"""A few quasi-Newton steps from the best samples, downhill all the way.
 
 BFGS (Nocedal & Wright, Numerical Optimization, 2006, eq. 6.17) from a Gauss–Newton guess of
 the curvature (local/metric.py), with a line search that tries all step lengths at once.  The
@@ -15,8 +15,10 @@ from astro_jax.local.judge import Judge
 
 LENGTHS = np.array([2.0, 1.0, 0.4, 0.1, 0.02], np.float32)
 """Tried along each search direction, in units of the quasi-Newton step."""
-REACH = 5.0
-"""Steps stay where σ(z) still has a slope."""
+REACH = 8.0
+"""Coordinates beyond it are at the interval's edge for all practical purposes."""
+STEEP = 4.0
+"""Descents begin within it: further out σ(z) is flat, and no gradient leads back."""
 LONGEST = 3.0
 """Longest step of a coordinate of z."""
 
@@ -27,7 +29,7 @@ def refine(
     inverse: Float[Array, "d d S"],
     steps: int,
 ) -> tuple[Float[Array, "n D S"], Int[Array, ""]]:
-    """Descend from every start: (z, number of non-finite gradients).
+    """Descend from every start, brought within ``STEEP``: (z, number of non-finite gradients).
 
     ``inverse`` is the first guess of the inverse Hessian at each start.  A non-finite
     gradient is counted and ends that descent, it never steers: it would switch refinement
@@ -61,7 +63,7 @@ def refine(
         pick = jnp.argmin(jnp.where(jnp.isfinite(cost), cost, jnp.inf), axis=0)
         return (tried[:, pick, column], x, gradient, inverse, bad + jnp.sum(~finite)), None
 
-    x = starts.reshape(size, count)
+    x = jnp.clip(starts.reshape(size, count), -STEEP, STEEP)
     first = (x, x, jnp.zeros_like(x), inverse, jnp.int32(0))
     (x, *_, bad), _ = jax.lax.scan(step, first, jnp.arange(steps))
     return x.reshape(shape), bad

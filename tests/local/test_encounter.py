@@ -10,7 +10,6 @@ import pytest
 from scipy import stats
 
 from astro_jax.config import DEFAULT_ROBOT, PlannerParams
-from astro_jax.local import encounter
 from astro_jax.local.encounter import exact_hazard, overlap_rate
 from astro_jax.local.normal import cdf, cdf_pdf, flux, pdf
 from astro_jax.local.risk import unharmed
@@ -444,16 +443,12 @@ def test_gradients_are_finite_in_awkward_places(name, twist, xy, state):
     assert all(np.all(np.isfinite(leaf)) for leaf in jax.tree.leaves(slope))
 
 
-def test_gradients_are_those_of_finite_differences(monkeypatch):
-    """The width of the blur counts as given: here all motions are blurred as the first is."""
+def test_gradients_are_those_of_finite_differences():
     with jax.enable_x64(True):
         wide = lambda tree: jax.tree.map(
             lambda leaf: leaf.astype(jnp.float64) if leaf.dtype == jnp.float32 else leaf, tree
         )
         motion, bodies = wide(DRIVING), wide(several(NEAR, ASIDE))
-        single = jax.tree.map(lambda leaf: leaf[..., None], motion)
-        given = encounter._blur(encounter._course(single, bodies), 0.2)
-        monkeypatch.setattr(encounter, "_blur", lambda course, dt: given)
         value = jax.jit(functools.partial(score, "exact"))
         slope = jax.jit(jax.grad(functools.partial(score, "exact")))(motion, bodies)
         random = np.random.default_rng(0)

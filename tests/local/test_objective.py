@@ -117,24 +117,11 @@ def exact_normal(monkeypatch):
             monkeypatch.setattr(module, "cdf", lambda x: cdf_pdf(x)[0])
 
 
-def test_gradients_are_those_of_finite_differences(lab, busy, exact_normal, monkeypatch):
-    """Every term of the exact look, in float64, along random directions of the controls.
-
-    The width of the blur in time counts as given: all are blurred as the first is.
-    """
+def test_gradients_are_those_of_finite_differences(lab, busy, exact_normal):
+    """Every term of the exact look, in float64, along random directions of the controls."""
     controls = np.asarray(random_controls(lab, 12, at=busy.command), np.float64)
     with jax.enable_x64(True):
         params, world, field = wide((lab.params, busy, lab.field()))
-        widths, blur = [], encounter._blur
-
-        def noted(course, dt):
-            widths.append(blur(course, dt))
-            return widths[-1]
-
-        monkeypatch.setattr(encounter, "_blur", noted)
-        first = jax.jit(lambda controls: (evaluator(lab)(params, world, field, controls), *widths))
-        _, given = first(controls)
-        monkeypatch.setattr(encounter, "_blur", lambda course, dt: given)
 
         @jax.jit
         def stacked(controls):
