@@ -187,7 +187,8 @@ class PlannerConfig:
     elites: int = setting(4, 1, 64)  # centres of the next stage
     finalists: int = setting(8, 1, 64)  # that are judged exactly
     descents: int = setting(4, 1, 64)  # ways to go that gradients refine
-    gradient_steps: int = setting(5, 0, 100)
+    gradient_steps: int = setting(7, 0, 100)  # of each descent
+    step_lengths: tuple[float, ...] = (1.5, 0.4)  # tried per step, in quasi-Newton steps
     tail_after: float = setting(0.3, 0.0, 1.0)  # into a plan, the stop in hand begins, s
     people: int = setting(8, 1, 64)  # capacity of tracks
     near_bodies: int = setting(8, 1, 64)  # that the search looks at; the decision counts all
@@ -247,6 +248,8 @@ class PlannerConfig:
     def _search_problems(self, robot: RobotConfig) -> list[tuple[str, object, str]]:
         """Seeds that do not fit in, and more of the best than there are candidates."""
         found: list[tuple[str, object, str]] = []
+        if not (self.step_lengths and all(0.0 < step <= 10.0 for step in self.step_lengths)):
+            found.append(("step_lengths", self.step_lengths, "some numbers above 0 and up to 10"))
         steady = STEADY_COMMANDS.get(robot.drive, 0)
         # constant commands, followers of the route, the last plan, one maneuver, one at large
         least = steady + self.guided_candidates + 1 + 2

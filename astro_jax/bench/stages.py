@@ -80,7 +80,7 @@ def stages_of(
     def refinement(params, world, moment: Moment, starts):
         metric = inverse_metric(robot, config, params, basis, world, starts)
         rough = judge(params, world, moment.field, exact=False)
-        return refine(rough, starts, metric, config.gradient_steps)
+        return refine(rough, starts, metric, config.gradient_steps, config.step_lengths)
 
     def decision(params, world, moment: Moment, heard):
         return judge(params, world, moment.field, exact=True, near=False)(heard)

@@ -64,7 +64,9 @@ def plan(
     finalists = best_first(z, cost, config.finalists)
     starts = distinct(z, cost, xy, config.descents)
     metric = inverse_metric(robot, config, params, basis, world, starts)
-    refined, bad_gradients = refine(judge_roughly, starts, metric, config.gradient_steps)
+    refined, bad_gradients = refine(
+        judge_roughly, starts, metric, config.gradient_steps, config.step_lengths
+    )
 
     # the last word is exact and counts every body; the full stop, the first seed, is heard too
     heard = jnp.concatenate([seeds[..., :1], finalists, refined], axis=-1)

@@ -22,32 +22,37 @@ from problem import (
 
 from astro_jax.config import PlannerConfig
 from astro_jax.local.metric import inverse_metric
-from astro_jax.local.refine import LENGTHS, refine
+from astro_jax.local.refine import refine
 from astro_jax.local.search import distinct
 from astro_jax.local.search import search as sample
 
 METRIC_COST = 6
 """What the metric of a start is charged (a Jacobian of the kinematics alone), evaluations."""
-STEP_COST = methods.GRADIENT_COST + 1 + len(LENGTHS)
-"""A gradient, the point itself again, and the trial lengths."""
-LONG = 60
+LONG = 120
 """Steps of a descent of the reference."""
+ONE = (1.0,)
+"""A single length per step needs the fewest evaluations."""
 
 
 def split(seeds: int, descents: int, steps: int) -> PlannerConfig:
     """The planner's configuration for one stage of seeds and some descents."""
     return dataclasses.replace(
-        CONFIG, candidates=seeds, stages=1, descents=descents, gradient_steps=steps
+        CONFIG,
+        candidates=seeds,
+        stages=1,
+        descents=descents,
+        gradient_steps=steps,
+        step_lengths=ONE,
     )
 
 
 SPLITS = {
     64: split(64, 1, 0),
-    128: split(64, 1, 6),
-    256: split(64, 2, 9),
-    600: split(128, 4, 12),
-    1024: split(160, 6, 15),
-    2048: split(256, 8, 24),
+    128: split(64, 1, 18),
+    256: split(64, 2, 28),
+    600: split(128, 4, 35),
+    1024: split(160, 6, 44),
+    2048: split(256, 8, 71),
 }
 
 
@@ -56,8 +61,9 @@ def price(config: PlannerConfig) -> int:
     sampled = config.candidates * config.stages
     if config.gradient_steps == 0:
         return sampled
-    # the ends are judged once more
-    return sampled + config.descents * (METRIC_COST + STEP_COST * config.gradient_steps + 1)
+    # the starts are looked at first, the ends are judged once more
+    gradients = methods.GRADIENT_COST * (1 + config.gradient_steps)
+    return sampled + config.descents * (METRIC_COST + gradients + 1)
 
 
 def search(moment: Moment, key, config: PlannerConfig, *, sobol: bool = False) -> methods.Trace:
@@ -105,6 +111,6 @@ def _descend(
 ) -> tuple[Float[Array, "S d"], Float[Array, "S"]]:
     judge = judge_at(moment)
     metric = inverse_metric(ROBOT, CONFIG, PARAMS, BASIS, moment.world, starts)
-    ends, _ = refine(judge, starts, metric, steps)
+    ends, _ = refine(judge, starts, metric, steps, ONE)
     values = judge(ends)[0]
     return flat(ends), jnp.where(jnp.isfinite(values), values, jnp.inf)

@@ -75,10 +75,8 @@ def costs(crowd):
         finalists = exactly(best_first(z, cost, config.finalists))[0]
         starts = distinct(z, cost, xy, config.descents)
         metric = inverse_metric(*given, starts)
-        ends = [
-            exactly(refine(judge, starts, metric, config.gradient_steps)[0])[0]
-            for judge in (roughly, exactly)
-        ]
+        descent = metric, config.gradient_steps, config.step_lengths
+        ends = [exactly(refine(look, starts, *descent)[0])[0] for look in (roughly, exactly)]
         return {
             "stop": true_cost[0],
             "best candidate": true_cost.min(),

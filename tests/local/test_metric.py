@@ -9,7 +9,7 @@ from astro_jax.local import candidates
 from astro_jax.local.judge import judge_of, looks
 from astro_jax.local.metric import RIDGE, _inverse, inverse_metric
 from astro_jax.local.planner import basis_of
-from astro_jax.local.refine import refine
+from astro_jax.local.refine import STEEP, refine
 from astro_jax.local.search import distinct, search
 from astro_jax.robot import drive
 
@@ -99,7 +99,7 @@ def test_refinement_gains_more_with_it_than_without(lab):
         # side by side: starts do not meet in a descent
         twice = jnp.concatenate([starts, starts], axis=-1)
         first = jnp.concatenate([metric, plain], axis=-1)
-        found, _ = refine(judge, twice, first, STEPS)
+        found, _ = refine(judge, twice, first, STEPS, lab.config.step_lengths)
         before, after = jnp.split(judge(jnp.concatenate([twice, found], axis=-1))[0], 2)
         return jnp.split(before - after, 2)
 
