@@ -94,6 +94,7 @@ def test_refinement_gains_more_with_it_than_without(lab):
         given = lab.robot, lab.config, lab.params, basis, world
         seeds = candidates.seeds(*given, field, state.controls, state.key)
         starts = distinct(*search(lab.config, judge, seeds, state.key), 2)
+        starts = jnp.clip(starts, -STEEP, STEEP)  # where descents begin
         metric = inverse_metric(*given, starts)
         plain = jnp.broadcast_to(jnp.eye(metric.shape[0])[..., None], metric.shape)
         # side by side: starts do not meet in a descent
