@@ -161,7 +161,11 @@ def _course(motion: Motion, bodies: Forecast) -> _Course:
         return cos * x + sin * y, cos * y - sin * x
 
     def tensor(pair, otherwise: float = 0.0, floor: float = -np.inf):
-        along, across = (jnp.maximum(part, floor) for part in of(pair, otherwise))
+        # a floor must not make a number of what is none
+        along, across = (
+            jnp.where(part > -jnp.inf, jnp.maximum(part, floor), jnp.nan)
+            for part in of(pair, otherwise)
+        )
         half = 0.5 * (along - across)
         return 0.5 * (along + across) + jnp.zeros_like(yaw), half * cos2, half * sin2
 
