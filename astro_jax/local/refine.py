@@ -19,7 +19,7 @@ from astro_jax.local.judge import Judge
 
 SHORTER = 0.4
 """Of the last length, after a trial that was no better."""
-REACH = 8.0
+REACH = 12.0
 """Coordinates beyond it are at the interval's edge for all practical purposes."""
 STEEP = 4.0
 """Descents begin within it: further out σ(z) is flat, and no gradient leads back."""
