@@ -77,10 +77,10 @@ def stages_of(
     def sampling(params, world, moment: Moment, z):
         return search(config, judge(params, world, moment.field, exact=False), z, key)
 
-    def refinement(params, world, moment: Moment, starts):
+    def refinement(params, world, moment: Moment, starts, cost):
         metric = inverse_metric(robot, config, params, basis, world, starts)
         rough = judge(params, world, moment.field, exact=False)
-        return refine(rough, starts, metric, config.gradient_steps, config.step_lengths)
+        return refine(rough, starts, cost, metric, config.gradient_steps, config.step_lengths)
 
     def decision(params, world, moment: Moment, heard):
         return judge(params, world, moment.field, exact=True, near=False)(heard)
@@ -106,8 +106,8 @@ def stages_of(
     add(screening, params, world, moment, z)
     all_z, cost, xy = add(sampling, params, world, moment, z)
     finalists = best_first(all_z, cost, config.finalists)
-    starts = distinct(all_z, cost, xy, config.descents)
-    refined, _ = add(refinement, params, world, moment, starts)
+    starts, start_cost = distinct(all_z, cost, xy, config.descents)
+    refined, _ = add(refinement, params, world, moment, starts, start_cost)
     heard = jnp.concatenate([z[..., :1], finalists, refined], axis=-1)
     _, judged = add(decision, params, world, moment, heard)
     add(tail, params, world, moment, judged)

@@ -62,10 +62,10 @@ def plan(
     seeds = candidates.seeds(robot, config, params, basis, world, field, state.controls, key_seeds)
     z, cost, xy = search(config, judge_roughly, seeds, key_local)
     finalists = best_first(z, cost, config.finalists)
-    starts = distinct(z, cost, xy, config.descents)
+    starts, start_cost = distinct(z, cost, xy, config.descents)
     metric = inverse_metric(robot, config, params, basis, world, starts)
     refined, bad_gradients = refine(
-        judge_roughly, starts, metric, config.gradient_steps, config.step_lengths
+        judge_roughly, starts, start_cost, metric, config.gradient_steps, config.step_lengths
     )
 
     # the last word is exact and counts every body; the full stop, the first seed, is heard too

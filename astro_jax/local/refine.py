@@ -1,4 +1,4 @@
-"""A few quasi-Newton steps from the best samples, downhill all the way.
+"""A few quasi-Newton steps from the best samples; a result is never worse than its start.
 
 BFGS (Nocedal & Wright, Numerical Optimization, 2006, eq. 6.17) from a Gauss–Newton guess of
 the curvature (local/metric.py).  Each step takes value and gradient at one or two trial
@@ -30,6 +30,7 @@ LONGEST = 3.0
 def refine(
     judge: Judge,
     starts: Float[Array, "n D S"],
+    start_cost: Float[Array, "S"],
     inverse: Float[Array, "d d S"],
     steps: int,
     lengths: tuple[float, ...],
@@ -39,13 +40,13 @@ def refine(
     ``inverse`` is the first guess of the inverse Hessian at each start, ``lengths`` are those
     tried per step, in units of the quasi-Newton step; a first round looks at the starts.  A
     trial whose value or gradient is not finite is counted and not moved to, it never steers:
-    it would switch refinement off silently.
+    it would switch refinement off silently.  Starts that no trial beats, by the ``start_cost``
+    that ``judge`` gave them, are returned as they are.
     """
     if steps == 0:
         return starts, jnp.int32(0)
     shape = starts.shape
     size, count = shape[0] * shape[1], shape[2]
-
     column = np.arange(count)
     lengths_tried = np.array(lengths, np.float32)[:, None]
 
@@ -89,8 +90,8 @@ def refine(
     x = jnp.clip(starts.reshape(size, count), -STEEP, STEEP)
     still, unknown = jnp.zeros_like(x), jnp.full(count, jnp.inf)
     first = (x, unknown, still, inverse, still, jnp.ones(count), jnp.int32(0))
-    (x, *_, bad), _ = jax.lax.scan(look, first, length=steps + 1)
-    return x.reshape(shape), bad
+    (x, cost, *_, bad), _ = jax.lax.scan(look, first, length=steps + 1)
+    return jnp.where(cost < start_cost, x.reshape(shape), starts), bad
 
 
 def _updated(

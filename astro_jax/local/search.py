@@ -52,20 +52,20 @@ def best_first(
 
 def distinct(
     z: Float[Array, "n D K"], cost: Float[Array, "K"], xy: Float[Array, "T 2 K"], count: int
-) -> Float[Array, "n D c"]:
-    """The cheapest, then again and again the cheapest whose path leaves all chosen ones.
+) -> tuple[Float[Array, "n D c"], Float[Array, "c"]]:
+    """(z, cost): the cheapest, then time and again the cheapest whose path leaves all chosen.
 
     Once all ways are taken they are gone through again, each with its next cheapest.
     """
     path = xy[::3]
 
-    def choose(cost: Float[Array, "K"], _):
-        pick = jnp.argmin(cost)
+    def choose(left: Float[Array, "K"], _):
+        pick = jnp.argmin(left)
         square = (path[:, 0] - path[:, 0, pick, None]) ** 2
         square = square + (path[:, 1] - path[:, 1, pick, None]) ** 2
         apart = jnp.max(square, axis=0)
-        cost = jnp.where(apart < SPACING**2, cost + LAST_RESORT, cost)
-        return cost.at[pick].set(jnp.inf), pick
+        left = jnp.where(apart < SPACING**2, left + LAST_RESORT, left)
+        return left.at[pick].set(jnp.inf), pick
 
     _, picks = jax.lax.scan(choose, jnp.minimum(cost, 1e8), length=count)
-    return z[..., picks]
+    return z[..., picks], cost[picks]

@@ -134,7 +134,7 @@ def _read_yaml(path: Path) -> dict[Any, Any]:
         size = path.stat().st_size
         if size > MAX_YAML_BYTES:
             raise InputError("map", f"{size} bytes", f"at most {MAX_YAML_BYTES} bytes", where)
-        entries = yaml.load(path.read_text(encoding="utf-8"), _PlainLoader)
+        entries = _PlainLoader(path.read_text(encoding="utf-8")).get_single_data()
     except InputError:
         raise
     # Besides YAMLError, PyYAML lets ValueError, KeyError, RecursionError … of odd scalars out.

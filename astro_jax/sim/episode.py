@@ -16,14 +16,8 @@ from astro_jax import navigator
 from astro_jax.config import Latency, PlannerConfig, PlannerParams, RobotConfig
 from astro_jax.geometry import wrap_angle
 from astro_jax.navigator import NavigatorState
-from astro_jax.sim.contact import (
-    ContactState,
-    no_contacts,
-    touches_wall,
-    update_contacts,
-    wall_gap,
-    window_for,
-)
+from astro_jax.sim.contact import ContactState, no_contacts, update_contacts
+from astro_jax.sim.gaps import touches_wall, wall_gap, window_for
 from astro_jax.sim.scene import Scene
 from astro_jax.sim.sensors import detect_people, take_scan
 from astro_jax.sim.walkers import Walkers, initial_walkers, walk

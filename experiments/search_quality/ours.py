@@ -82,7 +82,7 @@ def search(moment: Moment, key, config: PlannerConfig, *, sobol: bool = False) -
     )
     if config.gradient_steps == 0:
         return sampled
-    ends, values = _descend(moment, distinct(z, cost, xy, config.descents), config.gradient_steps)
+    ends, values = _descend(moment, *distinct(z, cost, xy, config.descents), config.gradient_steps)
     spent = jnp.full(config.descents, price(config) - config.candidates * config.stages)
     best = ends[jnp.argmin(values)]
     return methods.joined(sampled, methods.Trace(spent=spent, cost=values, z=best))
@@ -99,18 +99,18 @@ def long_descents(
     seeds = seeds_of(moment, key, 600)
     cost, judged = judge_at(moment)(folded(seeds))
     cost = jnp.where(jnp.isfinite(cost), cost, jnp.inf)
-    best = distinct(folded(seeds), cost, judged.motion.pose_map[:, :2], count // 2)
+    best, _ = distinct(folded(seeds), cost, judged.motion.pose_map[:, :2], count // 2)
     rest = jax.random.choice(key, seeds.shape[0], (count - count // 2,), replace=False)
-    starts = jnp.concatenate([flat(best), seeds[rest], warm_start(moment)[None], extra])
-    ends, values = _descend(moment, folded(starts), LONG)
+    starts = folded(jnp.concatenate([flat(best), seeds[rest], warm_start(moment)[None], extra]))
+    ends, values = _descend(moment, starts, judge_at(moment)(starts)[0], LONG)
     return values, ends
 
 
 def _descend(
-    moment: Moment, starts: Float[Array, "n D S"], steps: int
+    moment: Moment, starts: Float[Array, "n D S"], start_cost: Float[Array, "S"], steps: int
 ) -> tuple[Float[Array, "S d"], Float[Array, "S"]]:
     judge = judge_at(moment)
     metric = inverse_metric(ROBOT, CONFIG, PARAMS, BASIS, moment.world, starts)
-    ends, _ = refine(judge, starts, metric, steps, ONE)
+    ends, _ = refine(judge, starts, start_cost, metric, steps, ONE)
     values = judge(ends)[0]
     return flat(ends), jnp.where(jnp.isfinite(values), values, jnp.inf)

@@ -92,6 +92,7 @@ def test_a_small_run_says_that_the_risk_is_right(report):
     assert 0.93 < metrics["slope"] < 1.07
     assert report.intervals["slope"][0] < metrics["slope"] < report.intervals["slope"][1]
     assert metrics["worst_optimistic_rel"] < 0.2
+    assert 0.0 < metrics["dt_sensitivity"] < 0.12
     # the quick look only ranks
     assert 0.7 < metrics["slope_screening"] < 1.3
 

@@ -293,6 +293,13 @@ def test_risk_does_not_depend_on_the_time_step(name, dt):
     assert risk(name, dt) == pytest.approx(risk(name, 0.1), rel=0.02, abs=0.002)
 
 
+@pytest.mark.parametrize("name", ENCOUNTERS)
+def test_risk_depends_little_on_the_time_step(name):
+    """What holds where the 2 % above are open."""
+    assert risk(name, 0.2) == pytest.approx(risk(name, 0.1), rel=0.025, abs=0.002)
+    assert risk(name, 0.3) == pytest.approx(risk(name, 0.1), rel=0.06, abs=0.002)
+
+
 @pytest.mark.parametrize("dt", [0.1, 0.2, 0.3])
 @pytest.mark.parametrize("end", ["first", "last"])
 @pytest.mark.parametrize("off", [-0.15, -0.05, 0.0, 0.05, 0.15, 0.4])

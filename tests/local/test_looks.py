@@ -73,10 +73,13 @@ def costs(crowd):
         z, cost, xy = search(config, roughly, seeds, key_local)
         true_cost = exactly(z)[0]
         finalists = exactly(best_first(z, cost, config.finalists))[0]
-        starts = distinct(z, cost, xy, config.descents)
+        starts, _ = distinct(z, cost, xy, config.descents)
         metric = inverse_metric(*given, starts)
         descent = metric, config.gradient_steps, config.step_lengths
-        ends = [exactly(refine(look, starts, *descent)[0])[0] for look in (roughly, exactly)]
+        ends = [
+            exactly(refine(look, starts, look(starts)[0], *descent)[0])[0]
+            for look in (roughly, exactly)
+        ]
         return {
             "stop": true_cost[0],
             "best candidate": true_cost.min(),
@@ -123,6 +126,11 @@ def test_descents_by_the_quick_look_end_as_well_more_often_than_not(costs, to_wi
 )
 def test_descents_by_the_quick_look_lose_nothing_in_the_mean(costs, to_win):
     assert np.mean(costs["shipped"] - costs["exact throughout"]) < 0.01 * to_win
+
+
+@pytest.mark.xfail(reason="open: .57 s lost in one of 60 scenes, to win are .6 s", strict=False)
+def test_descents_by_the_quick_look_go_badly_wrong_nowhere(costs, to_win):
+    assert np.max(costs["shipped"] - costs["exact throughout"]) < 0.25 * to_win
 
 
 def test_the_planner_is_what_was_compared(crowd, costs):

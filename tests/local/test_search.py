@@ -30,7 +30,7 @@ def run():
             return costs, SimpleNamespace(motion=SimpleNamespace(pose_map=pose))
 
         z, cost, xy = search(CONFIG, judge, seeds, key)  # pyright: ignore[reportArgumentType]
-        return z, cost, xy, best_first(z, cost, CHOSEN), distinct(z, cost, xy, CHOSEN)
+        return z, cost, xy, best_first(z, cost, CHOSEN), distinct(z, cost, xy, CHOSEN)[0]
 
     chex.clear_trace_counter()
     return searched
@@ -102,7 +102,9 @@ def test_distinct_starts_go_different_ways():
     cost = random.uniform(0.0, 1.0, 60).astype(np.float32)
     cost[:20] += 5.0  # a way that costs more is still another way
     cost[[21, 45]] = np.inf, np.inf
-    picks = np.asarray(jax.jit(distinct, static_argnums=3)(z, jnp.asarray(cost), xy, 6))[0, 0]
+    chosen, its_cost = jax.jit(distinct, static_argnums=3)(z, jnp.asarray(cost), xy, 6)
+    picks = np.asarray(chosen)[0, 0]
+    np.testing.assert_array_equal(its_cost, np.asarray(cost, np.float32)[picks.astype(int)])
     picks = picks.astype(int)
     best = [int(np.argmin(np.where(bundle == way, cost, np.inf))) for way in (-0.8, 0.0, 0.8)]
     assert set(picks[:3]) == set(best)
@@ -117,5 +119,5 @@ def test_ways_that_part_somewhere_are_different():
     z, xy = straight_ways(np.zeros(3))
     bump = np.exp(-0.5 * ((np.linspace(0.0, 2.0, 31) - 1.0) / 0.2) ** 2)
     xy = xy.at[:, 1, 1].add(1.5 * SPACING * bump).at[:, 1, 2].add(0.5 * SPACING * bump)
-    picks = distinct(z, jnp.array([1.0, 3.0, 2.0]), xy, 3)[0, 0]
+    picks = distinct(z, jnp.array([1.0, 3.0, 2.0]), xy, 3)[0][0, 0]
     np.testing.assert_array_equal(picks, [0, 1, 2])

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import ArrayLike
 
-from astro_jax.sim import contact
+from astro_jax.sim import contact, gaps
 
 LENGTH, WIDTH = 0.42, 0.25
 RESOLUTION = 0.05
@@ -89,7 +89,7 @@ def wall_cases():
 def wall_functions(window=24):
     def both(pose, blocked):
         where = (pose, LENGTH, WIDTH, blocked, jnp.asarray(ORIGIN, jnp.float32), RESOLUTION)
-        return contact.wall_gap(*where, window), contact.touches_wall(*where, min(window, 12))
+        return gaps.wall_gap(*where, window), gaps.touches_wall(*where, min(window, 12))
 
     return jax.jit(jax.vmap(both))
 
@@ -129,7 +129,7 @@ def test_a_window_too_small_for_the_robot_reads_as_contact():
 
 def test_window_for_gives_the_reach_asked_for():
     for reach in (0.0, 0.3, 0.5):
-        cells = contact.window_for(LENGTH, WIDTH, RESOLUTION, reach)
+        cells = gaps.window_for(LENGTH, WIDTH, RESOLUTION, reach)
         got = 0.5 * (cells - 1) * RESOLUTION - 0.5 * np.hypot(LENGTH, WIDTH)
         assert reach <= got < reach + 0.5 * RESOLUTION
 
@@ -162,17 +162,17 @@ def slow_person_gap(pose, xy, radius):
 @jax.jit
 @jax.vmap
 def person_gap(pose, xy, radius, valid):
-    return contact.person_gap(pose, LENGTH, WIDTH, xy, radius, valid)
+    return gaps.person_gap(pose, LENGTH, WIDTH, xy, radius, valid)
 
 
 def test_person_gap_is_the_distance_of_polygon_and_disc():
     poses, xy, _, radius, valid = people_cases()
-    gaps = np.asarray(person_gap(poses, xy, radius, valid))
+    found = np.asarray(person_gap(poses, xy, radius, valid))
     for i, pose in enumerate(poses.astype(float)):
         slow = slow_person_gap(pose, xy[i].astype(float), radius[i].astype(float))
-        np.testing.assert_allclose(gaps[i][valid[i]], slow[valid[i]], atol=5e-6)
-    assert np.all(np.isposinf(gaps[~valid]))
-    assert np.sum(gaps < 0) > 30
+        np.testing.assert_allclose(found[i][valid[i]], slow[valid[i]], atol=5e-6)
+    assert np.all(np.isposinf(found[~valid]))
+    assert np.sum(found < 0) > 30
 
 
 @settings(max_examples=40, deadline=None)
@@ -198,7 +198,7 @@ def test_gaps_and_times_do_not_depend_on_where_the_map_begins(turn, shift):
 @jax.jit
 @jax.vmap
 def ttc(pose, xy, velocity, radius, valid):
-    return contact.time_to_collision(pose, LENGTH, WIDTH, xy, velocity, radius, valid)
+    return gaps.time_to_collision(pose, LENGTH, WIDTH, xy, velocity, radius, valid)
 
 
 def test_time_to_collision_is_the_first_touch_along_the_way():
@@ -227,7 +227,7 @@ def test_footprint_speed_is_that_of_the_fastest_point():
     u, w = np.meshgrid(np.linspace(-0.5, 0.5, 21) * LENGTH, np.linspace(-0.5, 0.5, 21) * WIDTH)
     for v, yaw_rate in rng.normal(size=(20, 2)).astype(np.float32):
         slow = np.hypot(v - yaw_rate * w, yaw_rate * u).max()
-        fast = contact.footprint_speed(jnp.array([v, yaw_rate]), LENGTH, WIDTH)
+        fast = gaps.footprint_speed(jnp.array([v, yaw_rate]), LENGTH, WIDTH)
         assert float(fast) == pytest.approx(slow, rel=1e-5)
 
 
@@ -235,7 +235,7 @@ def test_contact_point_closes_in_as_fast_as_the_gap_shrinks():
     poses, xy, velocity, radius, _ = people_cases()
     twists = np.random.default_rng(4).normal(size=(len(poses), 2)).astype(np.float32)
     closing, relative = jax.vmap(
-        lambda pose, twist, xy, velocity: contact._at_contact_point(
+        lambda pose, twist, xy, velocity: gaps.at_contact_point(
             pose, twist, LENGTH, WIDTH, xy, velocity
         )
     )(poses, twists, xy, velocity)
@@ -244,13 +244,13 @@ def test_contact_point_closes_in_as_fast_as_the_gap_shrinks():
     drive = twists[:, :1] * np.stack([np.cos(yaw), np.sin(yaw)], axis=1)
     rate = np.column_stack([drive, twists[:, 1]])
 
-    def gaps(t):  # the person stands, the robot drives
+    def gap_at(t):  # the person stands, the robot drives
         at = poses.astype(float) + t * rate
         return np.array(
             [slow_person_gap(*c) for c in zip(at, xy.astype(float), radius, strict=True)]
         )
 
-    np.testing.assert_allclose(closing, (gaps(-h) - gaps(h)) / (2 * h), atol=1e-3)
+    np.testing.assert_allclose(closing, (gap_at(-h) - gap_at(h)) / (2 * h), atol=1e-3)
     # The speeds differ by what lies along the edge and by the person's own.
     own = relative + np.linalg.norm(velocity, axis=-1)
     assert np.all(np.abs(closing) <= own + 1e-4)

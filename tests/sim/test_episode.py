@@ -231,10 +231,8 @@ def test_a_batch_is_its_single_episodes(episode):
     for k, seed in enumerate(seeds):
         one_state, one_log, one_ticks = episode(crowd(), 1, seed=seed)
         together = np.asarray(ticks.pose_map[k]).reshape(-1, 3)
-        # sums in another order may let another candidate win; never far from each other, but
-        # from then on they part as fast as a robot can turn
-        np.testing.assert_allclose(together[:40], one_ticks.pose_map[:40], atol=0.02)
-        np.testing.assert_allclose(together, one_ticks.pose_map, atol=0.1)
+        # sums in another order may let another candidate win; never far from each other
+        np.testing.assert_allclose(together, one_ticks.pose_map, atol=0.02)
         np.testing.assert_allclose(log.people_xy[k], one_log.people_xy, atol=1e-3)
         np.testing.assert_allclose(state.wheel_gain[k], one_state.wheel_gain, rtol=1e-6)
         np.testing.assert_allclose(log.world.pose_map[k, 0], one_log.world.pose_map[0], atol=1e-5)
