@@ -42,6 +42,7 @@ class RobotConfig:
     drive: str = "differential"  # or omni, ackermann
     length: float = setting(0.42, 0.05, 3.0)  # rectangular footprint, centred, m
     width: float = setting(0.25, 0.05, 3.0)
+    height: float = setting(0.44, 0.02, 3.0)  # what hangs higher is no obstacle, m
     footprint: tuple[tuple[float, float], ...] = ()  # convex, counter-clockwise; () = rectangle
     # differential: distance between the wheels; mecanum: between axles + along an axle, m
     wheel_base: float = setting(0.22, 0.02, 3.0)
@@ -180,7 +181,6 @@ class PlannerConfig:
     intervals: tuple[float, ...] = (0.1, 0.2, 0.3, 0.4, 0.5, 0.5, 0.5, 0.5)  # knots, s
     period: float = setting(0.1, 0.02, 1.0)  # of the local planner, s
     gate_period: float = setting(0.02, 0.005, 0.1)  # of the reactive layer, s
-    allowance_ticks: int = setting(2, 1, 50)  # gate ticks granted to planning
     candidates: int = setting(320, 64, 1000000)  # judged per stage
     stages: int = setting(1, 1, 20)  # of sampling, each around the last one's best
     guided_candidates: int = setting(12, 1, 1000)
@@ -227,14 +227,9 @@ class PlannerConfig:
                 )
             )
         ticks = self.period / self.gate_period
-        if abs(ticks - round(ticks)) > 1e-6 or round(ticks) < self.allowance_ticks:
-            found.append(
-                (
-                    "gate_period",
-                    self.gate_period,
-                    "a divisor of period with room for allowance_ticks",
-                )
-            )
+        if abs(ticks - round(ticks)) > 1e-6 or round(ticks) < 2:
+            expected = f"at most half of period ({self.period}), and a divisor of it"
+            found.append(("gate_period", self.gate_period, expected))
         if (self.times - 1) % self.people_stride:
             found.append(
                 ("people_stride", self.people_stride, f"a divisor of {self.times - 1} plan steps")
@@ -304,6 +299,7 @@ class PlannerParams:
     wall_noise: float = setting(0.02, 0.005, 1.0)  # σ of the map at rest, m
     wall_noise_speed: float = setting(0.03, 0.0, 1.0)  # its growth with speed, m per m/s
     wall_noise_time: float = setting(0.004, 0.0, 1.0)  # its growth along the plan, m/s
+    dead_reckoning: float = setting(0.03, 0.0, 1.0)  # σ of the pose per metre driven blindly
     wall_correlation: float = setting(0.4, 0.02, 10.0)  # length l of the map's error, m
     overlap_rate: float = setting(2.0, 0.0, 100.0)  # hazard while inside, 1/s
     walker_noise: float = setting(0.003, 0.0, 10.0)  # velocity diffusion of most people, m²/s³
@@ -320,7 +316,12 @@ class Latency:
     reactive_sensor: float = setting(0.04, 0.0, 1.0)
     """Photon to gate: its own short path, no mapping and no tracking in between."""
     command: float = setting(0.10, 0.0, 0.5)
-    """Gate to wheel (dead time)."""
+    """Gate to wheel (dead time): what is believed until the odometry has shown it."""
+    command_doubt: float = setting(0.08, 0.0, 0.3)
+    """How far the identified dead time may be from ``command``; 0 identifies nothing."""
+    planning: float = setting(0.04, 0.0, 1.0)
+    """Granted to one planning cycle; its plan takes over so much after the cycle began,
+    at the latest one gate tick before the next one does."""
 
 
 DEFAULT_ROBOT = RobotConfig()

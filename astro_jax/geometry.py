@@ -66,6 +66,13 @@ def compose(pose_a: Float[Array, "3"], pose_b: Float[Array, "3"]) -> Float[Array
     )
 
 
+def inverse(pose: Float[Array, "3"]) -> Float[Array, "3"]:
+    """Pose of the parent in the child's frame: T_pose⁻¹."""
+    c, s = jnp.cos(pose[2]), jnp.sin(pose[2])
+    x, y = pose[0], pose[1]
+    return jnp.stack([-c * x - s * y, s * x - c * y, wrap_angle(-pose[2])])
+
+
 def to_frame(pose: Float[Array, "3"], xy_map: Float[Array, "*n 2"]) -> Float[Array, "*n 2"]:
     """Map points seen from a pose: T_pose⁻¹ @ p."""
     dx, dy = xy_map[..., 0] - pose[0], xy_map[..., 1] - pose[1]

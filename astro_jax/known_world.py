@@ -50,7 +50,7 @@ def known_world(
         pose_map=jnp.asarray(pose),
         command=jnp.asarray(motion),
         command_dot=jnp.zeros_like(jnp.asarray(motion)),
-        clearance=clearance_field(occupied(local), local, config.clearance_cells),
+        clearance=clearance_field(occupied(local), local.grid, config.clearance_cells),
         forecast=forecast(_tracks(states, config.people), params, jnp.float32(0.0), times),
     )
 

@@ -9,6 +9,7 @@ import dataclasses
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
 from astro_jax.body.screen import ScreenState, initial_screen, intent, move_screen
@@ -17,10 +18,12 @@ from astro_jax.geometry import to_frame
 from astro_jax.local.planner import basis_of, initial_state, plan
 from astro_jax.reactive.gate import GateState, initial_gate, react, upcoming_twists
 from astro_jax.robot.drive import limit_acceleration
+from astro_jax.route.crop import crop_field
 from astro_jax.types import (
     Clearance,
     Diagnostics,
     Grid,
+    LocalMap,
     Motion,
     Odometry,
     Plan,
@@ -33,14 +36,18 @@ from astro_jax.types import (
     WorldAtEffect,
     pytree,
 )
+from astro_jax.world.actuation import Actuation, configured, identify, obeys
 from astro_jax.world.distance import clearance_field
 from astro_jax.world.forecast import forecast
-from astro_jax.world.grid import blank_map, occupied, scan_points, update_map
-from astro_jax.world.latency import fast_forward
+from astro_jax.world.grid import beam_bearings, blank_map, occupied, scan_points, update_map
+from astro_jax.world.health import Health, examine, unknown_health
+from astro_jax.world.latency import allowance, fast_forward
 from astro_jax.world.people import update_tracks
 
 HISTORY_TICKS = 64
 """Commands remembered: 1.28 s at 50 Hz, more than any latency we accept."""
+AHEAD = 0.5
+"""Half of the sector ahead in which the robot must not be blind, rad."""
 
 
 @pytree
@@ -50,21 +57,25 @@ class NavigatorState:
     planner: PlannerState
     gate: GateState
     screen: ScreenState
-    local_map: Grid
+    health: Health
+    local_map: LocalMap
     clearance: Clearance
     """Distances in ``local_map``."""
     plan: Plan
     next_plan: Plan
-    """Computed this cycle; takes over ``allowance_ticks`` after the cycle began."""
+    """Computed this cycle; takes over ``allowance`` ticks after the cycle began."""
+    allowance: Int[Array, "*batch"]
     plan_age: Float[Array, "*batch"]
     sent: Float[Array, "*batch C 2"]
     """Twists sent to the wheels, oldest first."""
+    actuation: Actuation
     tracks: Tracks
 
 
 def start(
     robot: RobotConfig,
     config: PlannerConfig,
+    latency: Latency,
     house: Grid,
     pose_map: Float[Array, "3"],
     key: Array,
@@ -78,12 +89,15 @@ def start(
         planner=planner,
         gate=initial_gate(),
         screen=initial_screen(),
+        health=unknown_health(robot.sensor.beams, pose_map),
         local_map=local_map,
         clearance=_clearance(config, local_map),
         plan=rest,
         next_plan=rest,
+        allowance=allowance(latency, config),
         plan_age=jnp.float32(0.0),
         sent=jnp.zeros((HISTORY_TICKS, 2)),
+        actuation=configured(robot, latency),
         tracks=tracks,
     )
 
@@ -99,9 +113,15 @@ def think(
     snapshot: Snapshot,
 ) -> tuple[NavigatorState, WorldAtEffect, Diagnostics]:
     """One local cycle: remember what was seen, look ahead to t_effect, plan from there."""
-    state = _remember(robot, config, state, house, snapshot)
-    world = predict(robot, config, params, latency, state, snapshot.odometry)
-    planner, next_plan, diagnostics = plan(robot, config, params, state.planner, world, field)
+    health, snapshot = examine(config, latency, state.health, snapshot)
+    state = dataclasses.replace(state, health=health)
+    state = _remember(robot, config, latency, state, house, snapshot)
+    world = predict(robot, config, params, state, snapshot.odometry)
+    way = crop_field(field, snapshot.house_from_map, state.local_map.grid)
+    planner, next_plan, diagnostics = plan(robot, config, params, state.planner, world, way)
+    fit = health.fit & obeys(state.actuation)
+    status = jnp.where(fit, next_plan.status, jnp.int32(Status.BAD_INPUT))
+    next_plan = dataclasses.replace(next_plan, status=status)
     return dataclasses.replace(state, planner=planner, next_plan=next_plan), world, diagnostics
 
 
@@ -115,26 +135,34 @@ def act(
     odometry: Odometry,
 ) -> tuple[NavigatorState, Float[Array, "2"], Float[Array, ""], Int[Array, ""]]:
     """One reactive tick, the ``tick``-th since the cycle began: (…, twist, scale, reason)."""
-    state = _take_over(config, state, tick)
-    delay = latency.command + robot.actuator_lag
-    pose = fast_forward(
-        odometry.pose_map, state.sent, state.sent[:0], odometry.age, delay, config.gate_period
+    state = _take_over(state, tick)
+    delay = state.actuation.delay
+    pose, _ = fast_forward(
+        odometry.pose_map,
+        state.sent,
+        state.sent[:0],
+        odometry.age,
+        state.actuation,
+        0.0,
+        config.gate_period,
     )
     # like the pose, people are wanted for the moment at which this command acts
     since_cycle = tick.astype(jnp.float32) * config.gate_period
     tracks = dataclasses.replace(state.tracks, age=state.tracks.age + since_cycle + delay)
-    points, returned = scan_points(robot.sensor, scan)
+    points, returned = scan_points(robot, scan)
     gate, twist, scale, reason = react(
         robot,
         config,
         latency,
+        delay,
+        odometry.twist,
         state.gate,
         state.plan,
         state.plan_age,
         pose,
         points,
         returned & _in_view(odometry.pose_map, points),
-        jnp.mean((scan.valid & ~jnp.isnan(scan.ranges)).astype(jnp.float32)),
+        _sighted(robot, scan),
         scan.age,
         tracks,
         state.clearance,
@@ -158,32 +186,36 @@ def predict(
     robot: RobotConfig,
     config: PlannerConfig,
     params: PlannerParams,
-    latency: Latency,
     state: NavigatorState,
     odometry: Odometry,
 ) -> WorldAtEffect:
     """Robot, map and people at the moment the next plan takes effect."""
+    tick = config.gate_period
     upcoming = upcoming_twists(robot, config, state.gate, state.plan)
-    delay = latency.command + robot.actuator_lag
-    pose = fast_forward(
-        odometry.pose_map, state.sent, upcoming[:-1], odometry.age, delay, config.gate_period
+    ahead = state.allowance * tick
+    pose, way = fast_forward(
+        odometry.pose_map, state.sent, upcoming, odometry.age, state.actuation, ahead, tick
     )
-    command_dot = (upcoming[-1] - upcoming[-2]) / config.gate_period
-    command_dot = limit_acceleration(robot, command_dot)
+    # the next plan joins where its own first command would have been the old plan's
+    command = upcoming[state.allowance]
+    command_dot = limit_acceleration(robot, (command - upcoming[state.allowance - 1]) / tick)
+    position_var = (params.dead_reckoning * way) ** 2
     times = config.dt * jnp.arange(0, config.times, config.people_stride, dtype=jnp.float32)
-    effect = config.allowance_ticks * config.gate_period + delay
+    bodies = forecast(state.tracks, params, ahead + state.actuation.delay, times)
     return WorldAtEffect(
         pose_map=pose,
-        command=upcoming[-1],
+        command=command,
         command_dot=command_dot,
         clearance=state.clearance,
-        forecast=forecast(state.tracks, params, effect, times),
+        forecast=dataclasses.replace(bodies, xy_var=bodies.xy_var + position_var),
+        position_var=position_var,
     )
 
 
 def _remember(
     robot: RobotConfig,
     config: PlannerConfig,
+    latency: Latency,
     state: NavigatorState,
     house: Grid,
     snapshot: Snapshot,
@@ -191,29 +223,39 @@ def _remember(
     seen = snapshot.detections
     tracks = update_tracks(state.tracks, seen.xy_map, seen.seen, config.period)
     tracks = dataclasses.replace(tracks, age=seen.age)
+    # what was seen from a pose that was wrong is worth nothing
+    evidence = jnp.where(state.health.jumped, 0.0, state.local_map.evidence)
     local_map = update_map(
+        robot,
         config,
-        robot.sensor,
-        state.local_map,
+        dataclasses.replace(state.local_map, evidence=evidence),
         house,
+        snapshot.house_from_map,
         snapshot.scan,
         tracks,
         snapshot.odometry.pose_map[:2],
     )
     return dataclasses.replace(
-        state, tracks=tracks, local_map=local_map, clearance=_clearance(config, local_map)
+        state,
+        tracks=tracks,
+        local_map=local_map,
+        clearance=_clearance(config, local_map),
+        allowance=allowance(latency, config),
+        actuation=identify(
+            robot, latency, state.actuation, state.sent, snapshot.odometry, config.gate_period
+        ),
     )
 
 
-def _clearance(config: PlannerConfig, local_map: Grid) -> Clearance:
-    return clearance_field(occupied(local_map), local_map, config.clearance_cells)
+def _clearance(config: PlannerConfig, local_map: LocalMap) -> Clearance:
+    return clearance_field(
+        occupied(local_map), local_map.grid, config.clearance_cells, local_map.edge
+    )
 
 
-def _take_over(
-    config: PlannerConfig, state: NavigatorState, tick: Int[Array, ""]
-) -> NavigatorState:
+def _take_over(state: NavigatorState, tick: Int[Array, ""]) -> NavigatorState:
     """Switch to the plan computed in this cycle at the tick for which it was made."""
-    now = tick == config.allowance_ticks
+    now = tick == state.allowance
 
     def switch(new, old):
         return jax.tree.map(lambda n, o: jnp.where(now, n, o), new, old)
@@ -229,6 +271,13 @@ def _take_over(
 def _in_view(pose_map: Float[Array, "3"], points_map: Float[Array, "R 2"]) -> Bool[Array, "R"]:
     """The reactive layer's 2 x 2 m window around the robot; NaN might be anywhere: in."""
     return ~jnp.any(jnp.abs(to_frame(pose_map, points_map)) > 1.0, axis=-1)
+
+
+def _sighted(robot: RobotConfig, scan: Scan) -> Float[Array, ""]:
+    """Share of beams that say something: of all, or of those ahead if these are fewer."""
+    says = (scan.valid & ~jnp.isnan(scan.ranges)).astype(jnp.float32)
+    ahead = np.flatnonzero(np.abs(beam_bearings(robot.sensor)) <= AHEAD)
+    return jnp.minimum(jnp.mean(says), jnp.mean(says[ahead]))
 
 
 def _resting_plan(

@@ -6,7 +6,10 @@ Units: metres, seconds, radians, float32.
 A *command* is what the drive is told, in its own coordinates (robot/drive.py): (v, ω) for a
 differential drive, (vx, vy, ω) for an omnidirectional one, (v, curvature) for Ackermann
 steering.  A *twist* is always the body's (vx, vy, ω).
-Frames are in names: ``pose_map`` is (x, y, yaw) of a thing in the map frame.
+Frames are in names: ``pose_map`` is (x, y, yaw) of a thing in the map frame.  That is the
+frame in which the local map is kept and everything is planned; the robot's pose in it is
+dead reckoning and never jumps (ROS: odom).  Where it lies in the house map, localisation says
+anew in every cycle (``house_from_map``); route layer and goals live in the house.
 A fixed capacity with a positive ``valid`` mask stands for everything of varying length.
 Ages count seconds back from *now*; plan times count seconds forward from ``t_effect``,
 the moment at which the plan's first command reaches the wheels.
@@ -41,6 +44,8 @@ class Status(enum.IntEnum):
     """Pose or command of the robot was not finite; the plan is the full stop."""
     NO_SAFE_TAIL = 3
     """A stop begun a little way into the plan would not end before a wall."""
+    BAD_INPUT = 4
+    """What the sensors say is not fit to drive on, or the base does not obey."""
 
 
 class Reason(enum.IntEnum):
@@ -69,13 +74,18 @@ class Scan:
     pose_map: Float[Array, "*batch 3"]
     """Where the sensor was when it looked."""
     age: float | Float[Array, "*batch"]
+    height: Float[Array, "*batch R"] | None = None
+    """Of the returns above the floor, m, where the sensor gives it (NaN: not for this one):
+    the floor and what is above the robot is no obstacle, what lies below is an edge."""
 
 
 @pytree
 class Odometry:
-    """Measured pose of the robot's base, true ``age`` seconds ago."""
+    """Measured pose and twist of the robot's base, true ``age`` seconds ago."""
 
     pose_map: Float[Array, "*batch 3"]
+    twist: Float[Array, "*batch 2"]
+    """(v, ω) as the wheels turned, m/s and rad/s."""
     age: float | Float[Array, "*batch"]
 
 
@@ -95,6 +105,8 @@ class Snapshot:
     scan: Scan
     odometry: Odometry
     detections: Detections
+    house_from_map: Float[Array, "*batch 3"]
+    """Localisation: where the map frame's origin lies in the house, and how it is turned."""
 
 
 # ---- what the robot remembers --------------------------------------------------------
@@ -141,6 +153,18 @@ class Grid:
 
 
 @pytree
+class LocalMap:
+    """What the robot has seen around it, on top of what the house map says."""
+
+    grid: Grid
+    """Log-odds of "occupied": the house map's and the scans' together."""
+    evidence: Float[Array, "*batch H W"]
+    """The scans' part of it; fades where nothing looks."""
+    edge: Bool[Array, "*batch H W"]
+    """Cells last seen as an edge to fall over."""
+
+
+@pytree
 class SmoothGrid:
     """A grid with slopes, sampled with continuous first derivatives (see geometry)."""
 
@@ -163,7 +187,11 @@ class Clearance:
 
 @pytree
 class RouteField:
-    """Guidance from the route layer: cost-to-go in seconds, over the whole map."""
+    """Guidance from the route layer: cost-to-go in seconds.
+
+    The route layer makes it for the whole house, in the house's frame; the local planner gets
+    the part around the robot, in the map frame (``route/field.py``).
+    """
 
     cost_to_go: SmoothGrid
     goal_map: Float[Array, "*batch 3"]
@@ -204,6 +232,9 @@ class WorldAtEffect:
     command_dot: Float[Array, "*batch D"]
     clearance: Clearance
     forecast: Forecast
+    position_var: float | Float[Array, "*batch"] = 0.0
+    """Of the robot's own position, per axis, m²: grown since the pose was measured.  The
+    forecast's variances contain it; walls take it from here."""
 
 
 # ---- what comes out ------------------------------------------------------------------

@@ -18,6 +18,8 @@ ROBOT = DEFAULT_ROBOT
 CONFIG = PlannerConfig(map_cells=40, people=2)
 TICK = CONFIG.gate_period
 TICKS = round(CONFIG.period / TICK)
+ALLOWANCE = 2
+"""Ticks of the default 40 ms for planning."""
 LATENCY = jax.tree.map(jnp.float32, Latency())
 BEAMS = ROBOT.sensor.beams
 
@@ -30,7 +32,7 @@ def rest():
         origin=jnp.array([-2.0, -2.0]),
         resolution=jnp.float32(0.05),
     )
-    begin = jax.jit(lambda *inputs: navigator.start(ROBOT, CONFIG, *inputs))
+    begin = jax.jit(lambda *inputs: navigator.start(ROBOT, CONFIG, LATENCY, *inputs))
     return begin(house, jnp.zeros(3), jax.random.key(0), no_tracks(CONFIG.people))
 
 
@@ -52,8 +54,8 @@ def predict():
 
     @jax.jit
     @chex.assert_max_traces(n=1)
-    def run(latency, state, odometry):
-        return navigator.predict(ROBOT, CONFIG, params, latency, state, odometry)
+    def run(state, odometry):
+        return navigator.predict(ROBOT, CONFIG, params, state, odometry)
 
     return run
 
@@ -75,7 +77,9 @@ def scan_of(pose=(0.0, 0.0, 0.0), wall=None, age=0.04, valid=1.0):
 
 
 def odometry_of(pose=(0.0, 0.0, 0.0), age=0.04):
-    return Odometry(pose_map=jnp.asarray(pose, jnp.float32), age=jnp.float32(age))
+    return Odometry(
+        pose_map=jnp.asarray(pose, jnp.float32), twist=jnp.zeros(2), age=jnp.float32(age)
+    )
 
 
 def plan_at(state, v, omega):
@@ -123,15 +127,15 @@ def test_the_next_plan_takes_over_at_its_tick_and_not_before(rest, act):
     )
     for k in range(TICKS):
         state, twist, scale, _ = act(state, tick_of(k), scan_of(), odometry_of())
-        taken = k >= CONFIG.allowance_ticks
+        taken = k >= ALLOWANCE
         ratio = float(twist[1] / twist[0])
         assert ratio == pytest.approx(0.5 / 0.4 if taken else 0.0, abs=1e-4)
-        since = k - CONFIG.allowance_ticks + 1 if taken else k + 4
+        since = k - ALLOWANCE + 1 if taken else k + 4
         assert float(state.plan_age) == pytest.approx(since * TICK, abs=1e-5)
         if not taken:
             assert float(scale) == pytest.approx(1.0)
             assert float(state.gate.phase) == pytest.approx(since * TICK, abs=1e-5)
-    steps = TICKS - CONFIG.allowance_ticks
+    steps = TICKS - ALLOWANCE
     assert 0.0 < float(state.gate.phase) <= steps * TICK + 1e-6
 
 
@@ -236,16 +240,16 @@ def test_the_prediction_integrates_what_was_sent(rest, predict):
         sent = (wave + np.array([0.4, 0.2])).astype(np.float32)
         state = driving(rest, float(sent[-1, 0]), float(sent[-1, 1]))
         state = dataclasses.replace(state, sent=jnp.asarray(sent))
-        latency = jax.tree.map(jnp.float32, Latency(sensor=sensor, command=command))
-        start = random.uniform(-1, 1, 3)
-        world = predict(latency, state, odometry_of(start, sensor))
-
         delay = command + ROBOT.actuator_lag
-        upcoming = np.tile(sent[-1], (CONFIG.allowance_ticks, 1))
+        known = dataclasses.replace(state.actuation, delay=jnp.float32(delay))
+        state = dataclasses.replace(state, actuation=known)
+        start = random.uniform(-1, 1, 3)
+        world = predict(state, odometry_of(start, sensor))
+        upcoming = np.tile(sent[-1], (ALLOWANCE, 1))
         commands = np.concatenate([sent, upcoming]).astype(float)
         h, pose = 0.0005, start.copy()
         # the wheels at time t carry out what was sent at t − delay
-        for t in np.arange(-sensor, CONFIG.allowance_ticks * TICK + delay, h) + h / 2:
+        for t in np.arange(-sensor, ALLOWANCE * TICK + delay, h) + h / 2:
             index = int(np.floor((t - delay) / TICK)) + HISTORY_TICKS
             v, omega = commands[np.clip(index, 0, len(commands) - 1)]
             pose += h * np.array([v * np.cos(pose[2]), v * np.sin(pose[2]), omega])
@@ -258,7 +262,7 @@ def test_a_robot_that_was_slowed_continues_from_its_own_speed(rest, predict):
     """The gate lets through half: the next plan starts from that, not from the old plan."""
     state = driving(rest, 0.6, 0.4)
     slowed = dataclasses.replace(state.gate, twist=jnp.array([0.3, 0.2]))
-    world = predict(LATENCY, dataclasses.replace(state, gate=slowed), odometry_of())
+    world = predict(dataclasses.replace(state, gate=slowed), odometry_of())
     np.testing.assert_allclose(world.command, [0.3, 0.2], atol=1e-5)
 
 
@@ -270,8 +274,8 @@ def test_people_are_foreseen_to_the_moment_of_effect(rest, predict):
         valid=jnp.array([True, False]),
         age=jnp.float32(0.2),
     )
-    world = predict(LATENCY, dataclasses.replace(rest, tracks=tracks), odometry_of())
-    lead = 0.2 + CONFIG.allowance_ticks * TICK + float(LATENCY.command) + ROBOT.actuator_lag
+    world = predict(dataclasses.replace(rest, tracks=tracks), odometry_of())
+    lead = 0.2 + ALLOWANCE * TICK + float(LATENCY.command) + ROBOT.actuator_lag
     expected = np.array([1.0, 0.0]) + lead * np.array([-0.5, 1.0])
     np.testing.assert_allclose(world.forecast.xy_map[0, 0, 0], expected, atol=1e-5)
     np.testing.assert_array_equal(world.forecast.valid, [True, False])

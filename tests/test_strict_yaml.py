@@ -141,7 +141,7 @@ def planners(draw):
     config = draw(instances(PlannerConfig))
     if draw(st.booleans()):
         steps = draw(st.lists(st.integers(1, 20), min_size=3, max_size=12))
-        ticks = draw(st.integers(max(config.allowance_ticks, 2), 100))
+        ticks = draw(st.integers(2, 100))
         dt = draw(st.floats(0.1, 0.5))
         intervals = tuple(n * dt for n in steps)
         return dataclasses.replace(

@@ -32,6 +32,8 @@ from astro_jax.bench.stages import stages_of
 from astro_jax.config import Latency, PlannerConfig, PlannerParams, RobotConfig
 from astro_jax.errors import InputError
 from astro_jax.local.planner import plan
+from astro_jax.route.crop import crop_field
+from astro_jax.world.actuation import identify
 
 MOMENTS = 6
 STAGE_RUNS = 40
@@ -61,9 +63,12 @@ def cycle_of(robot: RobotConfig, config: PlannerConfig) -> Cycle:
     """The function to measure, not yet compiled."""
 
     def cycle(params: PlannerParams, latency: Latency, moment: Moment):
-        state = moment.state
-        world = navigator.predict(robot, config, params, latency, state, moment.snapshot.odometry)
-        return plan(robot, config, params, state.planner, world, moment.field)
+        state, odometry = moment.state, moment.snapshot.odometry
+        known = identify(robot, latency, state.actuation, state.sent, odometry, config.gate_period)
+        state = dataclasses.replace(state, actuation=known)
+        world = navigator.predict(robot, config, params, state, odometry)
+        way = crop_field(moment.field, moment.snapshot.house_from_map, state.local_map.grid)
+        return plan(robot, config, params, state.planner, world, way)
 
     return cycle
 

@@ -104,7 +104,7 @@ def standing(
 ) -> Moment:
     """At rest at ``pose``, knowing the house map and ``tracks``, with a fresh scan."""
     age = jnp.asarray(latency.sensor)
-    state = navigator.start(robot, config, scene.house, pose, key, tracks)
+    state = navigator.start(robot, config, latency, scene.house, pose, key, tracks)
     people = jnp.where(tracks.valid[:, None], tracks.xy_map, 1e3)
     return Moment(
         state=state,
@@ -112,8 +112,9 @@ def standing(
         field=field,
         snapshot=Snapshot(
             scan=take_scan(robot.sensor, scene, pose, people, age, key, SCAN_STEPS),
-            odometry=Odometry(pose_map=pose, age=age),
+            odometry=Odometry(pose_map=pose, twist=jnp.zeros(2), age=age),
             detections=Detections(xy_map=tracks.xy_map, seen=tracks.valid, age=age),
+            house_from_map=jnp.zeros(3),
         ),
     )
 

@@ -22,7 +22,9 @@ from astro_jax.local.planner import basis_of
 from astro_jax.local.refine import refine
 from astro_jax.local.search import best_first, distinct, search
 from astro_jax.local.tail import stopping_tail
+from astro_jax.route.crop import crop_field
 from astro_jax.types import WorldAtEffect
+from astro_jax.world.actuation import identify
 from astro_jax.world.distance import clearance_field
 from astro_jax.world.forecast import forecast
 from astro_jax.world.grid import occupied, update_map
@@ -51,17 +53,35 @@ def stages_of(
     def mapping(params, latency, moment: Moment):
         state, snapshot = moment.state, moment.snapshot
         at = snapshot.odometry.pose_map[:2]
-        tracks, scan = state.tracks, snapshot.scan
-        local = update_map(config, robot.sensor, state.local_map, moment.house, scan, tracks, at)
-        return local, clearance_field(occupied(local), local, config.clearance_cells)
+        local = update_map(
+            robot,
+            config,
+            state.local_map,
+            moment.house,
+            snapshot.house_from_map,
+            snapshot.scan,
+            state.tracks,
+            at,
+        )
+        return local, clearance_field(
+            occupied(local), local.grid, config.clearance_cells, local.edge
+        )
 
     def predict(params, latency, moment: Moment):
         odometry = moment.snapshot.odometry
-        return navigator.predict(robot, config, params, latency, moment.state, odometry)
+        return navigator.predict(robot, config, params, moment.state, odometry)
+
+    def identification(params, latency, moment: Moment):
+        state, odometry = moment.state, moment.snapshot.odometry
+        return identify(robot, latency, state.actuation, state.sent, odometry, config.gate_period)
 
     def fast_forward(params, latency, moment: Moment):
         world = predict(params, latency, moment)
         return world.pose_map, world.command, world.command_dot
+
+    def guidance(params, latency, moment: Moment):
+        local = moment.state.local_map.grid
+        return crop_field(moment.field, moment.snapshot.house_from_map, local)
 
     def forecasting(params, latency, moment: Moment):
         times = config.dt * jnp.arange(0, config.times, config.people_stride, dtype=jnp.float32)
@@ -99,8 +119,10 @@ def stages_of(
 
     add(tracking, params, latency, moment)
     add(mapping, params, latency, moment)
+    add(identification, params, latency, moment)
     add(fast_forward, params, latency, moment)
     add(forecasting, params, latency, moment)
+    add(guidance, params, latency, moment)
     world = jax.jit(predict)(params, latency, moment)
     z = add(seeds, params, world, moment)
     add(screening, params, world, moment, z)

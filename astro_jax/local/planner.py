@@ -5,6 +5,8 @@ vectorises along the last axis; functions of one candidate under ``vmap`` had th
 to the front and took 4 to 10 times as long.
 """
 
+import dataclasses
+
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
@@ -54,6 +56,7 @@ def plan(
     basis = basis_of(config)
     key, key_seeds, key_local = jax.random.split(state.key, 3)
     world, healthy = _trusted(world)
+    params = _in_doubt(params, world)
     near = nearest(robot, config, world)
     rough, exact = looks(robot, config, params)
     judge_roughly = judge_of(robot, config, params, basis, near, field, rough)
@@ -114,13 +117,19 @@ def _trusted(world: WorldAtEffect) -> tuple[WorldAtEffect, Bool[Array, ""]]:
     def clean(x: Float[Array, "n"]) -> Float[Array, "n"]:
         return jnp.where(finite, x, 0.0)
 
-    return WorldAtEffect(
+    trusted = dataclasses.replace(
+        world,
         pose_map=clean(world.pose_map),
         command=clean(world.command),
         command_dot=clean(world.command_dot),
-        clearance=world.clearance,
-        forecast=world.forecast,
-    ), finite
+    )
+    return trusted, finite
+
+
+def _in_doubt(params: PlannerParams, world: WorldAtEffect) -> PlannerParams:
+    """Where the robot is unsure of its place, so it is of every wall's: σ² adds up."""
+    wall_noise = jnp.sqrt(params.wall_noise**2 + world.position_var)
+    return dataclasses.replace(params, wall_noise=wall_noise)
 
 
 def _release(

@@ -49,6 +49,8 @@ def react(
     robot: RobotConfig,
     config: PlannerConfig,
     latency: Latency,
+    delay: Scalar,
+    measured: Float[Array, "2"],
     state: GateState,
     plan: Plan,
     plan_age: Float[Array, ""],
@@ -62,9 +64,10 @@ def react(
 ) -> tuple[GateState, Float[Array, "2"], Float[Array, ""], Int[Array, ""]]:
     """One tick: (state, twist to send, scale s, reason).
 
-    ``pose_map`` is where the robot will be when this command acts; ``points_map`` are end
-    points of the scan, ``returned`` marks those that hit something.  ``clearance`` is the
-    last local map's: it knows what stands where the sensor cannot look.
+    ``delay`` is the time from sending a command to the motion (s), ``measured`` the twist that
+    the odometry reports.  ``pose_map`` is where the robot will be when this command acts;
+    ``points_map`` are end points of the scan, ``returned`` marks those that hit something.
+    ``clearance`` is the last local map's: it knows what stands where the sensor cannot look.
     """
     tick = config.gate_period
     planned = _at_phase(plan.commands, state.phase, tick)
@@ -75,9 +78,10 @@ def react(
     # before a tight place the robot slows to a crawl instead of stopping short of it
     tight = _free_distance(gap - (CRAWL_MARGIN - STATIC_MARGIN), lengths)
     allowed = jnp.minimum(
-        stopping_speed(robot, latency, tick, free),
-        jnp.maximum(stopping_speed(robot, latency, tick, tight), CRAWL_SPEED),
+        stopping_speed(robot, latency, delay, tick, free),
+        jnp.maximum(stopping_speed(robot, latency, delay, tick, tight), CRAWL_SPEED),
     )
+    allowed = jnp.where(jnp.isnan(allowed), 0.0, allowed)
 
     plan_ok = (plan_age <= MAX_PLAN_AGE) & (plan.status == int(Status.OK))
     plan_ok = plan_ok & jnp.all(_within_limits(robot, plan.commands))
@@ -86,7 +90,8 @@ def react(
     last = path_speed(robot, state.twist)
     # a plan that is slower already than the brakes can be does not join what the robot does
     plan_ok = plan_ok & (wanted >= last - robot.braking * tick * (1.0 + 1e-4) - 1e-6)
-    healthy = plan_ok & scan_ok & jnp.all(jnp.isfinite(pose_map))
+    state_ok = jnp.all(jnp.isfinite(pose_map)) & _believable(robot, measured)
+    healthy = plan_ok & scan_ok & state_ok
     ceiling = jnp.where(healthy, jnp.minimum(allowed, wanted), 0.0)
     # never faster up than the wheels can, never harder down than the brakes can
     speed = jnp.clip(
@@ -109,7 +114,7 @@ def react(
     reason = jnp.where(allowed < wanted - 1e-3, jnp.int32(Reason.SLOWED), jnp.int32(Reason.CLEAR))
     reason = jnp.where(scan_ok, reason, jnp.int32(Reason.BAD_SCAN))
     reason = jnp.where(plan_ok, reason, jnp.int32(Reason.BAD_PLAN))
-    reason = jnp.where(fine & jnp.all(jnp.isfinite(pose_map)), reason, jnp.int32(Reason.BAD_STATE))
+    reason = jnp.where(fine & state_ok, reason, jnp.int32(Reason.BAD_STATE))
     # a plan that pauses (wanted ~ 0) must not hold its own clock
     advance = jnp.where(wanted > 1e-4, scale, jnp.where(healthy, 1.0, 0.0))
     return (
@@ -126,6 +131,17 @@ def path_speed(robot: RobotConfig, twist: Float[Array, "*n 2"]) -> Float[Array, 
     return jnp.abs(twist[..., 0]) + reach * jnp.abs(twist[..., 1])
 
 
+def _believable(robot: RobotConfig, measured: Float[Array, "2"]) -> Bool[Array, ""]:
+    """False for a robot that is faster than it may be: it rolls, is pushed, or misreads."""
+    v, turning = measured[0], jnp.abs(measured[1])
+    slack_v, slack_turning = 0.1 + 0.1 * robot.speed, 0.3 + 0.1 * robot.yaw_rate
+    return (
+        (v <= robot.speed + slack_v)
+        & (v >= -robot.reverse_speed - slack_v)
+        & (turning <= robot.yaw_rate + slack_turning)
+    )
+
+
 def _within_limits(robot: RobotConfig, twist: Float[Array, "*n 2"]) -> Bool[Array, "*n"]:
     """Whether every speed limit is kept (1 % of rounding granted); false for NaN."""
     v, turning = twist[..., 0], jnp.abs(twist[..., 1])
@@ -139,15 +155,15 @@ def _within_limits(robot: RobotConfig, twist: Float[Array, "*n 2"]) -> Bool[Arra
 
 
 def stopping_speed(
-    robot: RobotConfig, latency: Latency, tick: float, free: Float[Array, ""]
+    robot: RobotConfig, latency: Latency, delay: Scalar, tick: float, free: Float[Array, ""]
 ) -> Float[Array, ""]:
     """Fastest path speed (m/s) from which the robot still stops within ``free`` metres.
 
-    Solves v·t_r + v²/(2b) = d for v, with reaction time t_r (scan to wheel, one tick and
-    the actuator lag) and comfortable braking b = the wheels' acceleration limit; the
-    brakes' own limit above it is held in reserve.
+    Solves v·t_r + v²/(2b) = d for v, with reaction time t_r (photon to gate, one tick and
+    ``delay``, the gate to the motion) and comfortable braking b = the wheels' acceleration
+    limit; the brakes' own limit above it is held in reserve.
     """
-    reaction = latency.reactive_sensor + latency.command + robot.actuator_lag + tick
+    reaction = latency.reactive_sensor + delay + tick
     b = robot.wheel_acceleration
     return -b * reaction + jnp.sqrt((b * reaction) ** 2 + 2.0 * b * jnp.maximum(free, 0.0))
 
@@ -155,15 +171,13 @@ def stopping_speed(
 def upcoming_twists(
     robot: RobotConfig, config: PlannerConfig, state: GateState, plan: Plan
 ) -> Float[Array, "U+1 2"]:
-    """What the gate will send, undisturbed, while the next plan is being computed.
-
-    The last row is where the next plan joins: the first command that it will send itself.
-    """
+    """What the gate will send, undisturbed, in the next planning cycle: a row per tick."""
     tick = config.gate_period
     planned_now = path_speed(robot, _at_phase(plan.commands, state.phase, tick))
     ratio = path_speed(robot, state.twist) / jnp.maximum(planned_now, 1e-3)
     scale = jnp.where(planned_now > 1e-3, jnp.clip(ratio, 0.0, 1.0), 1.0)
-    ahead = state.phase + scale * tick * jnp.arange(config.allowance_ticks + 1, dtype=jnp.float32)
+    ticks = round(config.period / tick)
+    ahead = state.phase + scale * tick * jnp.arange(ticks + 1, dtype=jnp.float32)
     return scale * jax.vmap(lambda phase: _at_phase(plan.commands, phase, tick))(ahead)
 
 

@@ -65,12 +65,15 @@ def plan_route(house_map: HouseMap, robot: RobotConfig, start: Numbers, goal: Nu
     )
 
 
-def revise(route: Route, local_map: Grid, pose_map: Numbers) -> Route:
+def revise(
+    route: Route, local_map: Grid, pose_map: Numbers, house_from_map: Numbers = (0.0, 0.0, 0.0)
+) -> Route:
     """Hold the robot's local map against the route; search again if it contradicts.
 
+    ``pose_map`` is the robot's pose in the house; ``house_from_map`` places the local map.
     A goal that has become unreachable is reported in ``failure``; the last field stays.
     """
-    seen = _contradictions(route, local_map)
+    seen = _contradictions(route, local_map, house_from_map)
     if np.count_nonzero(seen != route.seen_blocked) < NEWS:
         return route
     blocked = route.house_map.blocked | seen
@@ -89,12 +92,17 @@ def revise(route: Route, local_map: Grid, pose_map: Numbers) -> Route:
     return dataclasses.replace(searched, field=field, failure=None)
 
 
-def _contradictions(route: Route, local_map: Grid) -> Bool[np.ndarray, "H W"]:
+def _contradictions(
+    route: Route, local_map: Grid, house_from_map: Numbers
+) -> Bool[np.ndarray, "H W"]:
     house = route.house_map
     values = np.asarray(local_map.values)
     columns, rows = np.meshgrid(np.arange(values.shape[1]), np.arange(values.shape[0]))
     cells = np.stack([columns, rows], axis=-1)
-    xy = np.asarray(local_map.origin) + float(local_map.resolution) * cells
+    x, y = np.moveaxis(np.asarray(local_map.origin) + float(local_map.resolution) * cells, -1, 0)
+    x0, y0, turn = np.asarray(house_from_map, float)
+    c, s = np.cos(turn), np.sin(turn)
+    xy = np.stack([x0 + c * x - s * y, y0 + s * x + c * y], axis=-1)
     row, column, inside = house.cell_of(xy)
     known = np.asarray(ndimage.binary_dilation(house.blocked, iterations=KNOWN_MARGIN), bool)
 

@@ -13,12 +13,15 @@ from astro_jax.config import Latency, PlannerConfig, PlannerParams, RobotConfig
 from astro_jax.route.planner import Route, revise
 from astro_jax.sim.episode import (
     AFTER_ARRIVAL,
+    Circumstances,
     CycleLog,
     SimState,
     TickLog,
+    honest,
     run_cycles,
     start_episode,
 )
+from astro_jax.sim.odometry import localise
 from astro_jax.sim.scene import Scene
 
 SEGMENT = 1.0
@@ -53,7 +56,7 @@ def drive(
     robot: RobotConfig,
     config: PlannerConfig,
     params: PlannerParams,
-    latency: Latency,
+    circumstances: Latency | Circumstances,
     scenes: Sequence[Scene],
     routes: Sequence[Route],
     seeds: Sequence[int],
@@ -62,22 +65,24 @@ def drive(
 ) -> list[Episode]:
     """One episode per scene, all at once in one jitted, vmapped call per segment.
 
-    Scenes must share their sizes; ``on_segment`` sees the batched state after every
-    segment.  An episode goes on until all have arrived or ``seconds`` are over; its logs
-    end one second after its own arrival.
+    With a ``Latency`` alone the robot knows how late things are, and its odometry is as good
+    as ``PoseErrors`` says.  Scenes must share their sizes; ``on_segment`` sees the batched
+    state after every segment.  An episode goes on until all have arrived or ``seconds`` are
+    over; its logs end one second after its own arrival.
     """
     cycles = round(SEGMENT / config.period)
     batch = len(scenes)
-    params, latency = (jax.tree.map(jnp.float32, data) for data in (params, latency))
+    world = honest(circumstances) if isinstance(circumstances, Latency) else circumstances
+    params, world = jax.tree.map(jnp.float32, (params, world))
 
     def start(scene: Scene, key: jax.Array) -> SimState:
-        return start_episode(robot, config, scene, key)
+        return start_episode(robot, config, world.told, scene, key)
 
     traces = []
 
-    def advance(latency, params, scene, field, state):
+    def advance(world, params, scene, field, state):
         traces.append(None)  # runs once per compilation
-        return run_cycles(robot, config, params, latency, scene, field, state, cycles)
+        return run_cycles(robot, config, params, world, scene, field, state, cycles)
 
     if batch > 1:
         start = jax.vmap(start)
@@ -88,14 +93,14 @@ def drive(
     scene, keys = _stacked(scenes), _stacked([jax.random.key(seed) for seed in seeds])
     state = start(scene, keys)
     field = _stacked([jax.tree.map(jnp.asarray, route.field) for route in routes])
-    advance.lower(latency, params, scene, field, state).compile()
+    advance.lower(world, params, scene, field, state).compile()
     compile_seconds = time.perf_counter() - began
 
     began = time.perf_counter()
     histories = [[(0.0, route)] for route in routes]
     logs, tick_logs = [], []
     for _ in range(round(seconds / SEGMENT)):
-        state, log, ticks = advance(latency, params, scene, field, state)
+        state, log, ticks = advance(world, params, scene, field, state)
         logs.append(jax.device_get(log))
         tick_logs.append(jax.device_get(ticks))
         on_segment(state)
@@ -124,18 +129,19 @@ def _stacked(trees):
 
 def _revise_all(histories: list[list[tuple[float, Route]]], state: SimState, now: float) -> bool:
     """Let every route see its robot's map; whether any of them changed."""
-    local_map, pose, arrived_at = jax.device_get(
-        (state.robot.local_map, state.pose, state.arrived_at)
+    local_map, pose, belief, arrived_at = jax.device_get(
+        (state.robot.local_map.grid, state.pose, state.belief, state.arrived_at)
     )
     changed = False
     for k, history in enumerate(histories):
-        own = local_map, pose, arrived_at
+        own = local_map, pose, belief, arrived_at
         if len(histories) > 1:
             own = jax.tree.map(operator.itemgetter(k), own)
-        own_map, own_pose, own_arrived_at = own
+        own_map, own_pose, own_belief, own_arrived_at = own
         if np.isfinite(own_arrived_at):
             continue
-        revised = revise(history[-1][1], own_map, own_pose)
+        seen = localise(own_belief, own_pose)
+        revised = revise(history[-1][1], own_map, own_pose, np.asarray(seen))
         if revised is not history[-1][1]:
             history.append((now, revised))
             changed = True

@@ -14,12 +14,20 @@ from jaxtyping import Array, Bool, Float, Int
 
 from astro_jax import navigator
 from astro_jax.config import Latency, PlannerConfig, PlannerParams, RobotConfig
-from astro_jax.geometry import wrap_angle
+from astro_jax.geometry import compose, from_frame, inverse, wrap_angle
 from astro_jax.navigator import NavigatorState
 from astro_jax.sim.contact import ContactState, no_contacts, update_contacts
 from astro_jax.sim.gaps import touches_wall, wall_gap, window_for
+from astro_jax.sim.odometry import (
+    Believed,
+    PoseErrors,
+    as_believed,
+    initial_belief,
+    localise,
+    reckon,
+)
 from astro_jax.sim.scene import Scene
-from astro_jax.sim.sensors import detect_people, take_scan
+from astro_jax.sim.sensors import detect_people, eye_of, take_scan
 from astro_jax.sim.walkers import Walkers, initial_walkers, walk
 from astro_jax.types import (
     Diagnostics,
@@ -38,9 +46,37 @@ MEMORY_TICKS = 64
 SCAN_STEPS, GATE_SCAN_STEPS = 72, 40
 POSE_NOISE = (0.004, 0.004, 0.003)
 """Standard deviation of a measured pose: m, m, rad."""
+TWIST_NOISE = (0.01, 0.02)
+"""And of a measured twist: m/s, rad/s."""
 AFTER_ARRIVAL = 1.0
 """An episode ends this long after the goal was reached, s."""
 ARRIVAL_DISTANCE, ARRIVAL_ANGLE, ARRIVAL_SPEED = 0.20, 0.30, 0.05
+
+
+@pytree
+class Circumstances:
+    """How late and how wrong everything is, and what the robot is told of it."""
+
+    latency: Latency
+    """The truth."""
+    told: Latency
+    """What the robot is configured with; ages of messages are stamped with it."""
+    errors: PoseErrors
+
+
+def honest(latency: Latency, errors: PoseErrors | None = None) -> Circumstances:
+    """The robot knows how late everything is."""
+    return Circumstances(latency=latency, told=latency, errors=errors or PoseErrors())
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Past:
+    """The truth a while ago."""
+
+    pose: Float[Array, "3"]
+    belief: Float[Array, "3"]
+    twist: Float[Array, "2"]
+    people: Float[Array, "M 2"]
 
 
 @pytree
@@ -51,6 +87,9 @@ class SimState:
     """``tick`` gate periods, s: a sum of float32 steps would drift."""
     tick: Int[Array, "*batch"]
     pose: Float[Array, "*batch 3"]
+    """In the house."""
+    belief: Believed
+    """The pose that the robot's odometry has come to, in the map frame."""
     twist: Float[Array, "*batch 2"]
     wheel_gain: Float[Array, "*batch 2"]
     """True over commanded twist: worn wheels, uneven floor; fixed per episode."""
@@ -59,6 +98,8 @@ class SimState:
     robot: NavigatorState
     past_pose: Float[Array, "*batch C 3"]
     """True poses at the last gate ticks, oldest first, the last one now."""
+    past_belief: Float[Array, "*batch C 3"]
+    past_twist: Float[Array, "*batch C 2"]
     past_people: Float[Array, "*batch C M 2"]
     sent: Float[Array, "*batch C 2"]
     """Commands on their way to the wheels, oldest first."""
@@ -73,6 +114,9 @@ class CycleLog:
 
     time: Float[Array, "*batch"]
     pose_map: Float[Array, "*batch 3"]
+    """The truth.  What the robot plans in its own frame is logged where it lies in the house."""
+    house_from_map: Float[Array, "*batch 3"]
+    """Where that is in truth: the local map and its clearance stay in the map frame."""
     pan: Float[Array, "*batch"]
     people_xy: Float[Array, "*batch M 2"]
     track_valid: Bool[Array, "*batch M"]
@@ -98,7 +142,9 @@ class TickLog:
     contacts: Int[Array, "*batch"]
 
 
-def start_episode(robot: RobotConfig, config: PlannerConfig, scene: Scene, key: Array) -> SimState:
+def start_episode(
+    robot: RobotConfig, config: PlannerConfig, told: Latency, scene: Scene, key: Array
+) -> SimState:
     """Everything at rest at the scene's start."""
     key, key_robot, key_gain = jax.random.split(key, 3)
     people = initial_walkers(scene)
@@ -109,12 +155,15 @@ def start_episode(robot: RobotConfig, config: PlannerConfig, scene: Scene, key: 
         time=jnp.float32(0.0),
         tick=jnp.int32(0),
         pose=scene.start_map,
+        belief=initial_belief(scene.start_map),
         twist=jnp.zeros(2),
         wheel_gain=gain,
         people=people,
         contacts=no_contacts(capacity),
-        robot=navigator.start(robot, config, scene.house, scene.start_map, key_robot, tracks),
+        robot=navigator.start(robot, config, told, scene.house, scene.start_map, key_robot, tracks),
         past_pose=jnp.broadcast_to(scene.start_map[None], (MEMORY_TICKS, 3)),
+        past_belief=jnp.broadcast_to(scene.start_map[None], (MEMORY_TICKS, 3)),
+        past_twist=jnp.zeros((MEMORY_TICKS, 2)),
         past_people=jnp.broadcast_to(people.xy_map[None], (MEMORY_TICKS, capacity, 2)),
         sent=jnp.zeros((MEMORY_TICKS, 2)),
         arrived_at=jnp.float32(jnp.inf),
@@ -126,7 +175,7 @@ def run_cycles(
     robot: RobotConfig,
     config: PlannerConfig,
     params: PlannerParams,
-    latency: Latency,
+    world: Circumstances,
     scene: Scene,
     field: RouteField,
     state: SimState,
@@ -135,66 +184,99 @@ def run_cycles(
     """``cycles`` planning cycles of closed loop; logs carry a leading axis of cycles."""
 
     def cycle(state: SimState, _):
-        state, log = _think(robot, config, params, latency, scene, field, state)
-        state, ticks = _act(robot, config, latency, scene, state)
+        snapshot, state = observe(robot, config, world, scene, state)
+        state, log = think(robot, config, params, world, scene, field, state, snapshot)
+        state, ticks = act(robot, config, world, scene, state)
         return state, (log, ticks)
 
     state, (log, ticks) = jax.lax.scan(cycle, state, length=cycles)
     return state, log, ticks
 
 
-def _think(robot, config, params, latency, scene, field, state: SimState):
-    snapshot, key = observe(robot, config, latency, scene, state)
-    brain, world, diagnostics = navigator.think(
-        robot, config, params, latency, state.robot, scene.house, field, snapshot
+def observe(
+    robot: RobotConfig, config: PlannerConfig, world: Circumstances, scene: Scene, state: SimState
+) -> tuple[Snapshot, SimState]:
+    """What the robot's sensors deliver now, late and noisy."""
+    key, key_scan, key_pose, key_people = jax.random.split(state.key, 4)
+    past = _recall(config, state, world.latency.sensor)
+    age = world.told.sensor
+    scan = take_scan(robot.sensor, scene, past.pose, past.people, age, key_scan, SCAN_STEPS)
+    seen = detect_people(robot.sensor, scene, past.pose, past.people, age, key_people)
+    snapshot = Snapshot(
+        scan=dataclasses.replace(scan, pose_map=eye_of(robot.sensor, past.belief)),
+        odometry=_measured(past, age, key_pose),
+        detections=dataclasses.replace(
+            seen, xy_map=as_believed(past.pose, past.belief, seen.xy_map)
+        ),
+        house_from_map=localise(state.belief, state.pose),
     )
+    return snapshot, dataclasses.replace(state, key=key)
+
+
+def think(
+    robot: RobotConfig,
+    config: PlannerConfig,
+    params: PlannerParams,
+    world: Circumstances,
+    scene: Scene,
+    field: RouteField,
+    state: SimState,
+    snapshot: Snapshot,
+) -> tuple[SimState, CycleLog]:
+    """One planning cycle of the robot."""
+    brain, at_effect, diagnostics = navigator.think(
+        robot, config, params, world.told, state.robot, scene.house, field, snapshot
+    )
+    # what the robot plans in its own frame is logged where it really leads
+    home = compose(state.pose, inverse(state.belief.pose_map))
+    plan = brain.next_plan
     log = CycleLog(
         time=state.time,
         pose_map=state.pose,
+        house_from_map=home,
         pan=brain.screen.pan,
         people_xy=state.people.xy_map,
         track_valid=brain.tracks.valid,
-        world=world,
-        plan_pose=brain.next_plan.motion.pose_map,
-        plan_twist=brain.next_plan.motion.twist,
-        survival=brain.next_plan.survival,
-        status=brain.next_plan.status,
-        diagnostics=diagnostics,
+        world=_in_house(home, at_effect),
+        plan_pose=jax.vmap(compose, (None, 0))(home, plan.motion.pose_map),
+        plan_twist=plan.motion.twist,
+        survival=plan.survival,
+        status=plan.status,
+        diagnostics=dataclasses.replace(
+            diagnostics, candidate_xy_map=from_frame(home, diagnostics.candidate_xy_map)
+        ),
     )
-    return dataclasses.replace(state, robot=brain, key=key), log
+    return dataclasses.replace(state, robot=brain), log
 
 
-def observe(
-    robot: RobotConfig, config: PlannerConfig, latency: Latency, scene: Scene, state: SimState
-) -> tuple[Snapshot, Array]:
-    """What the robot's sensors deliver now, late and noisy; and the next random key."""
-    key, key_scan, key_pose, key_people = jax.random.split(state.key, 4)
-    age = latency.sensor
-    pose, people_xy = _recall(config, state, age)
-    snapshot = Snapshot(
-        scan=take_scan(robot.sensor, scene, pose, people_xy, age, key_scan, SCAN_STEPS),
-        odometry=_measure_pose(pose, age, key_pose),
-        detections=detect_people(robot.sensor, scene, pose, people_xy, age, key_people),
-    )
-    return snapshot, key
-
-
-def _act(robot, config, latency, scene, state: SimState):
+def act(robot, config, world: Circumstances, scene, state: SimState) -> tuple[SimState, TickLog]:
+    """The gate's ticks until the next planning cycle, with the physics in between."""
     ticks = round(config.period / config.gate_period)
 
     def tick(state: SimState, index):
-        key, key_scan, key_pose = jax.random.split(state.key, 3)
-        age = latency.reactive_sensor
-        pose, people_xy = _recall(config, state, age)
+        key, key_scan, key_pose, key_drift = jax.random.split(state.key, 4)
+        past = _recall(config, state, world.latency.reactive_sensor)
+        age = world.told.reactive_sensor
         short = dataclasses.replace(robot.sensor, range_max=min(robot.sensor.range_max, 1.6))
-        scan = take_scan(short, scene, pose, people_xy, age, key_scan, GATE_SCAN_STEPS)
+        scan = take_scan(short, scene, past.pose, past.people, age, key_scan, GATE_SCAN_STEPS)
+        scan = dataclasses.replace(scan, pose_map=eye_of(robot.sensor, past.belief))
+        odometry = _measured(past, age, key_pose)
         brain, twist, scale, reason = navigator.act(
-            robot, config, latency, state.robot, index, scan, _measure_pose(pose, age, key_pose)
+            robot, config, world.told, state.robot, index, scan, odometry
         )
         state = dataclasses.replace(
             state, robot=brain, sent=jnp.concatenate([state.sent[1:], twist[None]]), key=key
         )
-        state = _physics(robot, config, latency, scene, state)
+        before = state.pose
+        state = _physics(robot, config, world.latency, scene, state)
+        belief = reckon(
+            world.errors, state.belief, before, state.pose, config.gate_period, key_drift
+        )
+        state = dataclasses.replace(
+            state,
+            belief=belief,
+            past_belief=jnp.concatenate([state.past_belief[1:], belief.pose_map[None]]),
+        )
         log = TickLog(
             time=state.time,
             pose_map=state.pose,
@@ -282,6 +364,7 @@ def _physics(robot, config, latency, scene: Scene, state: SimState) -> SimState:
         people=people,
         contacts=contacts,
         past_pose=jnp.concatenate([state.past_pose[1:], pose[None]]),
+        past_twist=jnp.concatenate([state.past_twist[1:], twist[None]]),
         past_people=jnp.concatenate([state.past_people[1:], people.xy_map[None]]),
         arrived_at=jnp.where(
             _arrived(scene, pose, twist), jnp.minimum(state.arrived_at, time), state.arrived_at
@@ -289,16 +372,38 @@ def _physics(robot, config, latency, scene: Scene, state: SimState) -> SimState:
     )
 
 
-def _recall(config: PlannerConfig, state: SimState, age: Scalar):
-    """True pose and people ``age`` seconds ago (to the nearest gate tick)."""
+def _recall(config: PlannerConfig, state: SimState, age: Scalar) -> Past:
+    """What was true ``age`` seconds ago (to the nearest gate tick)."""
     back = jnp.round(age / config.gate_period).astype(jnp.int32)
     index = jnp.clip(MEMORY_TICKS - 1 - back, 0, MEMORY_TICKS - 1)
-    return state.past_pose[index], state.past_people[index]
+    return Past(
+        pose=state.past_pose[index],
+        belief=state.past_belief[index],
+        twist=state.past_twist[index],
+        people=state.past_people[index],
+    )
 
 
-def _measure_pose(pose, age, key) -> Odometry:
-    noise = jnp.array(POSE_NOISE) * jax.random.normal(key, (3,))
-    return Odometry(pose_map=pose + noise, age=age)
+def _measured(past: Past, age: Scalar, key: Array) -> Odometry:
+    key_pose, key_twist = jax.random.split(key)
+    pose = past.belief + jnp.array(POSE_NOISE) * jax.random.normal(key_pose, (3,))
+    twist = past.twist + jnp.array(TWIST_NOISE) * jax.random.normal(key_twist, (2,))
+    return Odometry(pose_map=pose, twist=twist, age=age)
+
+
+def _in_house(home: Float[Array, "3"], world: WorldAtEffect) -> WorldAtEffect:
+    """Robot and people where they are in the house; the clearance stays in the map frame."""
+    bodies, turned = world.forecast, home * jnp.array([0.0, 0.0, 1.0])
+    return dataclasses.replace(
+        world,
+        pose_map=compose(home, world.pose_map),
+        forecast=dataclasses.replace(
+            bodies,
+            xy_map=from_frame(home, bodies.xy_map),
+            velocity_map=from_frame(turned, bodies.velocity_map),
+            axis_map=from_frame(turned, bodies.axis_map),
+        ),
+    )
 
 
 def _arrived(scene: Scene, pose, twist) -> Bool[Array, ""]:

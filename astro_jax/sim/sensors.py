@@ -16,6 +16,11 @@ PERSON_SIGHT = 6.0
 """How far a person is recognised, m."""
 
 
+def eye_of(sensor: SensorConfig, pose_map: Float[Array, "3"]) -> Float[Array, "3"]:
+    """Pose of the sensor on a robot at ``pose_map``."""
+    return compose(pose_map, jnp.array([sensor.mount_x, sensor.mount_y, 0.0]))
+
+
 def take_scan(
     sensor: SensorConfig,
     scene: Scene,
@@ -30,8 +35,7 @@ def take_scan(
     Beams are sphere-traced through the true distance grid; one that has not come to an end
     after ``steps`` is reported as invalid.  Legs and trunks are seen as the person's disc.
     """
-    mount = jnp.array([sensor.mount_x, sensor.mount_y, 0.0])
-    eye = compose(pose_map, mount)
+    eye = eye_of(sensor, pose_map)
     angles = beam_angles(sensor) + eye[2]
     direction = jnp.stack([jnp.cos(angles), jnp.sin(angles)], axis=-1)
     wall, ended = _trace(scene, eye[:2], direction, sensor.range_max, steps)
@@ -57,7 +61,7 @@ def detect_people(
     key: Array,
 ) -> Detections:
     """People within the sensor's field of view and in line of sight, with noise."""
-    eye = compose(pose_map, jnp.array([sensor.mount_x, sensor.mount_y, 0.0]))
+    eye = eye_of(sensor, pose_map)
     offset = people_xy - eye[None, :2]
     distance = jnp.sqrt(jnp.sum(offset**2, axis=-1) + 1e-9)
     bearing = jnp.arctan2(offset[:, 1], offset[:, 0]) - eye[2]

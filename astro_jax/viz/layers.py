@@ -50,10 +50,13 @@ def ground(record: EpisodeRecord) -> Paint:
 
     def paint(cycle: int, x: np.ndarray, y: np.ndarray) -> UInt8[np.ndarray, "h w 4"]:
         near = np.pad(clearance.table[cycle, ..., 0] < 0.0, 1)
-        local = _crossings(
-            near.shape, x, y, clearance.origin[cycle], float(clearance.resolution[cycle])
-        )
         whole = _crossings(plain.shape, x, y, record.origin, record.resolution)
+        x_map, y_map = shapes.seen_from(
+            np.asarray(record.log.house_from_map[cycle]), x[None, :], y[:, None]
+        )
+        local = _cells(
+            near.shape, x_map, y_map, clearance.origin[cycle], float(clearance.resolution[cycle])
+        )
         words = np.where(near[local], dark[whole], plain[whole])
         return words[..., None].view(np.uint8)
 
@@ -61,10 +64,15 @@ def ground(record: EpisodeRecord) -> Paint:
 
 
 def _crossings(shape: tuple[int, ...], x: np.ndarray, y: np.ndarray, origin, resolution: float):
-    """Index of the nearest cells in a table with a rim of one cell for all that is outside."""
+    """Index of the nearest cells to every crossing of x and y."""
+    return np.ix_(*(index.reshape(-1) for index in _cells(shape, x, y, origin, resolution)))
+
+
+def _cells(shape: tuple[int, ...], x: np.ndarray, y: np.ndarray, origin, resolution: float):
+    """Row and column of the nearest cells, in a table with a rim of one cell for all outside."""
     column = np.clip(np.rint((x - origin[0]) / resolution) + 1, 0, shape[1] - 1)
     row = np.clip(np.rint((y - origin[1]) / resolution) + 1, 0, shape[0] - 1)
-    return np.ix_(row.astype(int), column.astype(int))
+    return row.astype(int), column.astype(int)
 
 
 def windows(axes: Axes, record: EpisodeRecord, reactive: bool = True) -> Show:
@@ -265,4 +273,5 @@ def _local_frame(record: EpisodeRecord, cycle: int) -> Float[np.ndarray, "5 2"]:
     rows, columns = grid.table.shape[1:3]
     size = resolution * np.array([columns, rows])
     centre = grid.origin[cycle] + 0.5 * (size - resolution)
-    return np.asarray(centre + shapes.rectangle(*size))
+    outline = np.asarray(centre) + shapes.rectangle(*size)
+    return shapes.placed(record.log.house_from_map[cycle], outline)

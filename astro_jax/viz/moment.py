@@ -45,6 +45,7 @@ def plan_figure(
         log=CycleLog(
             time=single(np.float32(0.0)),
             pose_map=single(world.pose_map),
+            house_from_map=single(np.zeros(3, np.float32)),
             pan=single(np.float32(0.0)),
             people_xy=single(people),
             track_valid=single(world.forecast.valid),

@@ -29,6 +29,15 @@ def placed(
     return pose_map[..., None, :2] + turned
 
 
+def seen_from(
+    pose: Float[np.ndarray, "3"], x: np.ndarray, y: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Coordinates of points in the frame of ``pose``: the inverse of ``placed``."""
+    dx, dy = x - pose[0], y - pose[1]
+    c, s = np.cos(pose[2]), np.sin(pose[2])
+    return c * dx + s * dy, c * dy - s * dx
+
+
 def rectangle(length: float, width: float) -> Float[np.ndarray, "5 2"]:
     """A closed rectangle around the origin."""
     corners = np.array([[-1, -1], [1, -1], [1, 1], [-1, 1], [-1, -1]])

@@ -22,7 +22,8 @@ from astro_jax.demo import split_latency
 from astro_jax.geometry import sample
 from astro_jax.home import Home, home_of_map, packaged_home
 from astro_jax.route.planner import revise
-from astro_jax.sim.episode import run_cycles, start_episode
+from astro_jax.sim.episode import honest, run_cycles, start_episode
+from astro_jax.sim.odometry import EXACT
 from astro_jax.types import RouteField, SmoothGrid
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -96,15 +97,16 @@ def drive_home(name: str, number: int, split: str, seconds: int) -> list[tuple[s
     homes = [_home(name, people, base + k) for k, people in enumerate(PEOPLE)]
     scene = _stack([home.scene for home in homes])
     keys = _stack([jax.random.key(base + k) for k in range(len(homes))])
-    latency = jax.tree.map(jnp.float32, split_latency(LATENCY))
+    # an exact odometry: what is recorded mixes the robot's own frame and the house's
+    circumstances = jax.tree.map(jnp.float32, honest(split_latency(LATENCY), EXACT))
 
     def start(scene, key):
-        return start_episode(ROBOT, CONFIG, scene, key)
+        return start_episode(ROBOT, CONFIG, circumstances.told, scene, key)
 
     def second(scene, field, state):
         def cycle(state, _):
             previous = state.robot.planner.controls
-            state, log, _ = run_cycles(ROBOT, CONFIG, PARAMS, latency, scene, field, state, 1)
+            state, log, _ = run_cycles(ROBOT, CONFIG, PARAMS, circumstances, scene, field, state, 1)
             return state, (previous, jax.tree.map(lambda leaf: leaf[0], log.world))
 
         return jax.lax.scan(cycle, state, length=round(1.0 / CONFIG.period))
@@ -128,7 +130,7 @@ def drive_home(name: str, number: int, split: str, seconds: int) -> list[tuple[s
                 near = crop(routes[k].field, world.pose_map)
                 moment = Moment(world=world, field=near, previous=previous[k, at])
                 kept.append((stratum_of(moment), moment))
-        local_map, poses = jax.device_get((state.robot.local_map, state.pose))
+        local_map, poses = jax.device_get((state.robot.local_map.grid, state.pose))
         routes = [
             revise(route, jax.tree.map(lambda leaf, k=k: leaf[k], local_map), poses[k])
             for k, route in enumerate(routes)

@@ -89,6 +89,8 @@ def inputs_of(
         xy[: len(people)] = people
     base = {
         "latency": LATENCY,
+        "measured": np.zeros(2, np.float32),
+        "delay": LATENCY.command + ROBOT.actuator_lag,
         "state": GateState(phase=f32(0.0), twist=f32(twist)),
         "plan": plan or constant_plan(0.5, 0.0),
         "plan_age": f32(0.0),
@@ -471,8 +473,10 @@ def test_a_tight_passage_is_crawled_through():
 
 def test_stopping_speed_solves_its_equation():
     free = np.linspace(0.0, 3.0, 31).astype(np.float32)
-    speed = np.asarray(gate.stopping_speed(ROBOT, LATENCY, TICK, jnp.asarray(free)), float)
-    reaction = LATENCY.reactive_sensor + LATENCY.command + ROBOT.actuator_lag + TICK
+    speed = np.asarray(
+        gate.stopping_speed(ROBOT, LATENCY, f32(0.2), TICK, jnp.asarray(free)), float
+    )
+    reaction = LATENCY.reactive_sensor + 0.2 + TICK
     way = speed * reaction + speed**2 / (2 * ROBOT.wheel_acceleration)
     np.testing.assert_allclose(way, free, atol=1e-5)
 
@@ -490,7 +494,7 @@ def test_upcoming_twists_are_those_it_will_send():
         # undisturbed: what it sends is already what is planned
         inputs["state"] = GateState(phase=phase, twist=planned)
         expected = upcoming(inputs["state"], inputs["plan"])
-        assert expected.shape == (CONFIG.allowance_ticks + 1, 2)
+        assert expected.shape == (round(CONFIG.period / TICK) + 1, 2)
         for row in expected:
             inputs["state"], twist, _, _ = react(inputs)
             np.testing.assert_allclose(twist, row, atol=0.01)

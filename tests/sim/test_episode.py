@@ -14,7 +14,14 @@ from astro_jax.config import DEFAULT_ROBOT, Latency, PlannerConfig, PlannerParam
 from astro_jax.geometry import wrap_angle
 from astro_jax.route.field import solve_field
 from astro_jax.route.maps import HouseMap
-from astro_jax.sim.episode import ARRIVAL_ANGLE, ARRIVAL_DISTANCE, run_cycles, start_episode
+from astro_jax.sim.episode import (
+    ARRIVAL_ANGLE,
+    ARRIVAL_DISTANCE,
+    honest,
+    run_cycles,
+    start_episode,
+)
+from astro_jax.sim.odometry import EXACT
 from astro_jax.sim.scene import make_scene
 from astro_jax.types import Reason, Status
 
@@ -63,7 +70,8 @@ def room(goal=(2.7, 2.2, 0.0), people=(), speed=None, posts=()):
 
 
 def latency_of(**seconds) -> Any:
-    return jax.tree.map(jnp.float32, Latency(**seconds))
+    """A robot that knows how late things are, and whose odometry is exact but for noise."""
+    return jax.tree.map(jnp.float32, honest(Latency(**seconds), EXACT))
 
 
 PARAMS = PlannerParams()
@@ -71,7 +79,7 @@ PARAMS = PlannerParams()
 
 @pytest.fixture(scope="module")
 def begin():
-    return jax.jit(functools.partial(start_episode, ROBOT, CONFIG))
+    return jax.jit(functools.partial(start_episode, ROBOT, CONFIG, Latency()))
 
 
 @pytest.fixture(scope="module")
@@ -183,7 +191,7 @@ def test_the_plan_starts_where_the_robot_will_be(episode):
     """
     latency = latency_of(sensor=0.3)
     _, log, ticks = episode(room((3.4, 2.8, 0.0)), 4, latency=latency, true_wheels=True)
-    delay = CONFIG.allowance_ticks * CONFIG.gate_period + float(latency.command)
+    delay = float(latency.told.planning + latency.told.command)
     after = round((delay + ROBOT.actuator_lag) / CONFIG.gate_period)
     index = TICKS * np.arange(len(log.time)) + after - 1
     index = index[index < len(ticks.time)]
@@ -222,7 +230,7 @@ def batch(episode):
     params = jax.tree.map(jnp.float32, PARAMS)
 
     def second(key):
-        state = start_episode(ROBOT, CONFIG, scene, key)
+        state = start_episode(ROBOT, CONFIG, Latency(), scene, key)
         return run_cycles(ROBOT, CONFIG, params, latency_of(), scene, field, state, CYCLES)
 
     # the compiler's own optimisations would cost 20 s here, and may not matter anyway

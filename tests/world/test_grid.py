@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from astro_jax.config import PlannerConfig, SensorConfig
+from astro_jax.config import DEFAULT_ROBOT, PlannerConfig, SensorConfig
 from astro_jax.sim.scene import make_scene
 from astro_jax.sim.sensors import take_scan
-from astro_jax.types import Grid, Scan
+from astro_jax.types import Grid, LocalMap, Scan
 from astro_jax.world import grid as occupancy
 from astro_jax.world.grid import blank_map, update_map
 from astro_jax.world.people import no_tracks
@@ -21,6 +21,7 @@ from astro_jax.world.people import no_tracks
 CONFIG = PlannerConfig(map_cells=80)
 SENSOR = SensorConfig()
 RESOLUTION = CONFIG.map_resolution
+SAME_FRAME = jnp.zeros(3)
 SHAPE = (100, 140)  # 5 m by 7 m
 ORIGIN = np.array([-1.0, -2.0])
 EYE = np.array([2.5, 0.5])
@@ -28,9 +29,9 @@ STEPS = 200
 
 
 def xy_of(grid):
-    rows, columns = grid.values.shape
-    x = np.asarray(grid.origin)[0] + RESOLUTION * np.arange(columns)
-    y = np.asarray(grid.origin)[1] + RESOLUTION * np.arange(rows)
+    rows, columns = grid.grid.values.shape
+    x = np.asarray(grid.grid.origin)[0] + RESOLUTION * np.arange(columns)
+    y = np.asarray(grid.grid.origin)[1] + RESOLUTION * np.arange(rows)
     return np.stack(np.meshgrid(x, y), axis=-1)
 
 
@@ -80,8 +81,9 @@ def scan_of(scene, pose, people, key, sensor=SENSOR):
 
 
 @functools.partial(jax.jit, static_argnames="sensor")
-def update(local, prior, scan, tracks, xy, sensor=SENSOR):
-    return update_map(CONFIG, sensor, local, prior, scan, tracks, xy)
+def update(local, prior, scan, tracks, xy, sensor=SENSOR, house_from_map=SAME_FRAME):
+    robot = dataclasses.replace(DEFAULT_ROBOT, sensor=sensor)
+    return update_map(robot, CONFIG, local, prior, house_from_map, scan, tracks, xy)
 
 
 NOBODY = np.full((2, 2), 50.0, np.float32)
@@ -152,9 +154,12 @@ def test_cells_that_nobody_saw_keep_their_prior():
     hidden = at_cells(after, ~np.asarray(ndimage.binary_dilation(walls | inner), bool), beyond=True)
     assert hidden.sum() > 1000
     np.testing.assert_array_equal(
-        np.asarray(after.values)[hidden], np.asarray(before.values)[hidden]
+        np.asarray(after.grid.values)[hidden], np.asarray(before.grid.values)[hidden]
     )
-    assert np.mean(np.asarray(after.values)[~hidden] != np.asarray(before.values)[~hidden]) > 0.8
+    assert (
+        np.mean(np.asarray(after.grid.values)[~hidden] != np.asarray(before.grid.values)[~hidden])
+        > 0.8
+    )
 
 
 def test_behind_the_robot_nothing_is_seen():
@@ -162,7 +167,7 @@ def test_behind_the_robot_nothing_is_seen():
     xy = xy_of(local) - EYE
     behind = np.abs(np.arctan2(xy[..., 1], xy[..., 0])) > np.radians(160)
     behind &= np.hypot(*np.moveaxis(xy, -1, 0)) > 0.5
-    np.testing.assert_array_equal(np.asarray(local.values)[behind], UNKNOWN)
+    np.testing.assert_array_equal(np.asarray(local.grid.values)[behind], UNKNOWN)
 
 
 def test_between_a_near_and_a_far_return_nothing_is_known():
@@ -182,7 +187,7 @@ def test_between_a_near_and_a_far_return_nothing_is_known():
     bearing = np.degrees(np.arctan2(seen[..., 1], seen[..., 0]))
     distance = np.hypot(*np.moveaxis(seen, -1, 0))
     beyond = (distance > 1.1) & (distance < 1.9)  # of the map's 2 m
-    values = np.asarray(local.values)
+    values = np.asarray(local.grid.values)
     assert np.all(values[beyond & (bearing > 0.5) & (bearing < 89)] < UNKNOWN)
     between = beyond & (bearing > -9.5) & (bearing < -0.5)
     assert between.sum() > 20
@@ -236,7 +241,7 @@ def test_nonsense_changes_nothing(name):
     prior = house(np.random.default_rng(2).uniform(-1.5, 3.0, SHAPE))
     before = blank_map(CONFIG, prior, jnp.asarray(EYE, jnp.float32))
     after = look(room()[0], prior, scans=3, tamper=values_of(name))
-    np.testing.assert_array_equal(after.values, before.values)
+    np.testing.assert_array_equal(after.grid.values, before.grid.values)
 
 
 def test_one_bad_beam_frees_nothing_beside_it():
@@ -249,9 +254,9 @@ def test_one_bad_beam_frees_nothing_beside_it():
             ranges=jnp.where(keep, scan.ranges, bad),  # noqa: B023
         )
         local = look(walls, prior, scans=3, tamper=tamper)
-        assert np.asarray(local.values).min() >= UNKNOWN  # every cell has a bad neighbour
+        assert np.asarray(local.grid.values).min() >= UNKNOWN  # every cell has a bad neighbour
     invalid = lambda scan: dataclasses.replace(scan, valid=scan.valid & keep)
-    assert np.asarray(look(walls, prior, scans=3, tamper=invalid).values).min() >= UNKNOWN
+    assert np.asarray(look(walls, prior, scans=3, tamper=invalid).grid.values).min() >= UNKNOWN
 
 
 def test_a_beam_that_meets_nothing_frees_as_far_as_it_can_see():
@@ -267,10 +272,12 @@ def test_a_beam_that_meets_nothing_frees_as_far_as_it_can_see():
     seen = xy_of(local) - EYE
     distance = np.hypot(*np.moveaxis(seen, -1, 0))
     ahead = np.abs(np.arctan2(seen[..., 1], seen[..., 0])) < np.radians(134)
-    values = np.asarray(local.values)
-    np.testing.assert_allclose(
-        values[ahead & (distance < 1.45)], UNKNOWN + occupancy.MISS, rtol=1e-5
-    )
+    values = np.asarray(local.grid.values)
+    once = np.asarray(local.evidence)[ahead & (distance < 1.45)]
+    np.testing.assert_allclose(once, occupancy.MISS, rtol=1e-5)
+    assert np.all(np.asarray(occupancy.occupied(local))[ahead & (distance < 1.45)])
+    twice = update(local, prior, scan, no_tracks(2), xy, sensor=sensor)
+    assert not np.any(np.asarray(occupancy.occupied(twice))[ahead & (distance < 1.45)])
     np.testing.assert_array_equal(values[distance > 1.5], UNKNOWN)
 
 
@@ -303,15 +310,15 @@ def test_people_who_are_tracked_leave_no_obstacle():
     # An invalid track excuses nothing.
     gone = dataclasses.replace(tracks, valid=jnp.zeros(2, bool))
     np.testing.assert_array_equal(
-        look(walls, house(FREE), people=people, turns=1, tracks=gone).values, unaware.values
+        look(walls, house(FREE), people=people, turns=1, tracks=gone).grid.values,
+        unaware.grid.values,
     )
 
 
 def test_a_cell_that_is_not_a_number_is_an_obstacle():
     values = jnp.array([[jnp.nan, -1.0], [0.0, 2.0], [-0.01, jnp.inf], [-jnp.inf, 0.01]])
-    got = occupancy.occupied(
-        Grid(values=values, origin=jnp.zeros(2), resolution=jnp.float32(RESOLUTION))
-    )
+    grid = Grid(values=values, origin=jnp.zeros(2), resolution=jnp.float32(RESOLUTION))
+    got = occupancy.occupied(LocalMap(grid=grid, evidence=values, edge=values > 1.0))
     expected = [[True, False], [True, True], [False, True], [False, True]]
     np.testing.assert_array_equal(got, expected)
 
@@ -332,22 +339,30 @@ def test_rolling_is_copying_whole_cells_and_the_prior_fills_up():
     rng = np.random.default_rng(3)
     prior = house(rng.uniform(-1.9, 3.0, SHAPE))
     local = blank_map(CONFIG, prior, jnp.asarray(EYE, jnp.float32))
-    marked = rng.uniform(-1.9, 3.0, local.values.shape).astype(np.float32)
-    local = dataclasses.replace(local, values=jnp.asarray(marked))
+    marked = rng.uniform(-0.1, 0.1, local.evidence.shape).astype(np.float32)
+    local = dataclasses.replace(local, evidence=jnp.asarray(marked), edge=jnp.asarray(marked > 0))
+    faded = np.exp(-CONFIG.period / occupancy.FADING) * marked
     for shift in ([0.0, 0.0], [0.26, 0.0], [-0.4, 0.71], [0.049, -0.024], [1.0, -2.2], [9.0, 0.0]):
         xy = jnp.asarray(EYE + shift, jnp.float32)
         rolled = update(local, prior, blind(), no_tracks(2), xy)
-        cells = np.rint((np.asarray(rolled.origin) - np.asarray(local.origin)) / RESOLUTION)
-        np.testing.assert_allclose(
-            rolled.origin, np.asarray(local.origin) + cells * RESOLUTION, atol=1e-5
+        cells = np.rint(
+            (np.asarray(rolled.grid.origin) - np.asarray(local.grid.origin)) / RESOLUTION
         )
-        centre = np.asarray(rolled.origin) + RESOLUTION * CONFIG.map_cells / 2
+        np.testing.assert_allclose(
+            rolled.grid.origin, np.asarray(local.grid.origin) + cells * RESOLUTION, atol=1e-5
+        )
+        centre = np.asarray(rolled.grid.origin) + RESOLUTION * CONFIG.map_cells / 2
         assert np.abs(centre - np.asarray(xy)).max() <= 0.5 * RESOLUTION + 1e-5
-        expected = np.asarray(blank_map(CONFIG, prior, xy).values).copy()
+        expected = np.asarray(blank_map(CONFIG, prior, xy).grid.values).copy()
         columns, rows = np.meshgrid(np.arange(80) + int(cells[0]), np.arange(80) + int(cells[1]))
         old = (rows >= 0) & (rows < 80) & (columns >= 0) & (columns < 80)
-        expected[old] = marked[rows[old], columns[old]]
-        np.testing.assert_array_equal(rolled.values, expected)
+        kept = faded[rows[old], columns[old]]
+        expected[old] = (1 - np.abs(kept) / occupancy.ENOUGH) * expected[old] + kept
+        expected = np.clip(expected, occupancy.LOW, occupancy.HIGH)
+        np.testing.assert_allclose(rolled.grid.values, expected, atol=1e-6)
+        np.testing.assert_array_equal(
+            rolled.edge, old & (marked[rows.clip(0, 79), columns.clip(0, 79)] > 0)
+        )
 
 
 def test_rolling_away_and_back_in_small_steps_blurs_nothing():
@@ -357,8 +372,8 @@ def test_rolling_away_and_back_in_small_steps_blurs_nothing():
     turn = np.linspace(0, 2 * np.pi, 60)
     for shift in np.stack([np.sin(turn), 1 - np.cos(turn)], axis=1):
         local = update(local, prior, blind(), no_tracks(2), jnp.asarray(EYE + shift, jnp.float32))
-    np.testing.assert_array_equal(local.values, first.values)
-    np.testing.assert_allclose(local.origin, first.origin, atol=1e-5)
+    np.testing.assert_array_equal(local.grid.values, first.grid.values)
+    np.testing.assert_allclose(local.grid.origin, first.grid.origin, atol=1e-5)
 
 
 def test_the_prior_is_the_house_map_and_blocked_beyond_it():
@@ -380,12 +395,12 @@ def test_the_prior_is_the_house_map_and_blocked_beyond_it():
 def test_a_robot_that_is_lost_still_gets_a_finite_map():
     local = blank_map(CONFIG, house(FREE), jnp.asarray(EYE, jnp.float32))
     lost = update(local, house(FREE), blind(), no_tracks(2), jnp.full(2, jnp.nan))
-    assert np.all(np.isfinite(lost.values)) and np.all(np.isfinite(lost.origin))
+    assert np.all(np.isfinite(lost.grid.values)) and np.all(np.isfinite(lost.grid.origin))
 
 
 def test_log_odds_stay_within_their_bounds():
     local = look(room()[0], house(UNKNOWN), scans=24, turns=1)
-    values = np.asarray(local.values)
+    values = np.asarray(local.grid.values)
     assert values.min() == np.float32(occupancy.LOW) and values.max() == np.float32(occupancy.HIGH)
 
 
@@ -397,7 +412,7 @@ def test_scan_points_are_the_ends_of_the_beams():
         pose_map=jnp.array([1.0, 2.0, np.pi / 2]),
         age=0.0,
     )
-    xy, returned = occupancy.scan_points(sensor, scan)
+    xy, returned = occupancy.scan_points(dataclasses.replace(DEFAULT_ROBOT, sensor=sensor), scan)
     np.testing.assert_array_equal(returned, [True, True, False, False, False])
     np.testing.assert_allclose(xy[0], [2.0, 2.0], atol=1e-6)
     np.testing.assert_allclose(xy[1], [1 + np.sqrt(2), 2 + np.sqrt(2)], atol=1e-5)
@@ -407,10 +422,138 @@ def test_the_map_compiles_once_for_all_places():
     @jax.jit
     @chex.assert_max_traces(n=1)
     def roll(local, prior, scan, tracks, xy):
-        return update_map(CONFIG, SENSOR, local, prior, scan, tracks, xy)
+        return update_map(DEFAULT_ROBOT, CONFIG, local, prior, SAME_FRAME, scan, tracks, xy)
 
     chex.clear_trace_counter()
     local, prior = blank_map(CONFIG, house(FREE), jnp.asarray(EYE, jnp.float32)), house(FREE)
     for shift in (0.0, 0.3, 5.0):
         xy = jnp.asarray(EYE + shift, jnp.float32)
         local = roll(local, prior, blind(), no_tracks(2), xy)
+
+
+# ---- what the house map says, and what has been seen ---------------------------------
+
+
+def bumpy():
+    return house(np.random.default_rng(5).choice([FREE, occupancy.PRIOR_OCCUPIED], SHAPE))
+
+
+@pytest.mark.parametrize("moved", [[0.05, -0.1, 0.0], [0.03, 0.02, 0.035], [2.0, 1.0, -2.5]])
+def test_a_correction_moves_the_house_and_leaves_what_was_seen(moved):
+    """Localisation jumps: the prior is looked up anew, evidence and lattice stay in place."""
+    xy, prior = jnp.asarray(EYE, jnp.float32), bumpy()
+    scan = dataclasses.replace(blind(), pose_map=jnp.array([*EYE, 0.0], jnp.float32))
+    scan = dataclasses.replace(
+        scan, ranges=jnp.full(SENSOR.beams, 1.5), valid=jnp.ones(SENSOR.beams, bool)
+    )
+    local = blank_map(CONFIG, prior, xy)
+    for _ in range(12):
+        local = update(local, prior, scan, no_tracks(2), xy)
+    moved = np.array(moved, np.float32)
+    jumped = update(local, prior, scan, no_tracks(2), xy, house_from_map=jnp.asarray(moved))
+    np.testing.assert_array_equal(jumped.grid.origin, local.grid.origin)
+    # the ring that the beams end at was seen often enough to outweigh either prior
+    seen = np.abs(np.linalg.norm(xy_of(local) - EYE, axis=-1) - 1.5) < 0.03
+    ahead = np.abs(np.arctan2(*np.moveaxis(xy_of(local) - EYE, -1, 0)[::-1])) < 2.2
+    assert (seen & ahead).sum() > 60
+    assert np.asarray(occupancy.occupied(local))[seen & ahead].all()
+    assert np.asarray(occupancy.occupied(jumped))[seen & ahead].all()
+    # out of sight, every cell says what the house map says at its corrected place
+    unseen = np.linalg.norm(xy_of(local) - EYE, axis=-1) > 1.6
+    c, s = np.cos(float(moved[2])), np.sin(float(moved[2]))
+    x, y = np.moveaxis(xy_of(local), -1, 0)
+    at = np.stack([moved[0] + c * x - s * y, moved[1] + s * x + c * y], axis=-1)
+    cells = (at - np.asarray(prior.origin)) / RESOLUTION
+    column, row = np.rint(np.moveaxis(cells, -1, 0)).astype(int)
+    inside = (row >= 0) & (row < SHAPE[0]) & (column >= 0) & (column < SHAPE[1])
+    told = np.asarray(prior.values)[row.clip(0, SHAPE[0] - 1), column.clip(0, SHAPE[1] - 1)]
+    expected = np.where(inside, told, UNKNOWN)
+    # half-way between two cells either may be meant
+    clear = np.abs(np.abs(cells - np.rint(cells)) - 0.5).min(-1) > 1e-3
+    np.testing.assert_allclose(
+        np.asarray(jumped.grid.values)[unseen & clear], expected[unseen & clear], atol=1e-5
+    )
+
+
+def test_what_is_out_of_sight_fades_to_the_house_map():
+    """A chair that was moved behind the robot's back does not block for ever."""
+    walls, _ = room()
+    xy = jnp.asarray(EYE, jnp.float32)
+    chair = np.zeros(SHAPE, bool)
+    row, column = np.rint((EYE + np.array([0.8, 0.0]) - ORIGIN)[::-1] / RESOLUTION).astype(int)
+    chair[row - 2 : row + 3, column - 2 : column + 3] = True
+    local = look(walls | chair, house(FREE), turns=1)
+    leg = at_cells(local, chair & ~np.asarray(ndimage.binary_erosion(chair), bool)) & (
+        np.asarray(occupancy.occupied(local))
+    )
+    assert leg.sum() >= 4
+    before, counts = np.asarray(local.evidence)[leg], []
+    for _ in range(1200):
+        local = update(local, house(FREE), blind(), no_tracks(2), xy)
+        counts.append(int(np.asarray(occupancy.occupied(local))[leg].sum()))
+    assert counts[100] == leg.sum() and counts[-1] == 0
+    share = np.exp(-1200 * CONFIG.period / occupancy.FADING)
+    np.testing.assert_allclose(np.asarray(local.evidence)[leg], share * before, rtol=1e-3)
+
+
+def seen_at_height(height):
+    """A ring of returns at 1.5 m, all at one height above the floor."""
+    xy, prior = jnp.asarray(EYE, jnp.float32), house(FREE)
+    scan = Scan(
+        ranges=jnp.full(SENSOR.beams, 1.5),
+        valid=jnp.ones(SENSOR.beams, bool),
+        pose_map=jnp.array([*EYE, 0.0], jnp.float32),
+        age=0.0,
+        height=jnp.full(SENSOR.beams, height),
+    )
+    local = blank_map(CONFIG, prior, xy)
+    for _ in range(6):
+        local = update(local, prior, scan, no_tracks(2), xy)
+    distance = np.linalg.norm(xy_of(local) - EYE, axis=-1)
+    bearing = np.arctan2(*np.moveaxis(xy_of(local) - EYE, -1, 0)[::-1])
+    ring = (np.abs(distance - 1.5) < 0.02) & (np.abs(bearing) < 2.2)
+    assert ring.sum() > 30
+    return np.asarray(occupancy.occupied(local))[ring], np.asarray(local.edge)[ring]
+
+
+@pytest.mark.parametrize(
+    ("height", "blocks", "edge"),
+    [
+        (0.2, True, False),
+        (DEFAULT_ROBOT.height, True, False),
+        (DEFAULT_ROBOT.height + 0.1, False, False),
+        (0.0, False, False),
+        (0.01, False, False),
+        (-0.15, True, True),
+        (np.nan, True, False),
+    ],
+)
+def test_height_decides_what_is_in_the_way_and_what_to_fall_over(height, blocks, edge):
+    occupied, edges = seen_at_height(height)
+    assert np.all(occupied == blocks) and np.all(edges == edge)
+
+
+def test_two_narrow_views_see_what_one_wide_one_does():
+    """A camera that looks ahead and one that looks back fill the same map."""
+    walls, inner = room()
+    narrow = dataclasses.replace(SENSOR, field_of_view=np.radians(70.0), beams=96)
+    scene, prior = scene_of(walls), house(UNKNOWN)
+    xy = jnp.asarray(EYE, jnp.float32)
+    local = wide = blank_map(CONFIG, prior, xy)
+    for k in range(4):
+        for turn in (0.0, np.pi):
+            pose = jnp.array([*EYE, turn], jnp.float32)
+            scan = scan_of(scene, pose, jnp.asarray(NOBODY), jax.random.key(k), sensor=narrow)
+            local = update(local, prior, scan, no_tracks(2), xy, sensor=narrow)
+            scan = scan_of(scene, pose, jnp.asarray(NOBODY), jax.random.key(k))
+            wide = update(wide, prior, scan, no_tracks(2), xy)
+    bearing = np.degrees(np.arctan2(*np.moveaxis(xy_of(local) - EYE, -1, 0)[::-1]))
+    in_view = (np.abs(bearing) < 30) | (np.abs(bearing) > 150)
+    # nearer by, the camera's place ahead of the centre narrows what it sees
+    away = np.linalg.norm(xy_of(local) - EYE, axis=-1) > 0.7
+    floor = at_cells(local, ndimage.binary_erosion(inner, np.ones((5, 5))))
+    blocked, all_blocked = (np.asarray(occupancy.occupied(m)) for m in (local, wide))
+    free = floor & in_view & away & ~all_blocked
+    assert free.sum() > 300 and not blocked[free].any()
+    aside = floor & (np.abs(np.abs(bearing) - 90) < 30)
+    assert blocked[aside & away].all() and not all_blocked[aside & away].all()

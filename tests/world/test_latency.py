@@ -1,6 +1,8 @@
 """The prediction to t_effect against a fine integration of wheels with dead time."""
 
+import dataclasses
 import functools
+import math
 
 import chex
 import jax
@@ -8,9 +10,12 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from astro_jax.world.latency import SUBSTEPS, fast_forward
+from astro_jax.config import DEFAULT_PLANNER, DEFAULT_ROBOT, Latency
+from astro_jax.world.actuation import configured
+from astro_jax.world.latency import SUBSTEPS, allowance, fast_forward, planning_time
 
 TICK = 0.02
+WHEELS = configured(DEFAULT_ROBOT, Latency())
 PAST, UPCOMING = 64, 4
 
 
@@ -43,8 +48,9 @@ def predictor(upcoming=UPCOMING):
     @jax.jit
     @jax.vmap
     def predict(pose, series, age, delay):
-        sent = series[:PAST]
-        return fast_forward(pose, sent, series[PAST : PAST + upcoming], age, delay, TICK)
+        sent, ahead = series[:PAST], series[PAST : PAST + upcoming]
+        wheels = dataclasses.replace(WHEELS, delay=delay)
+        return fast_forward(pose, sent, ahead, age, wheels, upcoming * TICK, TICK)[0]
 
     return predict
 
@@ -164,9 +170,69 @@ def test_fast_forward_compiles_once_for_all_ages():
     @jax.jit
     @chex.assert_max_traces(n=1)
     def predict(pose, series, age):
-        return fast_forward(pose, series[:PAST], series[PAST:], age, jnp.float32(0.1), TICK)
+        return fast_forward(pose, series[:PAST], series[PAST:], age, WHEELS, 0.08, TICK)
 
     chex.clear_trace_counter()
     poses, series, age, _ = cases(3, 5)
     for p, s, a in zip(*as_float32(poses, series, age), strict=True):
         predict(p, s, a)
+
+
+def test_the_way_is_as_long_as_the_wheels_turn():
+    _, series, *_ = cases(1, 6)
+    pose, way = fast_forward(
+        jnp.zeros(3),
+        jnp.asarray(series[0, :PAST], jnp.float32),
+        jnp.asarray(series[0, PAST:], jnp.float32),
+        0.2,
+        WHEELS,
+        0.08,
+        TICK,
+    )
+    assert float(way) >= np.hypot(*np.asarray(pose)[:2]) - 1e-5
+    straight = jnp.broadcast_to(jnp.array([-0.2, 0.0]), (PAST, 2))
+    pose, way = fast_forward(jnp.zeros(3), straight, straight[:4], 0.2, WHEELS, 0.08, TICK)
+    span = 0.2 + 0.08 + float(WHEELS.delay)
+    assert float(way) == pytest.approx(0.2 * span, rel=1e-4)
+    assert float(pose[0]) == pytest.approx(-0.2 * span, rel=1e-4)
+
+
+def test_worn_wheels_get_less_far():
+    straight = jnp.broadcast_to(jnp.array([0.5, 1.0]), (PAST, 2))
+    worn = dataclasses.replace(WHEELS, gain=jnp.array([0.9, 0.95]))
+    pose, way = fast_forward(jnp.zeros(3), straight, straight[:4], 0.2, worn, 0.08, TICK)
+    span = 0.2 + 0.08 + float(WHEELS.delay)
+    assert float(way) == pytest.approx(0.45 * span, rel=1e-4)
+    assert float(pose[2]) == pytest.approx(0.95 * span, rel=1e-4)
+
+
+def test_a_later_take_over_waits_for_more_of_the_old_plan():
+    """Ahead is data: 1 … 4 ticks with one compilation, each as if no more had been given."""
+    _, series, *_ = cases(1, 7)
+    for ticks in range(1, UPCOMING + 1):
+        given = predictor(ticks)(*as_float32(np.zeros((1, 3)), series, [0.113], [0.1907]))[0]
+        wheels = dataclasses.replace(WHEELS, delay=jnp.float32(0.1907))
+        sent, ahead = map(jnp.asarray, as_float32(series[0, :PAST], series[0, PAST:]))
+        got, _ = fast_forward(jnp.zeros(3), sent, ahead, 0.113, wheels, ticks * TICK, TICK)
+        np.testing.assert_allclose(got, given, atol=1e-5)
+
+
+def test_the_time_granted_to_planning_follows_what_it_took():
+    estimate = 0.02
+    for measured in (0.031, 0.029, 0.055, 0.02):
+        estimate = planning_time(estimate, measured)
+        assert estimate >= measured
+    assert estimate == pytest.approx(0.055 * 0.98)
+    for _ in range(400):
+        estimate = planning_time(estimate, 0.02)
+    assert estimate == 0.02
+    for nonsense in (math.nan, math.inf, -1.0):
+        assert planning_time(0.03, nonsense) == 0.03
+
+
+@pytest.mark.parametrize(
+    ("seconds", "ticks"),
+    [(0.0, 1), (0.02, 1), (0.021, 2), (0.04, 2), (0.07, 4), (9.0, 4), (math.nan, 4)],
+)
+def test_a_plan_takes_over_within_its_own_cycle(seconds, ticks):
+    assert int(allowance(Latency(planning=seconds), DEFAULT_PLANNER)) == ticks
