@@ -188,9 +188,7 @@ def _remember(
     house: Grid,
     snapshot: Snapshot,
 ) -> NavigatorState:
-    seen = snapshot.detections
-    tracks = update_tracks(state.tracks, seen.xy_map, seen.seen, config.period)
-    tracks = dataclasses.replace(tracks, age=seen.age)
+    tracks = _follow(config, state.tracks, snapshot)
     local_map = update_map(
         config,
         robot.sensor,
@@ -203,6 +201,21 @@ def _remember(
     return dataclasses.replace(
         state, tracks=tracks, local_map=local_map, clearance=_clearance(config, local_map)
     )
+
+
+def _follow(config: PlannerConfig, tracks: Tracks, snapshot: Snapshot) -> Tracks:
+    """People at the moment of the newest frame that a detector has delivered.
+
+    The tracks have aged by one cycle since the last.  A frame of the same age is that one
+    again, and an older one has been overtaken: both leave the tracks where they are in time.
+    """
+    before = tracks.age + config.period
+    age = jnp.asarray(snapshot.detections.age)
+    late = ~(age < before) & (jnp.any(tracks.valid) | ~jnp.isfinite(age))
+    age = jnp.where(late, before, age)
+    robot_xy = snapshot.odometry.pose_map[:2]
+    tracks = update_tracks(tracks, snapshot.detections, robot_xy, before - age)
+    return dataclasses.replace(tracks, age=age)
 
 
 def _clearance(config: PlannerConfig, local_map: Grid) -> Clearance:

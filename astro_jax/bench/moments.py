@@ -113,7 +113,15 @@ def standing(
         snapshot=Snapshot(
             scan=take_scan(robot.sensor, scene, pose, people, age, key, SCAN_STEPS),
             odometry=Odometry(pose_map=pose, age=age),
-            detections=Detections(xy_map=tracks.xy_map, seen=tracks.valid, age=age),
+            detections=Detections(
+                xy_map=tracks.xy_map,
+                xy_cov=jnp.broadcast_to(DETECTION_VAR * jnp.eye(2), (*tracks.valid.shape, 2, 2)),
+                radius=tracks.radius,
+                kind=tracks.kind,
+                identity=tracks.identity,
+                seen=tracks.valid,
+                age=age,
+            ),
         ),
     )
 

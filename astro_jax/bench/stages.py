@@ -45,8 +45,8 @@ def stages_of(
         return judge_of(robot, config, params, basis, world, field, look)
 
     def tracking(params, latency, moment: Moment):
-        seen = moment.snapshot.detections
-        return update_tracks(moment.state.tracks, seen.xy_map, seen.seen, config.period)
+        seen, at = moment.snapshot.detections, moment.snapshot.odometry.pose_map[:2]
+        return update_tracks(moment.state.tracks, seen, at, config.period)
 
     def mapping(params, latency, moment: Moment):
         state, snapshot = moment.state, moment.snapshot

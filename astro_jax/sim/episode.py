@@ -14,7 +14,7 @@ from jaxtyping import Array, Bool, Float, Int
 
 from astro_jax import navigator
 from astro_jax.config import Latency, PlannerConfig, PlannerParams, RobotConfig
-from astro_jax.geometry import wrap_angle
+from astro_jax.geometry import safe_norm, wrap_angle
 from astro_jax.navigator import NavigatorState
 from astro_jax.sim.contact import ContactState, no_contacts, update_contacts
 from astro_jax.sim.gaps import touches_wall, wall_gap, window_for
@@ -27,6 +27,7 @@ from astro_jax.types import (
     RouteField,
     Scalar,
     Snapshot,
+    Tracks,
     WorldAtEffect,
     pytree,
 )
@@ -38,6 +39,8 @@ MEMORY_TICKS = 64
 SCAN_STEPS, GATE_SCAN_STEPS = 72, 40
 POSE_NOISE = (0.004, 0.004, 0.003)
 """Standard deviation of a measured pose: m, m, rad."""
+TRACKED_WITHIN = 0.5
+"""A person and a track nearer than this are one, in the log, m."""
 AFTER_ARRIVAL = 1.0
 """An episode ends this long after the goal was reached, s."""
 ARRIVAL_DISTANCE, ARRIVAL_ANGLE, ARRIVAL_SPEED = 0.20, 0.30, 0.05
@@ -75,7 +78,8 @@ class CycleLog:
     pose_map: Float[Array, "*batch 3"]
     pan: Float[Array, "*batch"]
     people_xy: Float[Array, "*batch M 2"]
-    track_valid: Bool[Array, "*batch M"]
+    tracked: Bool[Array, "*batch M"]
+    """Whom the robot knows of: a track was near them when they were last looked for."""
     world: WorldAtEffect
     plan_pose: Float[Array, "*batch T 3"]
     plan_twist: Float[Array, "*batch T 3"]
@@ -103,7 +107,6 @@ def start_episode(robot: RobotConfig, config: PlannerConfig, scene: Scene, key: 
     key, key_robot, key_gain = jax.random.split(key, 3)
     people = initial_walkers(scene)
     capacity = scene.present.shape[0]
-    tracks = dataclasses.replace(no_tracks(capacity), radius=scene.radius)
     gain = 1.0 + 0.02 * jax.random.truncated_normal(key_gain, -2.0, 2.0, (2,))
     return SimState(
         time=jnp.float32(0.0),
@@ -113,7 +116,9 @@ def start_episode(robot: RobotConfig, config: PlannerConfig, scene: Scene, key: 
         wheel_gain=gain,
         people=people,
         contacts=no_contacts(capacity),
-        robot=navigator.start(robot, config, scene.house, scene.start_map, key_robot, tracks),
+        robot=navigator.start(
+            robot, config, scene.house, scene.start_map, key_robot, no_tracks(config.people)
+        ),
         past_pose=jnp.broadcast_to(scene.start_map[None], (MEMORY_TICKS, 3)),
         past_people=jnp.broadcast_to(people.xy_map[None], (MEMORY_TICKS, capacity, 2)),
         sent=jnp.zeros((MEMORY_TICKS, 2)),
@@ -153,7 +158,7 @@ def _think(robot, config, params, latency, scene, field, state: SimState):
         pose_map=state.pose,
         pan=brain.screen.pan,
         people_xy=state.people.xy_map,
-        track_valid=brain.tracks.valid,
+        tracked=_tracked(scene, brain.tracks, _recall(config, state, latency.sensor)[1]),
         world=world,
         plan_pose=brain.next_plan.motion.pose_map,
         plan_twist=brain.next_plan.motion.twist,
@@ -294,6 +299,11 @@ def _recall(config: PlannerConfig, state: SimState, age: Scalar):
     back = jnp.round(age / config.gate_period).astype(jnp.int32)
     index = jnp.clip(MEMORY_TICKS - 1 - back, 0, MEMORY_TICKS - 1)
     return state.past_pose[index], state.past_people[index]
+
+
+def _tracked(scene: Scene, tracks: Tracks, people_xy: Float[Array, "M 2"]) -> Bool[Array, "M"]:
+    gap = safe_norm(people_xy[:, None] - tracks.xy_map[None])
+    return scene.present & jnp.any((gap < TRACKED_WITHIN) & tracks.valid[None], axis=1)
 
 
 def _measure_pose(pose, age, key) -> Odometry:

@@ -85,7 +85,7 @@ def made_up(**changed) -> EpisodeRecord:
         pose_map=along(time),
         pan=np.linspace(0.0, 0.5, cycles),
         people_xy=np.tile(people, (cycles, 1, 1)),
-        track_valid=tracked,
+        tracked=tracked,
         world=made(
             WorldAtEffect,
             pose_map=plan[:, 0],
