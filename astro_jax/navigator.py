@@ -37,7 +37,7 @@ from astro_jax.world.distance import clearance_field
 from astro_jax.world.forecast import forecast
 from astro_jax.world.grid import blank_map, occupied, scan_points, update_map
 from astro_jax.world.latency import fast_forward
-from astro_jax.world.people import update_tracks
+from astro_jax.world.people import follow
 
 HISTORY_TICKS = 64
 """Commands remembered: 1.28 s at 50 Hz, more than any latency we accept."""
@@ -188,7 +188,8 @@ def _remember(
     house: Grid,
     snapshot: Snapshot,
 ) -> NavigatorState:
-    tracks = _follow(config, state.tracks, snapshot)
+    here = snapshot.odometry.pose_map[:2]
+    tracks = follow(state.tracks, snapshot.detections, here, config.period)
     local_map = update_map(
         config,
         robot.sensor,
@@ -196,26 +197,11 @@ def _remember(
         house,
         snapshot.scan,
         tracks,
-        snapshot.odometry.pose_map[:2],
+        here,
     )
     return dataclasses.replace(
         state, tracks=tracks, local_map=local_map, clearance=_clearance(config, local_map)
     )
-
-
-def _follow(config: PlannerConfig, tracks: Tracks, snapshot: Snapshot) -> Tracks:
-    """People at the moment of the newest frame that a detector has delivered.
-
-    The tracks have aged by one cycle since the last.  A frame of the same age is that one
-    again, and an older one has been overtaken: both leave the tracks where they are in time.
-    """
-    before = tracks.age + config.period
-    age = jnp.asarray(snapshot.detections.age)
-    late = ~(age < before) & (jnp.any(tracks.valid) | ~jnp.isfinite(age))
-    age = jnp.where(late, before, age)
-    robot_xy = snapshot.odometry.pose_map[:2]
-    tracks = update_tracks(tracks, snapshot.detections, robot_xy, before - age)
-    return dataclasses.replace(tracks, age=age)
 
 
 def _clearance(config: PlannerConfig, local_map: Grid) -> Clearance:

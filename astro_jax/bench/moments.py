@@ -35,7 +35,7 @@ from astro_jax.types import (
     Tracks,
     pytree,
 )
-from astro_jax.world.people import DETECTION_VAR, no_tracks
+from astro_jax.world.people import DETECTION_VAR, PERSISTENCE, no_tracks
 
 ROOM = 0.9
 """Metres between the robot and people, so that there is something left to decide."""
@@ -162,6 +162,7 @@ def _people(
         velocity_map=jnp.asarray(state[:, 2:]),
         xy_var=jnp.full(config.people, DETECTION_VAR, jnp.float32),
         velocity_var=jnp.full(config.people, VELOCITY_VAR, jnp.float32),
+        credit=jnp.full(config.people, PERSISTENCE, jnp.float32),
         valid=jnp.arange(config.people) < people,
     )
 

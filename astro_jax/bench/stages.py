@@ -26,7 +26,7 @@ from astro_jax.types import WorldAtEffect
 from astro_jax.world.distance import clearance_field
 from astro_jax.world.forecast import forecast
 from astro_jax.world.grid import occupied, update_map
-from astro_jax.world.people import update_tracks
+from astro_jax.world.people import follow
 
 
 def stages_of(
@@ -46,7 +46,7 @@ def stages_of(
 
     def tracking(params, latency, moment: Moment):
         seen, at = moment.snapshot.detections, moment.snapshot.odometry.pose_map[:2]
-        return update_tracks(moment.state.tracks, seen, at, config.period)
+        return follow(moment.state.tracks, seen, at, config.period)
 
     def mapping(params, latency, moment: Moment):
         state, snapshot = moment.state, moment.snapshot

@@ -20,13 +20,10 @@ from jaxtyping import Array, Bool, Float, Int
 from astro_jax.geometry import safe_norm
 from astro_jax.types import Detections, Kind, Scalar, Tracks
 from astro_jax.world.association import NOBODY, associate, association_cost
+from astro_jax.world.detections import RADIUS, sound
 
 DETECTION_VAR = 0.05**2
 """Noise of one detection of a usual detector, per axis, m²."""
-LEAST_VAR, MOST_VAR = 0.01**2, 10.0**2
-"""No detector is better than the first, m²; one that is worse than the second says nothing."""
-FARTHEST = 1000.0
-"""A detection farther from the robot than this is a mistake, m."""
 
 # Per ``Kind``: person, child, pet, robot, unknown.  Persons' are fitted (see ``forecast``);
 # the others are set by judgement: more agile ones settle less.
@@ -38,8 +35,6 @@ FIRST_VELOCITY_VAR = np.array([0.6, 0.8, 1.0, 0.4, 1.0], np.float32) ** 2
 """Somebody just seen may go any way (m²/s²)."""
 TOP_SPEED = np.array([3.0, 3.0, 4.0, 2.0, 4.0], np.float32)
 """A faster estimate is cut down to this, m/s, and the excess becomes uncertainty."""
-RADIUS = np.array([0.25, 0.20, 0.20, 0.25, 0.30], np.float32)
-"""Where the detector does not say, m."""
 
 CREDIT = 0.45
 """Seconds that each detection adds to the time for which a track lives on unseen."""
@@ -76,6 +71,23 @@ def no_tracks(count: int) -> Tracks:
     )
 
 
+def follow(
+    tracks: Tracks, detections: Detections, robot_xy_map: Float[Array, "2"], elapsed: Scalar
+) -> Tracks:
+    """Tracks ``elapsed`` seconds later, with the newest frame that the detector delivered.
+
+    What counts is the time between the moments at which frames were true.  A frame that has
+    only aged is the last one again, and an older one has been overtaken: the tracks stay
+    where they are in time and grow old.
+    """
+    before, age = tracks.age + elapsed, jnp.asarray(detections.age)
+    # where nobody is known there is no moment to keep
+    late = ~(age < before) & (jnp.any(tracks.valid) | ~jnp.isfinite(age))
+    age = jnp.where(late, before, age)
+    tracks = update_tracks(tracks, detections, robot_xy_map, before - age)
+    return dataclasses.replace(tracks, age=age)
+
+
 def update_tracks(
     tracks: Tracks,
     detections: Detections,
@@ -110,35 +122,6 @@ def update_tracks(
     # nothing grows without bound in a slot that nobody reads
     blank = dataclasses.replace(no_tracks(tracks.valid.shape[0]), age=tracks.age)
     return _select(tracks.valid, tracks, blank)
-
-
-def sound(
-    detections: Detections, robot_xy_map: Float[Array, "2"]
-) -> tuple[Detections, Float[Array, "D"]]:
-    """Only what can be true is left ``seen``; and the variance of each per axis, m².
-
-    That variance is the larger eigenvalue of the covariance.  A covariance that is none
-    (not finite, not symmetric, negative) makes the detection unseen.
-    """
-    xy, cov = detections.xy_map, detections.xy_cov
-    p, q, r = cov[:, 0, 0], cov[:, 0, 1], cov[:, 1, 1]
-    largest = 0.5 * (p + r) + jnp.sqrt(0.25 * (p - r) ** 2 + q**2)
-    slack = 1e-3 * largest
-    proper = (jnp.abs(q - cov[:, 1, 0]) <= slack) & (p >= 0.0) & (r >= 0.0)
-    proper = proper & (q**2 <= p * r + slack**2) & (largest < MOST_VAR)
-    here = jnp.where(jnp.isfinite(robot_xy_map), robot_xy_map, 0.0)[None]
-    near = jnp.all(jnp.abs(xy - here) < FARTHEST, axis=-1)
-    seen = detections.seen & near & proper
-    kind = jnp.clip(detections.kind, 0, len(RADIUS) - 1)
-    sized = (detections.radius > 0.0) & (detections.radius < jnp.inf)
-    cleaned = dataclasses.replace(
-        detections,
-        xy_map=jnp.where(seen[:, None], xy, 0.0),
-        kind=kind,
-        radius=jnp.where(sized, detections.radius, jnp.asarray(RADIUS)[kind]),
-        seen=seen,
-    )
-    return cleaned, jnp.where(seen, jnp.maximum(largest, LEAST_VAR), 1.0)
 
 
 def _predicted(tracks: Tracks, dt: Float[Array, ""]) -> Tracks:

@@ -290,6 +290,23 @@ def test_walkers_at_full_capacity(episode):
     assert int(state.contacts.contacts) == 0
 
 
+def test_ghosts_and_gaps_in_the_detections_change_little(episode):
+    """5 % of the people overlooked, a ghost in 5 % of the frames: it still gets there."""
+    scene, field = crowd()
+    faulty = dataclasses.replace(scene, miss_rate=jnp.float32(0.05), ghost_rate=jnp.float32(0.05))
+    for seed in (3, 4):
+        state, log, ticks = episode((faulty, field), 14, seed=seed)
+        assert np.isfinite(state.arrived_at)
+        assert int(state.contacts.contacts) == 0
+        # somebody once known stays known: all of those in view are
+        ghosts = log.world.forecast.valid.sum(axis=1) > log.tracked.sum(axis=1)
+        assert ghosts.mean() < 0.5
+        # it does not reverse and set off again and again
+        forward = np.sign(np.where(np.abs(ticks.twist[:, 0]) > 0.05, ticks.twist[:, 0], 0.0))
+        moving = forward[forward != 0]
+        assert np.sum(np.diff(moving) != 0) <= 2
+
+
 def test_nobody_is_seen_in_an_empty_room(episode):
     _, log, ticks = episode(empty(), 2)
     assert not np.any(log.tracked) and not np.any(log.world.forecast.valid)

@@ -1,5 +1,7 @@
 """The tracker against a textbook Kalman filter, and through births, crowds and occlusions."""
 
+import dataclasses
+
 import chex
 import jax
 import jax.numpy as jnp
@@ -12,7 +14,8 @@ from scipy.optimize import linear_sum_assignment
 from astro_jax.types import Detections, Kind
 from astro_jax.world import people
 from astro_jax.world.association import GATE, associate
-from astro_jax.world.people import no_tracks, update_tracks
+from astro_jax.world.detections import RADIUS
+from astro_jax.world.people import follow, no_tracks, update_tracks
 
 DT = 0.1
 DIFFUSION = float(people.DIFFUSION[Kind.PERSON])
@@ -170,7 +173,7 @@ def test_errors_are_as_large_as_the_filter_thinks():
         # position noise that goes with that kick: half of it, and a share of its own
         shift = DT * (0.5 * change + np.sqrt(DIFFUSION * DT / 12) * kick[1])
         xy, velocity = xy + DT * velocity + shift, velocity + change
-    # 16 000 associations at 1 in 10 000: a few walkers have left their track
+    # two in the same hall may have met
     kept = np.linalg.norm(flat(tracks.xy_map)[slots] - truth[0], axis=-1) < 0.5
     assert kept.mean() > 0.98 and np.all(flat(tracks.valid)[slots[kept]])
     for estimate, true, variance in (
@@ -239,7 +242,7 @@ def test_each_kind_starts_as_it_is():
         (slot,) = np.flatnonzero(tracks.valid)
         assert tracks.kind[slot] == kind
         np.testing.assert_allclose(tracks.velocity_var[slot], people.FIRST_VELOCITY_VAR[kind])
-        np.testing.assert_allclose(tracks.radius[slot], people.RADIUS[kind])
+        np.testing.assert_allclose(tracks.radius[slot], RADIUS[kind])
         before = tracks.velocity_var[slot]
         grown = after(tracks, NOTHING).velocity_var[slot] - before
         np.testing.assert_allclose(grown, people.DIFFUSION[kind] * DT, rtol=1e-3)
@@ -408,6 +411,55 @@ def test_whatever_comes_in_finite_tracks_come_out(frames, x):
         assert np.all(a > 0) and np.all(c > 0) and np.all(b**2 <= 1.001 * a * c)
         assert np.all((tracks.kind >= 0) & (tracks.kind < len(Kind)))
         assert np.all(tracks.radius > 0)
+
+
+# ---- late frames ---------------------------------------------------------------------
+
+
+def test_what_counts_is_when_frames_were_true():
+    """A walker at 1 m/s; cycles of .1 s, frames older or younger than usual, or the same."""
+    at = lambda time: frame([[time, 0.0]], capacity=CAPACITY)
+    cycle = jax.jit(lambda tracks, report: follow(tracks, report, jnp.zeros(2), 0.1))
+    rng, ages = np.random.default_rng(12), 0.15
+    tracks, true, newest = no_tracks(SLOTS), 0.0, -np.inf
+    for k in range(60):
+        now = 0.1 * k
+        kind = rng.choice(["usual", "again", "old", "jitter"], p=[0.4, 0.2, 0.1, 0.3])
+        if k == 0:
+            kind = "usual"
+        true = {
+            "usual": now - ages,
+            "again": true,  # nothing new has come
+            "old": true - 0.07,  # overtaken by the one before
+            "jitter": now - rng.uniform(0.02, 0.3),
+        }[kind]
+        before = tracks
+        report = dataclasses.replace(at(true), age=np.float32(now - true))
+        tracks = jax.device_get(cycle(tracks, report))
+        stale = true <= newest + 1e-6
+        newest = max(newest, true)
+        assert np.sum(tracks.valid) == 1
+        np.testing.assert_allclose(tracks.age, now - newest, atol=1e-4)
+        if stale:
+            for field in ("xy_map", "velocity_map", "xy_var", "credit"):
+                np.testing.assert_array_equal(getattr(tracks, field), getattr(before, field))
+        elif k > 30:
+            slot = np.flatnonzero(tracks.valid)[0]
+            np.testing.assert_allclose(tracks.xy_map[slot], [newest, 0.0], atol=5e-3)
+            np.testing.assert_allclose(tracks.velocity_map[slot], [1.0, 0.0], atol=1e-2)
+        true = newest
+
+
+def test_a_detector_that_is_silent_leaves_tracks_that_age():
+    cycle = jax.jit(lambda tracks, report: follow(tracks, report, jnp.zeros(2), 0.1))
+    tracks = before = after(no_tracks(SLOTS), frame([[1.0, 0.0]], capacity=CAPACITY))
+    for k in range(30):
+        age = np.float32(0.1 * k + 0.1 if k % 2 else np.nan)
+        report = dataclasses.replace(frame([[1.0, 0.0]], capacity=CAPACITY), age=age)
+        tracks = cycle(tracks, report)
+    np.testing.assert_array_equal(tracks.valid, before.valid)
+    np.testing.assert_allclose(tracks.age, 3.0, rtol=1e-4)
+    np.testing.assert_array_equal(tracks.xy_map, before.xy_map)
 
 
 # ---- who is who ----------------------------------------------------------------------
