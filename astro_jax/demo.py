@@ -249,7 +249,7 @@ def telling_cycle(episode: Episode) -> int:
     log, ticks = episode.log, episode.ticks
     speed = np.abs(ticks.twist[:: len(ticks.time) // len(log.time), 0])
     gap = np.linalg.norm(log.people_xy - log.pose_map[:, None, :2], axis=-1)
-    gap = np.where(log.track_valid, gap, np.inf).min(axis=1, initial=np.inf)
+    gap = np.where(log.tracked, gap, np.inf).min(axis=1, initial=np.inf)
     # a person two metres away is best: both fit the picture and neither hides the other
     interest = np.exp(-((gap - 2.0) ** 2)) * np.minimum(speed, 0.5)
     return int(np.argmax(interest + 1e-3 * speed))

@@ -1,5 +1,6 @@
 """A world for a single call of the planner: everything known, nothing late.        [host]"""
 
+import dataclasses
 from collections.abc import Sequence
 
 import jax.numpy as jnp
@@ -56,17 +57,13 @@ def known_world(
 
 
 def _tracks(states: np.ndarray, capacity: int) -> Tracks:
-    blank = no_tracks(capacity)
     padded = np.zeros((capacity, 4), np.float32)
     padded[: len(states)] = states
-    return Tracks(
+    return dataclasses.replace(
+        no_tracks(capacity),
         xy_map=jnp.asarray(padded[:, :2]),
         velocity_map=jnp.asarray(padded[:, 2:]),
         xy_var=jnp.full(capacity, DETECTION_VAR, jnp.float32),
-        xy_velocity_cov=blank.xy_velocity_cov,
         velocity_var=jnp.full(capacity, VELOCITY_VAR, jnp.float32),
-        radius=blank.radius,
-        kind=blank.kind,
         valid=jnp.arange(capacity) < len(states),
-        age=blank.age,
     )

@@ -42,7 +42,7 @@ from astro_jax.world.forecast import forecast
 from astro_jax.world.grid import beam_bearings, blank_map, occupied, scan_points, update_map
 from astro_jax.world.health import Health, examine, unknown_health
 from astro_jax.world.latency import allowance, fast_forward
-from astro_jax.world.people import update_tracks
+from astro_jax.world.people import follow
 
 HISTORY_TICKS = 64
 """Commands remembered: 1.28 s at 50 Hz, more than any latency we accept."""
@@ -220,9 +220,8 @@ def _remember(
     house: Grid,
     snapshot: Snapshot,
 ) -> NavigatorState:
-    seen = snapshot.detections
-    tracks = update_tracks(state.tracks, seen.xy_map, seen.seen, config.period)
-    tracks = dataclasses.replace(tracks, age=seen.age)
+    here = snapshot.odometry.pose_map[:2]
+    tracks = follow(state.tracks, snapshot.detections, here, config.period)
     # what was seen from a pose that was wrong is worth nothing
     evidence = jnp.where(state.health.jumped, 0.0, state.local_map.evidence)
     local_map = update_map(
@@ -233,7 +232,7 @@ def _remember(
         snapshot.house_from_map,
         snapshot.scan,
         tracks,
-        snapshot.odometry.pose_map[:2],
+        here,
     )
     return dataclasses.replace(
         state,

@@ -1,7 +1,8 @@
 """The nouns that travel through one planning cycle, in the order of the cycle.
 
-Axes: B scenes, K candidates, T times, N knots, D command coordinates, M bodies (people),
-C mixture components, R beams, L past commands, H W grid rows (y) and columns (x).
+Axes: B scenes, K candidates, T times, N knots, D command coordinates or detections,
+M bodies (people), C mixture components, R beams, L past commands, H W grid rows (y) and
+columns (x).
 Units: metres, seconds, radians, float32.
 A *command* is what the drive is told, in its own coordinates (robot/drive.py): (v, ω) for a
 differential drive, (vx, vy, ω) for an omnidirectional one, (v, curvature) for Ackermann
@@ -89,12 +90,33 @@ class Odometry:
     age: float | Float[Array, "*batch"]
 
 
+class Kind(enum.IntEnum):
+    """What kind of body something is; harm and personal space depend on it."""
+
+    PERSON = 0
+    CHILD = 1
+    PET = 2
+    ROBOT = 3
+    UNKNOWN = 4
+
+
 @pytree
 class Detections:
-    """People as a detector sees them, true ``age`` seconds ago; slot = identity."""
+    """One frame of a detector of people and other bodies, true ``age`` seconds ago.
 
-    xy_map: Float[Array, "*batch M 2"]
-    seen: Bool[Array, "*batch M"]
+    In any order: what is at one index in this frame may be at another in the next.
+    """
+
+    xy_map: Float[Array, "*batch D 2"]
+    xy_cov: Float[Array, "*batch D 2 2"]
+    """Covariance of the position, m²."""
+    radius: Float[Array, "*batch D"]
+    """Where it is no positive number, the tracker takes what is usual for the kind."""
+    kind: Int[Array, "*batch D"]
+    """A ``Kind`` per detection."""
+    identity: Int[Array, "*batch D"]
+    """The detector's own guess at who is who from frame to frame; −1 where it makes none."""
+    seen: Bool[Array, "*batch D"]
     age: float | Float[Array, "*batch"]
 
 
@@ -112,19 +134,12 @@ class Snapshot:
 # ---- what the robot remembers --------------------------------------------------------
 
 
-class Kind(enum.IntEnum):
-    """What kind of body a track is; harm and personal space depend on it."""
-
-    PERSON = 0
-    CHILD = 1
-    PET = 2
-    ROBOT = 3
-    UNKNOWN = 4
-
-
 @pytree
 class Tracks:
-    """People as the tracker believes them, true ``age`` seconds ago; slot = identity."""
+    """People as the tracker believes them, true ``age`` seconds ago.
+
+    Somebody stays in one slot for as long as they are tracked.
+    """
 
     xy_map: Float[Array, "*batch M 2"]
     velocity_map: Float[Array, "*batch M 2"]
@@ -137,6 +152,10 @@ class Tracks:
     radius: Float[Array, "*batch M"]
     kind: Int[Array, "*batch M"]
     """A ``Kind`` per body."""
+    identity: Int[Array, "*batch M"]
+    """What the detector last called it, −1: nothing yet."""
+    credit: Float[Array, "*batch M"]
+    """For how much longer it is kept unless it is seen again, s."""
     valid: Bool[Array, "*batch M"]
     age: Float[Array, "*batch"]
 

@@ -35,7 +35,7 @@ from astro_jax.types import (
     Tracks,
     pytree,
 )
-from astro_jax.world.people import DETECTION_VAR, no_tracks
+from astro_jax.world.people import DETECTION_VAR, PERSISTENCE, no_tracks
 
 ROOM = 0.9
 """Metres between the robot and people, so that there is something left to decide."""
@@ -113,7 +113,15 @@ def standing(
         snapshot=Snapshot(
             scan=take_scan(robot.sensor, scene, pose, people, age, key, SCAN_STEPS),
             odometry=Odometry(pose_map=pose, twist=jnp.zeros(2), age=age),
-            detections=Detections(xy_map=tracks.xy_map, seen=tracks.valid, age=age),
+            detections=Detections(
+                xy_map=tracks.xy_map,
+                xy_cov=jnp.broadcast_to(DETECTION_VAR * jnp.eye(2), (*tracks.valid.shape, 2, 2)),
+                radius=tracks.radius,
+                kind=tracks.kind,
+                identity=tracks.identity,
+                seen=tracks.valid,
+                age=age,
+            ),
             house_from_map=jnp.zeros(3),
         ),
     )
@@ -155,6 +163,7 @@ def _people(
         velocity_map=jnp.asarray(state[:, 2:]),
         xy_var=jnp.full(config.people, DETECTION_VAR, jnp.float32),
         velocity_var=jnp.full(config.people, VELOCITY_VAR, jnp.float32),
+        credit=jnp.full(config.people, PERSISTENCE, jnp.float32),
         valid=jnp.arange(config.people) < people,
     )
 

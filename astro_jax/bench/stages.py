@@ -28,7 +28,7 @@ from astro_jax.world.actuation import identify
 from astro_jax.world.distance import clearance_field
 from astro_jax.world.forecast import forecast
 from astro_jax.world.grid import occupied, update_map
-from astro_jax.world.people import update_tracks
+from astro_jax.world.people import follow
 
 
 def stages_of(
@@ -47,8 +47,8 @@ def stages_of(
         return judge_of(robot, config, params, basis, world, field, look)
 
     def tracking(params, latency, moment: Moment):
-        seen = moment.snapshot.detections
-        return update_tracks(moment.state.tracks, seen.xy_map, seen.seen, config.period)
+        seen, at = moment.snapshot.detections, moment.snapshot.odometry.pose_map[:2]
+        return follow(moment.state.tracks, seen, at, config.period)
 
     def mapping(params, latency, moment: Moment):
         state, snapshot = moment.state, moment.snapshot

@@ -14,7 +14,7 @@ from jaxtyping import Array, Bool, Float, Int
 
 from astro_jax import navigator
 from astro_jax.config import Latency, PlannerConfig, PlannerParams, RobotConfig
-from astro_jax.geometry import compose, from_frame, inverse, wrap_angle
+from astro_jax.geometry import compose, from_frame, inverse, safe_norm, wrap_angle
 from astro_jax.navigator import NavigatorState
 from astro_jax.sim.contact import ContactState, no_contacts, update_contacts
 from astro_jax.sim.gaps import touches_wall, wall_gap, window_for
@@ -35,6 +35,7 @@ from astro_jax.types import (
     RouteField,
     Scalar,
     Snapshot,
+    Tracks,
     WorldAtEffect,
     pytree,
 )
@@ -48,6 +49,8 @@ POSE_NOISE = (0.004, 0.004, 0.003)
 """Standard deviation of a measured pose: m, m, rad."""
 TWIST_NOISE = (0.01, 0.02)
 """And of a measured twist: m/s, rad/s."""
+TRACKED_WITHIN = 0.5
+"""A person and a track nearer than this are one, in the log, m."""
 AFTER_ARRIVAL = 1.0
 """An episode ends this long after the goal was reached, s."""
 ARRIVAL_DISTANCE, ARRIVAL_ANGLE, ARRIVAL_SPEED = 0.20, 0.30, 0.05
@@ -119,7 +122,8 @@ class CycleLog:
     """Where that is in truth: the local map and its clearance stay in the map frame."""
     pan: Float[Array, "*batch"]
     people_xy: Float[Array, "*batch M 2"]
-    track_valid: Bool[Array, "*batch M"]
+    tracked: Bool[Array, "*batch M"]
+    """Whom the robot knows of: a track was near them when they were last looked for."""
     world: WorldAtEffect
     plan_pose: Float[Array, "*batch T 3"]
     plan_twist: Float[Array, "*batch T 3"]
@@ -149,7 +153,6 @@ def start_episode(
     key, key_robot, key_gain = jax.random.split(key, 3)
     people = initial_walkers(scene)
     capacity = scene.present.shape[0]
-    tracks = dataclasses.replace(no_tracks(capacity), radius=scene.radius)
     gain = 1.0 + 0.02 * jax.random.truncated_normal(key_gain, -2.0, 2.0, (2,))
     return SimState(
         time=jnp.float32(0.0),
@@ -160,7 +163,15 @@ def start_episode(
         wheel_gain=gain,
         people=people,
         contacts=no_contacts(capacity),
-        robot=navigator.start(robot, config, told, scene.house, scene.start_map, key_robot, tracks),
+        robot=navigator.start(
+            robot,
+            config,
+            told,
+            scene.house,
+            scene.start_map,
+            key_robot,
+            no_tracks(config.people),
+        ),
         past_pose=jnp.broadcast_to(scene.start_map[None], (MEMORY_TICKS, 3)),
         past_belief=jnp.broadcast_to(scene.start_map[None], (MEMORY_TICKS, 3)),
         past_twist=jnp.zeros((MEMORY_TICKS, 2)),
@@ -236,7 +247,7 @@ def think(
         house_from_map=home,
         pan=brain.screen.pan,
         people_xy=state.people.xy_map,
-        track_valid=brain.tracks.valid,
+        tracked=_tracked(scene, brain.tracks, _recall(config, state, world.latency.sensor)),
         world=_in_house(home, at_effect),
         plan_pose=jax.vmap(compose, (None, 0))(home, plan.motion.pose_map),
         plan_twist=plan.motion.twist,
@@ -404,6 +415,12 @@ def _in_house(home: Float[Array, "3"], world: WorldAtEffect) -> WorldAtEffect:
             axis_map=from_frame(turned, bodies.axis_map),
         ),
     )
+
+
+def _tracked(scene: Scene, tracks: Tracks, past: Past) -> Bool[Array, "M"]:
+    people = as_believed(past.pose, past.belief, past.people)
+    gap = safe_norm(people[:, None] - tracks.xy_map[None])
+    return scene.present & jnp.any((gap < TRACKED_WITHIN) & tracks.valid[None], axis=1)
 
 
 def _arrived(scene: Scene, pose, twist) -> Bool[Array, ""]:

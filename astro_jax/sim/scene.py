@@ -5,7 +5,7 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 from scipy import ndimage
 
-from astro_jax.types import Grid, pytree
+from astro_jax.types import Grid, Kind, pytree
 from astro_jax.world.grid import prior_from_occupancy
 
 ELBOW_ROOM = 1.5
@@ -35,6 +35,12 @@ class Scene:
     walk_speed: Float[Array, "*batch M"]
     present: Bool[Array, "*batch M"]
     radius: Float[Array, "*batch M"]
+    kind: Int[Array, "*batch M"]
+    """A ``Kind`` per body."""
+    miss_rate: Float[Array, "*batch"]
+    """Share of the people in sight whom the detector overlooks, frame by frame."""
+    ghost_rate: Float[Array, "*batch"]
+    """Share of the detector's frames in which it also reports somebody who is not there."""
 
 
 def make_scene(
@@ -88,4 +94,7 @@ def make_scene(
         walk_speed=jnp.asarray(random.uniform(0.5, 1.1, capacity), jnp.float32),
         present=jnp.arange(capacity) < count,
         radius=jnp.full(capacity, 0.22, jnp.float32),
+        kind=jnp.full(capacity, int(Kind.PERSON), jnp.int32),
+        miss_rate=jnp.float32(0.0),
+        ghost_rate=jnp.float32(0.0),
     )

@@ -1,5 +1,7 @@
 """Simulated range sensor and person detector, in the true world."""
 
+import dataclasses
+
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
@@ -7,11 +9,13 @@ from jaxtyping import Array, Bool, Float
 from astro_jax.config import SensorConfig
 from astro_jax.geometry import compose
 from astro_jax.sim.scene import Scene
-from astro_jax.types import Detections, Scalar, Scan
+from astro_jax.types import Detections, Kind, Scalar, Scan
 from astro_jax.world.grid import beam_angles
 
 DETECTION_NOISE = 0.05
-"""Standard deviation of a detected person's position, per axis, m."""
+"""Standard deviation of the position of a person detected close by, per axis, m."""
+NOISE_PER_RANGE = 0.01
+"""Another one, independent of the first, per metre of distance."""
 PERSON_SIGHT = 6.0
 """How far a person is recognised, m."""
 
@@ -60,7 +64,27 @@ def detect_people(
     age: Scalar,
     key: Array,
 ) -> Detections:
+    """One frame of the detector: people in sight and perhaps a ghost, in random order."""
+    key_people, key_ghost, key_order = jax.random.split(key, 3)
+    everybody = jax.tree.map(
+        lambda *parts: jnp.concatenate(parts),
+        people_in_sight(sensor, scene, pose_map, people_xy, key_people),
+        _ghost(sensor, scene, pose_map, key_ghost),
+    )
+    order = jax.random.permutation(key_order, everybody.seen.shape[0])
+    shuffled = jax.tree.map(lambda leaf: leaf[order], everybody)
+    return dataclasses.replace(shuffled, age=age)
+
+
+def people_in_sight(
+    sensor: SensorConfig,
+    scene: Scene,
+    pose_map: Float[Array, "3"],
+    people_xy: Float[Array, "M 2"],
+    key: Array,
+) -> Detections:
     """People within the sensor's field of view and in line of sight, with noise."""
+    key_noise, key_miss = jax.random.split(key)
     eye = eye_of(sensor, pose_map)
     offset = people_xy - eye[None, :2]
     distance = jnp.sqrt(jnp.sum(offset**2, axis=-1) + 1e-9)
@@ -68,8 +92,41 @@ def detect_people(
     ahead = jnp.cos(bearing) >= jnp.cos(sensor.field_of_view / 2)
     sight, _ = _trace(scene, eye[:2], offset / distance[:, None], PERSON_SIGHT, 48)
     seen = scene.present & ahead & (distance < sight + scene.radius) & (distance < PERSON_SIGHT)
-    noise = DETECTION_NOISE * jax.random.normal(key, people_xy.shape)
-    return Detections(xy_map=people_xy + noise, seen=seen, age=age)
+    seen = seen & ~jax.random.bernoulli(key_miss, scene.miss_rate, seen.shape)
+    variance = _noise_var(distance)
+    noise = jnp.sqrt(variance)[:, None] * jax.random.normal(key_noise, people_xy.shape)
+    return _report(people_xy + noise, variance, scene.radius, scene.kind, seen)
+
+
+def _ghost(
+    sensor: SensorConfig, scene: Scene, pose_map: Float[Array, "3"], key: Array
+) -> Detections:
+    """In some frames one person who is not there, anywhere in view."""
+    key_now, key_place = jax.random.split(key)
+    now = jax.random.bernoulli(key_now, scene.ghost_rate, (1,))
+    eye, (u, v) = eye_of(sensor, pose_map), jax.random.uniform(key_place, (2,))
+    reach = PERSON_SIGHT * jnp.sqrt(u)  # as often on every square metre
+    bearing = eye[2] + sensor.field_of_view * (v - 0.5)
+    place = eye[:2] + reach * jnp.stack([jnp.cos(bearing), jnp.sin(bearing)])
+    kind = jnp.full(1, int(Kind.PERSON), jnp.int32)
+    return _report(place[None], _noise_var(reach[None]), scene.radius[:1], kind, now)
+
+
+def _noise_var(distance: Float[Array, "D"]) -> Float[Array, "D"]:
+    return DETECTION_NOISE**2 + (NOISE_PER_RANGE * distance) ** 2
+
+
+def _report(xy_map, variance, radius, kind, seen) -> Detections:
+    """A frame without an age yet: there are D times of one."""
+    return Detections(
+        xy_map=xy_map,
+        xy_cov=variance[:, None, None] * jnp.eye(2)[None],
+        radius=radius,
+        kind=kind,
+        identity=jnp.full(seen.shape, -1, jnp.int32),
+        seen=seen,
+        age=jnp.zeros(seen.shape),
+    )
 
 
 def _trace(

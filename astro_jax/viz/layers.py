@@ -160,7 +160,7 @@ def people(axes: Axes, record: EpisodeRecord, least: float = 0.0) -> Show:
     radius = np.maximum(record.radius, least)[record.present]
 
     def show(cycle: int) -> None:
-        tracked = record.log.track_valid[cycle][record.present]
+        tracked = record.log.tracked[cycle][record.present]
         centres = record.log.people_xy[cycle][record.present]
         discs.set_verts(list(shapes.circles(centres, radius)))
         discs.set_facecolor([to_rgba(style.PERSON) if t else (1.0, 1.0, 1.0, 0.8) for t in tracked])

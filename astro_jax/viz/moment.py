@@ -48,7 +48,7 @@ def plan_figure(
             house_from_map=single(np.zeros(3, np.float32)),
             pan=single(np.float32(0.0)),
             people_xy=single(people),
-            track_valid=single(world.forecast.valid),
+            tracked=single(world.forecast.valid),
             world=single(world),
             plan_pose=single(plan.motion.pose_map),
             plan_twist=single(plan.motion.twist),

@@ -53,6 +53,8 @@ def walker(distance: float, aside: float, speed: float) -> Tracks:
         velocity_var=jnp.asarray(0.02 * one),
         radius=jnp.asarray(0.25 * one),
         kind=jnp.zeros(1, jnp.int32),
+        identity=jnp.full(1, -1, jnp.int32),
+        credit=jnp.asarray(one),
         valid=jnp.asarray(one > 0),
         age=jnp.float32(0.2),
     )

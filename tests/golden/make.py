@@ -62,6 +62,8 @@ def inputs(params: dict[str, Any], seed: int = SEED):
         velocity_var=jnp.full(2, 0.02),
         radius=jnp.full(2, 0.22),
         kind=jnp.array([int(Kind.PERSON), int(Kind.CHILD)]),
+        identity=jnp.full(2, -1),
+        credit=jnp.ones(2),
         valid=jnp.array([True, True]),
         age=jnp.float32(0.2),
     )

@@ -102,6 +102,8 @@ class Lab:
             velocity_var=c,
             radius=jnp.full(capacity, radius, jnp.float32),
             kind=jnp.full(capacity, int(kind), jnp.int32),
+            identity=jnp.full(capacity, -1, jnp.int32),
+            credit=jnp.ones(capacity),
             valid=jnp.arange(capacity) < len(xy),
             age=jnp.float32(0.0),
         )

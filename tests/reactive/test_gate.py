@@ -107,6 +107,8 @@ def inputs_of(
             velocity_var=f32(np.ones(PEOPLE)),
             radius=f32(np.full(PEOPLE, 0.22)),
             kind=jnp.zeros(PEOPLE, jnp.int32),
+            identity=jnp.full(PEOPLE, -1, jnp.int32),
+            credit=f32(np.ones(PEOPLE)),
             valid=mask(np.arange(PEOPLE) < len(people)),
             age=f32(0.1),
         ),

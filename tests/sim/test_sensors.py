@@ -10,7 +10,14 @@ from scipy import ndimage
 
 from astro_jax.config import SensorConfig
 from astro_jax.sim.scene import make_scene
-from astro_jax.sim.sensors import DETECTION_NOISE, PERSON_SIGHT, detect_people, take_scan
+from astro_jax.sim.sensors import (
+    DETECTION_NOISE,
+    NOISE_PER_RANGE,
+    PERSON_SIGHT,
+    detect_people,
+    people_in_sight,
+    take_scan,
+)
 
 RESOLUTION = 0.05
 SHAPE = (60, 90)
@@ -183,7 +190,7 @@ def test_people_are_detected_in_view_and_in_sight():
     @jax.jit
     @functools.partial(jax.vmap, in_axes=(0, 0, 0, 0))
     def look(scene, pose, groups, keys):
-        one = lambda group, key: detect_people(sensor, scene, pose, group, 0.1, key)
+        one = lambda group, key: people_in_sight(sensor, scene, pose, group, key)
         return jax.vmap(one)(groups, keys)
 
     scenes = jax.tree.map(lambda *leaves: jnp.stack(leaves), *[scene_of(g) for g in grids])
@@ -226,8 +233,15 @@ def test_people_are_detected_in_view_and_in_sight():
     assert min(tally.values()) > 50, tally
 
     error = (np.asarray(found.xy_map) - people)[:, :, :2]
-    assert abs(error.std() / DETECTION_NOISE - 1) < 5 / np.sqrt(2 * error.size)
-    assert abs(error.mean()) < 5 * DETECTION_NOISE / np.sqrt(error.size)
+    cov = np.asarray(found.xy_cov)[:, :, :2]
+    np.testing.assert_array_equal(cov[..., 0, 1], 0.0)
+    np.testing.assert_array_equal(cov[..., 0, 0], cov[..., 1, 1])
+    range_ = spread[..., 0].reshape(len(grids), -1, 3)[:, :, :2]
+    expected = np.hypot(DETECTION_NOISE, NOISE_PER_RANGE * range_)
+    np.testing.assert_allclose(np.sqrt(cov[..., 0, 0]), expected, rtol=1e-3)
+    error = error / expected[..., None]
+    assert abs(error.std() - 1) < 5 / np.sqrt(2 * error.size)
+    assert abs(error.mean()) < 5 / np.sqrt(error.size)
 
 
 def test_nobody_is_recognised_from_far_away():
@@ -236,6 +250,49 @@ def test_nobody_is_recognised_from_far_away():
     people = np.tile(np.asarray(eye)[:2], (3, 1))
     people[:, 0] += SENSOR.mount_x + PERSON_SIGHT + np.array([-0.1, 0.1, 0.0])
     scene = dataclasses.replace(scene, present=jnp.ones(3, bool))
-    detect = jax.jit(functools.partial(detect_people, SENSOR))
-    found = detect(scene, eye, jnp.asarray(people), 0.0, jax.random.key(0))
+    look = jax.jit(functools.partial(people_in_sight, SENSOR))
+    found = look(scene, eye, jnp.asarray(people), jax.random.key(0))
     np.testing.assert_array_equal(found.seen[:2], [True, False])
+
+
+def frames_of(miss_rate, ghost_rate, count=4000):
+    """Frames of a detector in a hall with three people in sight, and where those are."""
+    scene = scene_of(np.zeros((200, 200), bool), people=3)
+    rates = {"miss_rate": jnp.float32(miss_rate), "ghost_rate": jnp.float32(ghost_rate)}
+    scene = dataclasses.replace(scene, **rates, kind=jnp.array([0, 1, 2], jnp.int32))
+    eye = jnp.array([ORIGIN[0] + 0.5, ORIGIN[1] + 5.0, 0.0])
+    people = np.asarray(eye)[:2] + np.array([[2.0, 0.0], [3.0, 1.5], [3.5, -2.0]])
+    detect = functools.partial(detect_people, SENSOR, scene, eye, jnp.asarray(people, jnp.float32))
+    keys = jax.random.split(jax.random.key(3), count)
+    return jax.device_get(jax.jit(jax.vmap(lambda key: detect(0.15, key)))(keys)), people
+
+
+def test_a_frame_comes_in_any_order_and_names_nobody():
+    found, people = frames_of(0.0, 0.0)
+    assert np.all(found.seen.sum(axis=1) == 3)
+    np.testing.assert_array_equal(found.identity, -1)
+    np.testing.assert_allclose(found.age, 0.15)
+    gap = np.linalg.norm(found.xy_map[:, :, None] - people, axis=-1)
+    who = np.where(found.seen, gap.argmin(axis=-1), -1)
+    assert gap[found.seen].min(axis=-1).max() < 0.5
+    np.testing.assert_array_equal(found.kind[found.seen], who[found.seen])
+    # everybody, and the ghost that there is not, at every index equally often
+    for index in range(4):
+        share = np.bincount(who[:, index] + 1, minlength=4) / len(who)
+        np.testing.assert_allclose(share, 0.25, atol=5 * np.sqrt(0.25 * 0.75 / len(who)))
+
+
+def test_people_are_overlooked_and_ghosts_seen_as_often_as_the_scene_says():
+    found, people = frames_of(0.1, 0.2)
+    gap = np.linalg.norm(found.xy_map[:, :, None] - people, axis=-1)
+    real = found.seen & (gap.min(axis=-1) < 0.5)
+    count = len(real)
+    assert abs(real.sum() / (3 * count) - 0.9) < 5 * np.sqrt(0.09 / (3 * count)) + 0.01
+    ghost = found.seen & ~real
+    assert np.all(ghost.sum(axis=1) <= 1)
+    assert abs(ghost.sum() / count - 0.2) < 5 * np.sqrt(0.16 / count) + 0.01
+    eye = np.array([ORIGIN[0] + 0.5 + SENSOR.mount_x, ORIGIN[1] + 5.0 + SENSOR.mount_y])
+    offset = found.xy_map[ghost] - eye
+    assert np.linalg.norm(offset, axis=-1).max() <= PERSON_SIGHT + 1e-3
+    bearing = np.arctan2(offset[:, 1], offset[:, 0])
+    assert np.abs(bearing).max() <= SENSOR.field_of_view / 2 + 1e-3

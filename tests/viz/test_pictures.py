@@ -83,9 +83,10 @@ def made_up(**changed) -> EpisodeRecord:
         CycleLog,
         time=time,
         pose_map=along(time),
+        house_from_map=np.zeros((cycles, 3)),
         pan=np.linspace(0.0, 0.5, cycles),
         people_xy=np.tile(people, (cycles, 1, 1)),
-        track_valid=tracked,
+        tracked=tracked,
         world=made(
             WorldAtEffect,
             pose_map=plan[:, 0],

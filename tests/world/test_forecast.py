@@ -34,6 +34,8 @@ def tracks_of(age=0.2):
         velocity_var=jnp.array([0.05, 0.09, 0.02]),
         radius=jnp.array([0.22, 0.25, 0.3]),
         kind=jnp.array([int(Kind.PERSON), int(Kind.PET), int(Kind.UNKNOWN)]),
+        identity=jnp.full(3, -1),
+        credit=jnp.ones(3),
         valid=jnp.array([True, False, True]),
         age=jnp.float32(age),
     )
