@@ -10,8 +10,8 @@ from astro_jax.types import Grid, RouteField, SmoothGrid
 def crop_field(field: RouteField, house_from_map: Float[Array, "3"], local: Grid) -> RouteField:
     """``field`` (in the house) on the cells of ``local`` (in the map frame), goal included.
 
-    Each cell takes the tangent plane of the house cell it lies in, turned: an exact copy as
-    long as both lattices agree.  The planner's arrays have the same size in every house.
+    Each cell takes the tangent plane of the house cell it lies in, turned: a copy as long as
+    both lattices agree.  The planner's arrays have the same size in every house.
     """
     house = field.cost_to_go
     rows, columns = house.table.shape[-3:-1]

@@ -8,7 +8,7 @@ one.  A pose that jumps within its own frame makes what was seen from the old on
 import dataclasses
 
 import jax.numpy as jnp
-from jaxtyping import Array, Bool, Float
+from jaxtyping import Array, Bool, Float, Int
 
 from astro_jax.config import Latency, PlannerConfig
 from astro_jax.types import Scan, Snapshot, pytree
@@ -21,6 +21,8 @@ JUMP = 0.3
 """The pose of dead reckoning does not jump; farther than this between two cycles, m, …"""
 JUMP_YAW = 0.6
 """… or turned by more than this beyond what the robot can, rad, it has."""
+SETTLING = 8
+"""Messages after a jump before the robot drives on: it has come to rest by then."""
 STILL, STILL_YAW = 0.02, 0.02
 """Moved by more than this (m, rad) the robot cannot see the very same ranges again."""
 ENOUGH_RETURNS = 8
@@ -33,21 +35,25 @@ class Health:
 
     ranges: Float[Array, "*batch R"]
     eye_map: Float[Array, "*batch 3"]
+    """From where those ranges were first seen."""
     pose_map: Float[Array, "*batch 3"]
     scan_age: Float[Array, "*batch"]
     fit: Bool[Array, "*batch"]
     jumped: Bool[Array, "*batch"]
+    settling: Int[Array, "*batch"]
+    """Messages still to come before the robot trusts its pose again after a jump."""
 
 
 def unknown_health(beams: int, pose_map: Float[Array, "3"]) -> Health:
     """Before the first message."""
     return Health(
-        ranges=jnp.full(beams, jnp.inf),
+        ranges=jnp.full(beams, jnp.inf, jnp.float32),
         eye_map=pose_map,
         pose_map=pose_map,
         scan_age=jnp.float32(0.0),
         fit=jnp.asarray(False),
         jumped=jnp.asarray(False),
+        settling=jnp.int32(0),
     )
 
 
@@ -66,13 +72,18 @@ def examine(
     trusted = fresh & ~frozen
     # the same message once more is no second witness
     again = same & ~truth_moved_on
+    jumped = placed & jumped
+    settling = jnp.where(jumped, SETTLING, jnp.maximum(last.settling - 1, 0))
+    # frozen content stays with the place it was first seen from, until there is other
+    kept = same | ~jnp.all(jnp.isfinite(scan.pose_map))
     health = Health(
         ranges=jnp.asarray(scan.ranges),
-        eye_map=jnp.where(jnp.isfinite(scan.pose_map), scan.pose_map, last.eye_map),
+        eye_map=jnp.where(kept, last.eye_map, scan.pose_map),
         pose_map=jnp.where(placed, odometry.pose_map, last.pose_map),
         scan_age=jnp.where(fresh, jnp.asarray(scan.age), last.scan_age),
-        fit=trusted & placed & ~jumped & jnp.any(scan.valid),
-        jumped=placed & jumped,
+        fit=trusted & placed & (settling == 0) & jnp.any(scan.valid),
+        jumped=jumped,
+        settling=settling,
     )
     counted = dataclasses.replace(scan, valid=scan.valid & trusted & ~again)
     return health, dataclasses.replace(snapshot, scan=counted)

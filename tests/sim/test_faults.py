@@ -1,0 +1,195 @@
+"""Faults injected between the sensors and the planner, in the closed loop.
+
+The gate keeps its own short path to fresh scans; what is tested here is that the planner's
+layer never takes a bad message for free space: the robot stops, stays at rest for as long
+as the fault lasts, and goes on to its goal when it is over.
+"""
+
+import dataclasses
+import functools
+
+import chex
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from astro_jax.config import DEFAULT_ROBOT, Latency, PlannerConfig, PlannerParams
+from astro_jax.route.field import solve_field
+from astro_jax.route.maps import HouseMap
+from astro_jax.sim import episode
+from astro_jax.sim.episode import honest, start_episode
+from astro_jax.sim.scene import make_scene
+from astro_jax.types import Reason, Status
+from astro_jax.world.health import SETTLING
+
+ROBOT = DEFAULT_ROBOT
+CONFIG = PlannerConfig(candidates=64, gradient_steps=4, map_cells=64, people=2, recorded_stride=8)
+PARAMS = jax.tree.map(jnp.float32, PlannerParams())
+WORLD = jax.tree.map(jnp.float32, honest(Latency()))
+START, GOAL = (0.8, 1.2, 0.0), (6.2, 1.2, 0.0)
+SOON = 1.2
+"""Seconds from the first bad message to rest: a plan's age limit, dead time and braking."""
+NONE = {
+    "older": 0.0,
+    "frozen": False,
+    "ranges_nan": False,
+    "pose_nan": False,
+    "jump": np.zeros(3),
+    "stuck": False,
+}
+
+
+@functools.cache
+def hall():
+    """7 m by 2.4 m, with nobody in it."""
+    blocked = np.zeros((48, 140), bool)
+    blocked[[0, -1]] = blocked[:, [0, -1]] = True
+    scene = make_scene(
+        np.where(blocked, 100, 0),
+        blocked,
+        np.zeros(2),
+        0.05,
+        np.array(START),
+        np.array(GOAL),
+        np.zeros((0, 2, 2)),
+        np.zeros(0, int),
+        0.1,
+        CONFIG.people,
+        seed=0,
+    )
+    house = HouseMap(
+        occupancy=np.where(blocked, 100, 0).astype(np.int8),
+        resolution=0.05,
+        origin=np.zeros(2),
+        name="hall",
+    )
+    field = solve_field(house, house.blocked, np.array(GOAL), ROBOT)
+    return scene, jax.tree.map(jnp.asarray, field)
+
+
+@pytest.fixture(scope="module")
+def cycle():
+    """(fault, first ranges, state) → the state one planning cycle later, and its logs."""
+    scene, field = hall()
+
+    @jax.jit
+    @chex.assert_max_traces(n=1)
+    def run(fault, ranges, state):
+        snapshot, state = episode.observe(ROBOT, CONFIG, WORLD, scene, state)
+        scan, odometry = snapshot.scan, snapshot.odometry
+        seen = jnp.where(fault["frozen"], ranges, scan.ranges)
+        seen = jnp.where(fault["ranges_nan"], jnp.nan, seen)
+        shift = fault["jump"] + jnp.where(fault["pose_nan"], jnp.nan, 0.0)
+        tampered = dataclasses.replace(
+            snapshot,
+            scan=dataclasses.replace(
+                scan,
+                ranges=seen,
+                valid=scan.valid & ~fault["ranges_nan"],
+                pose_map=scan.pose_map + shift,
+                age=scan.age + fault["older"],
+            ),
+            odometry=dataclasses.replace(
+                odometry, pose_map=odometry.pose_map + shift, age=odometry.age + fault["older"]
+            ),
+        )
+        gain = jnp.where(fault["stuck"], 0.0, jnp.ones(2))
+        state = dataclasses.replace(state, wheel_gain=gain)
+        state, log = episode.think(ROBOT, CONFIG, PARAMS, WORLD, scene, field, state, tampered)
+        state, ticks = episode.act(ROBOT, CONFIG, WORLD, scene, state)
+        return state, log.status, ticks, scan.ranges
+
+    return run
+
+
+def driven(cycle, fault, begins=2.0, lasts=2.0, seconds=16.0):
+    """Speeds per tick, statuses per cycle, reasons per tick, and the end."""
+    scene, _ = hall()
+    begin = jax.jit(functools.partial(start_episode, ROBOT, CONFIG, WORLD.told))
+    state = begin(scene, jax.random.key(3))
+    healthy = {name: jnp.asarray(value, jnp.asarray(value).dtype) for name, value in NONE.items()}
+    healthy = jax.tree.map(lambda x: x.astype(jnp.float32) if x.dtype != bool else x, healthy)
+    bad = healthy | {name: jnp.asarray(value, healthy[name].dtype) for name, value in fault.items()}
+    ranges = jnp.zeros(ROBOT.sensor.beams)
+    speeds, statuses, reasons, commands = [], [], [], []
+    for k in range(round(seconds / CONFIG.period)):
+        now = k * CONFIG.period
+        broken = begins <= now < begins + lasts
+        state, status, ticks, seen = cycle(bad if broken else healthy, ranges, state)
+        # what a frozen sensor goes on repeating
+        ranges = ranges if broken else seen
+        speeds.append(np.abs(ticks.twist[:, 0]))
+        commands.append(np.abs(ticks.command[:, 0]))
+        statuses.append(int(status))
+        reasons.append(np.asarray(ticks.reason))
+        if np.isfinite(state.arrived_at):
+            break
+    per_second = round(1 / CONFIG.gate_period)
+    return (
+        np.concatenate(speeds),
+        np.array(statuses),
+        np.concatenate(reasons),
+        np.concatenate(commands),
+        state,
+        per_second,
+    )
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        pytest.param({"older": 1.0}, id="stale"),
+        pytest.param({"older": -0.5}, id="from the future"),
+        pytest.param({"older": np.nan}, id="age not a number"),
+        pytest.param({"frozen": True}, id="frozen with fresh stamps"),
+        pytest.param({"ranges_nan": True}, id="ranges not numbers"),
+        pytest.param({"pose_nan": True}, id="pose not a number"),
+    ],
+)
+def test_bad_messages_stop_the_robot_for_as_long_as_they_come(cycle, fault):
+    speeds, statuses, reasons, _, state, per_second = driven(cycle, fault)
+    first, last = round(2.0 * per_second), round(4.0 * per_second)
+    assert speeds[first] > 0.3  # it was under way
+    rest = first + round(SOON * per_second)
+    assert np.all(speeds[rest:last] < 0.02)
+    bad = statuses[round(2.0 / CONFIG.period) : round(4.0 / CONFIG.period)]
+    # a frozen scan shows once the robot has moved, and only then
+    assert np.mean(bad != Status.OK) > (0.0 if "frozen" in fault else 0.99)
+    assert np.any(reasons[first:last] == Reason.BAD_PLAN)
+    # and on it goes
+    assert np.isfinite(state.arrived_at)
+    assert int(state.contacts.contacts) == 0
+
+
+def test_a_jump_within_its_own_frame_is_a_short_stop(cycle):
+    """The pose of dead reckoning jumps by a metre and stays there; localisation follows."""
+    speeds, statuses, _, _, state, per_second = driven(
+        cycle, {"jump": np.array([1.0, 0.0, 0.0])}, lasts=0.1
+    )
+    at = round(2.0 / CONFIG.period)
+    # there and back, and until the pose has settled
+    assert np.all(statuses[at : at + 1 + SETTLING] == Status.BAD_INPUT)
+    assert np.all(statuses[at + 2 + SETTLING :] != Status.BAD_INPUT)
+    assert speeds[round(2.0 * per_second) : round(3.5 * per_second)].min() < 0.02
+    assert np.isfinite(state.arrived_at) and int(state.contacts.contacts) == 0
+
+
+def test_a_base_that_is_stuck_is_not_pushed_on(cycle):
+    """Odometry and commands disagree: commands go to zero, and again after every try."""
+    _, statuses, _, commands, state, per_second = driven(
+        cycle, {"stuck": True}, lasts=4.0, seconds=20.0
+    )
+    first, last = round(2.0 * per_second), round(6.0 * per_second)
+    assert commands[first] > 0.3
+    assert np.any(statuses[round(2.0 / CONFIG.period) :] == Status.BAD_INPUT)
+    resting = commands[first + round(SOON * per_second) : last] < 0.02
+    assert np.mean(resting) > 0.4
+    assert np.isfinite(state.arrived_at) and int(state.contacts.contacts) == 0
+
+
+def test_without_a_fault_nothing_stops(cycle):
+    speeds, statuses, _, _, state, per_second = driven(cycle, {})
+    assert np.all(statuses == Status.OK)
+    assert np.all(speeds[per_second : 6 * per_second] > 0.3)
+    assert np.isfinite(state.arrived_at)

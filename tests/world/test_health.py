@@ -1,0 +1,158 @@
+"""Which messages are fit to drive on."""
+
+import chex
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+
+from astro_jax.config import DEFAULT_PLANNER, Latency
+from astro_jax.types import Odometry, Scan, Snapshot
+from astro_jax.world.health import (
+    AHEAD_OF_TIME,
+    LATE,
+    SETTLING,
+    examine,
+    unknown_health,
+)
+from astro_jax.world.people import no_tracks
+
+BEAMS = 40
+AGE = 0.2
+LATENCY = jax.tree.map(jnp.float32, Latency(sensor=AGE))
+START = jnp.array([1.0, 2.0, 0.3])
+
+
+@pytest.fixture(scope="module")
+def check():
+    @jax.jit
+    @chex.assert_max_traces(n=1)
+    def run(last, snapshot):
+        return examine(DEFAULT_PLANNER, LATENCY, last, snapshot)
+
+    return run
+
+
+def message(seed=0, pose=(1.0, 2.0, 0.3), age=AGE, odometry_age=AGE, ranges=None, valid=None):
+    drawn = np.random.default_rng(seed).uniform(0.5, 5.0, BEAMS)
+    pose = jnp.asarray(pose, jnp.float32)
+    return Snapshot(
+        scan=Scan(
+            ranges=jnp.asarray(drawn if ranges is None else ranges, jnp.float32),
+            valid=jnp.ones(BEAMS, bool) if valid is None else jnp.asarray(valid),
+            pose_map=pose,
+            age=jnp.float32(age),
+        ),
+        odometry=Odometry(pose_map=pose, twist=jnp.zeros(2), age=jnp.float32(odometry_age)),
+        detections=no_tracks(1),  # nobody looks at it here
+        house_from_map=jnp.zeros(3),
+    )
+
+
+def begun(check):
+    """After one good message."""
+    health, _ = check(unknown_health(BEAMS, START), message())
+    assert bool(health.fit)
+    return health
+
+
+def test_before_the_first_message_nothing_is_fit():
+    assert not bool(unknown_health(BEAMS, START).fit)
+
+
+def test_a_good_message_passes_untouched(check):
+    sent = message(1, pose=(1.06, 2.0, 0.32))
+    health, snapshot = check(begun(check), sent)
+    assert bool(health.fit) and not bool(health.jumped)
+    jax.tree.map(np.testing.assert_array_equal, snapshot, sent)
+
+
+@pytest.mark.parametrize(
+    "age", [AGE + LATE + 0.01, 3.0, -AHEAD_OF_TIME - 0.01, -5.0, np.nan, np.inf, -np.inf]
+)
+def test_stale_and_future_messages_are_not_fit_and_prove_nothing(check, age):
+    health, snapshot = check(begun(check), message(1, age=age))
+    assert not bool(health.fit) and not np.any(snapshot.scan.valid)
+    health, snapshot = check(begun(check), message(1, odometry_age=age))
+    assert not bool(health.fit)
+    # and it is fit again with the next good one
+    health, snapshot = check(health, message(2))
+    assert bool(health.fit) and np.all(snapshot.scan.valid)
+
+
+def test_clocks_may_disagree_a_little(check):
+    health, _ = check(begun(check), message(1, age=-0.5 * AHEAD_OF_TIME))
+    assert bool(health.fit)
+
+
+def test_frozen_content_with_fresh_stamps_is_found_as_soon_as_the_robot_moves(check):
+    health, snapshot = check(begun(check), message(0))
+    assert bool(health.fit)  # at rest, and without noise, the same ranges are possible
+    for moved in ((1.05, 2.0, 0.3), (1.0, 2.0, 0.35)):
+        health, snapshot = check(begun(check), message(0, pose=moved))
+        assert not bool(health.fit) and not np.any(snapshot.scan.valid)
+        # and for as long as it goes on, although the robot has stopped
+        again, _ = check(health, message(0, pose=moved))
+        assert not bool(again.fit)
+        again, _ = check(again, message(3, pose=moved))
+        assert bool(again.fit)
+    # a beam that meets nothing says nothing about freezing
+    open_floor = np.full(BEAMS, np.inf)
+    health, _ = check(begun(check), message(ranges=open_floor))
+    health, _ = check(health, message(ranges=open_floor, pose=(1.05, 2.0, 0.3)))
+    assert bool(health.fit)
+
+
+def test_the_same_message_again_is_no_second_witness(check):
+    """Its stamp has not moved on: it has only grown older."""
+    health, snapshot = check(begun(check), message(0, age=AGE + DEFAULT_PLANNER.period))
+    assert bool(health.fit) and not np.any(snapshot.scan.valid)
+
+
+@pytest.mark.parametrize("pose", [(1.4, 2.0, 0.3), (1.0, 2.0, 1.2), (1.0, -9.0, 0.3)])
+def test_a_jump_of_dead_reckoning_stops_until_the_pose_has_settled(check, pose):
+    health, _ = check(begun(check), message(1, pose=pose))
+    assert bool(health.jumped) and not bool(health.fit)
+    for k in range(SETTLING):
+        health, _ = check(health, message(2 + k, pose=pose))
+        assert not bool(health.jumped) and bool(health.fit) == (k == SETTLING - 1)
+
+
+@pytest.mark.parametrize("yaw", [np.pi - 0.02, -np.pi + 0.02])
+def test_a_full_turn_is_no_jump(check, yaw):
+    health, _ = check(unknown_health(BEAMS, jnp.array([0.0, 0.0, np.pi])), message())
+    for seed in range(1, 2 + SETTLING):
+        health, _ = check(health, message(seed, pose=(1.0, 2.0, np.pi)))
+    health, _ = check(health, message(99, pose=(1.0, 2.0, yaw)))
+    assert bool(health.fit)
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    pose=arrays(np.float32, 3, elements=st.floats(width=32)),
+    age=st.floats(width=32),
+    ranges=arrays(np.float32, BEAMS, elements=st.floats(width=32)),
+    valid=arrays(bool, BEAMS),
+)
+def test_whatever_comes_the_verdict_is_plain_and_the_memory_sound(check, pose, age, ranges, valid):
+    sent = message(pose=pose, age=age, odometry_age=age, ranges=ranges, valid=valid)
+    health, snapshot = check(begun(check), sent)
+    if bool(health.fit):
+        assert np.all(np.isfinite(pose)) and -AHEAD_OF_TIME <= age <= AGE + LATE + 1e-6
+        assert valid.any()
+    assert not np.any(np.asarray(snapshot.scan.valid) & ~valid)
+    assert np.all(np.isfinite(health.pose_map)) and np.all(np.isfinite(health.eye_map))
+    # good messages after it count again
+    for seed in range(5, 7 + SETTLING):
+        health, snapshot = check(health, message(seed))
+    assert bool(health.fit) and np.all(snapshot.scan.valid)
+
+
+def test_a_lost_pose_leaves_the_last_one_in_memory(check):
+    before = begun(check)
+    health, _ = check(before, message(1, pose=(np.nan, 2.0, 0.3)))
+    np.testing.assert_array_equal(health.pose_map, before.pose_map)
+    assert not bool(health.fit)
