@@ -11,9 +11,7 @@ from jaxtyping import Array, Bool, Float, Int
 GATE = 6.0**2
 """A detection belongs to a track only within this squared Mahalanobis distance.  In theory
 3.7 standard deviations hold 99.9 % (χ² with two degrees of freedom); but people turn more
-sharply than the filter, which is kept calm, expects.  Pedestrians of ETH, hotel and Zara (15
-minutes at 10 Hz, 5 % missed) lost their slot to another 57 times with a gate of 13.8, 25
-times with 18.4, 9 with 25 and 7 with 40."""
+sharply than the filter, which is kept calm, expects (experiments/tracking)."""
 SAME_IDENTITY = 9.2
 """By how much an equal identity lowers that distance: 2 ln 99, an identity that is right 99
 times in 100.  So identities decide between neighbours, but a wrong one cannot draw a track
@@ -50,7 +48,8 @@ def associate(cost: Float[Array, "M D"]) -> Int[Array, "M"]:
     """The cheapest pair first, then the cheapest of those that are left, and so on.
 
     Greedy, not the assignment of least total cost.  The two differ only where several people
-    stand within one another's gates, and there neither is sure to be right.
+    stand within one another's gates: with eight people in 4 x 4 m in 7 % of the frames, where
+    2.9 % of the tracks get a neighbour's detection instead of 2.0 % (experiments/tracking).
     """
     rows, columns = jnp.arange(cost.shape[0]), jnp.arange(cost.shape[1])
 

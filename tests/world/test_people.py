@@ -1,6 +1,7 @@
 """The tracker against a textbook Kalman filter, and through births, crowds and occlusions."""
 
 import dataclasses
+from typing import Any
 
 import chex
 import jax
@@ -68,15 +69,16 @@ def frame(xy, seen=None, *, sd=0.05, kind=Kind.PERSON, identity=None, radius=0.2
     who = np.full(count, -1, np.int32)
     if identity is not None:
         who[: len(xy)] = identity
-    return Detections(
-        xy_map=at,
-        xy_cov=np.tile(np.float32(sd) ** 2 * np.eye(2, dtype=np.float32), (count, 1, 1)),
-        radius=np.full(count, radius, np.float32),
-        kind=np.full(count, int(kind), np.int32),
-        identity=who,
-        seen=valid,
-        age=np.float32(0.0),
-    )
+    fields: dict[str, Any] = {
+        "xy_map": at,
+        "xy_cov": np.tile(np.float32(sd) ** 2 * np.eye(2, dtype=np.float32), (count, 1, 1)),
+        "radius": np.full(count, radius, np.float32),
+        "kind": np.full(count, int(kind), np.int32),
+        "identity": who,
+        "seen": valid,
+        "age": np.float32(0.0),
+    }
+    return Detections(**fields)
 
 
 def after(tracks, detections, dt=DT, here=HERE):
@@ -123,7 +125,7 @@ def test_tracks_are_those_of_the_textbook():
     rng = np.random.default_rng(1)
     seen = rng.random((60, 5)) < 0.8
     seen[0] = True
-    tracks = no_tracks(5)
+    tracks, slots = no_tracks(5), np.arange(5)
     slow = [Textbook(xy) for xy in detections[0].astype(float)]
     for k in range(60):
         order = rng.permutation(5)
@@ -154,7 +156,7 @@ def test_errors_are_as_large_as_the_filter_thinks():
     rng = np.random.default_rng(5)
     velocity = rng.normal(0, 0.6, (count, 2))
     xy = rng.uniform(-5, 5, (count, 2)) + np.tile(20.0 * np.arange(each), halls)[:, None]
-    truth = xy, velocity
+    truth, slots = (xy, velocity), np.arange(count)
     together = jax.jit(jax.vmap(update_tracks, in_axes=(0, 0, None, None)))
     tracks = jax.tree.map(lambda leaf: np.stack([leaf] * halls), no_tracks(each))
     flat = lambda leaf: np.asarray(leaf).reshape(count, *np.shape(leaf)[2:])
@@ -387,16 +389,13 @@ def any_frame(draw):
     report = frame(array(CAPACITY, 2), np.array(mask), radius=float(draw(NUMBER)))
     if usual:  # most covariances made up of any numbers are none
         return report
-    cov, kind, identity = array(CAPACITY, 2, 2), whole(), whole()
-    return Detections(
-        xy_map=report.xy_map,
-        xy_cov=cov,
-        radius=array(CAPACITY),
-        kind=kind,
-        identity=identity,
-        seen=report.seen,
-        age=np.float32(0.0),
-    )
+    odd: dict[str, Any] = {
+        "xy_cov": array(CAPACITY, 2, 2),
+        "radius": array(CAPACITY),
+        "kind": whole(),
+        "identity": whole(),
+    }
+    return dataclasses.replace(report, **odd)
 
 
 @settings(max_examples=150)
@@ -577,7 +576,7 @@ def test_identities_decide_between_neighbours():
     for identity in ([7, 8], [8, 7]):
         got = after(tracks, frame(moved, identity=identity, capacity=CAPACITY))
         for slot in np.flatnonzero(tracks.valid):
-            place = moved[identity.index(tracks.identity[slot])]
+            place = moved[identity.index(int(tracks.identity[slot]))]
             assert got.identity[slot] == tracks.identity[slot]
             pulled = got.xy_map[slot] - tracks.xy_map[slot]
             assert pulled @ (place - tracks.xy_map[slot]) > 0
