@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from astro_jax.config import DEFAULT_PLANNER, Latency
-from astro_jax.types import Odometry, Scan, Snapshot
+from astro_jax.types import Detections, Odometry, Scan, Snapshot
 from astro_jax.world.health import (
     AHEAD_OF_TIME,
     LATE,
@@ -18,12 +18,20 @@ from astro_jax.world.health import (
     examine,
     unknown_health,
 )
-from astro_jax.world.people import no_tracks
 
 BEAMS = 40
 AGE = 0.2
 LATENCY = jax.tree.map(jnp.float32, Latency(sensor=AGE))
 START = jnp.array([1.0, 2.0, 0.3])
+NOBODY = Detections(
+    xy_map=jnp.zeros((1, 2)),
+    xy_cov=jnp.zeros((1, 2, 2)),
+    radius=jnp.zeros(1),
+    kind=jnp.zeros(1, jnp.int32),
+    identity=jnp.zeros(1, jnp.int32),
+    seen=jnp.zeros(1, bool),
+    age=jnp.float32(AGE),
+)
 
 
 @pytest.fixture(scope="module")
@@ -47,7 +55,7 @@ def message(seed=0, pose=(1.0, 2.0, 0.3), age=AGE, odometry_age=AGE, ranges=None
             age=jnp.float32(age),
         ),
         odometry=Odometry(pose_map=pose, twist=jnp.zeros(2), age=jnp.float32(odometry_age)),
-        detections=no_tracks(1),  # nobody looks at it here
+        detections=NOBODY,
         house_from_map=jnp.zeros(3),
     )
 
