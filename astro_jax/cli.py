@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+import os
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -24,6 +25,8 @@ from astro_jax.sim.closed_loop import Episode
 from astro_jax.strict_yaml import load_planner, load_robot
 
 if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
     from astro_jax.bench.report import Report
 
 Pose = tuple[float, float, float]
@@ -101,9 +104,26 @@ class BenchRisk:
     """Where to write the report."""
 
 
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class BenchForecast:
+    """How true the forecasts of people are, on recorded pedestrians (ETH/UCY)."""
+
+    data: Path | None = None
+    """Folder of the recordings; without it the one that ASTRO_JAX_DATA names."""
+    planner: Path | None = None
+    """Planner YAML (see configs/planner)."""
+    seed: int = 0
+    """Of the samples that stand for a region's mass."""
+    plot: Path | None = None
+    """Where to draw the calibration (PNG, PDF or SVG)."""
+    json: Path | None = None
+    """Where to write the report."""
+
+
 Bench = (
     Annotated[BenchCycle, tyro.conf.subcommand("cycle")]
     | Annotated[BenchRisk, tyro.conf.subcommand("risk")]
+    | Annotated[BenchForecast, tyro.conf.subcommand("forecast")]
 )
 
 
@@ -214,8 +234,13 @@ def _demo_table(metrics: Mapping[str, float], episode: Episode) -> Table:
     return table
 
 
-def _bench(bench: BenchCycle | BenchRisk) -> None:
-    report = _cycle(bench) if isinstance(bench, BenchCycle) else _risk(bench)
+def _bench(bench: BenchCycle | BenchRisk | BenchForecast) -> None:
+    if isinstance(bench, BenchCycle):
+        report = _cycle(bench)
+    elif isinstance(bench, BenchRisk):
+        report = _risk(bench)
+    else:
+        report = _forecast(bench)
     table = Table(title=f"bench {report.name}", show_header=False)
     for name, value in report.metrics.items():
         table.add_row(name, f"{value:.4g}")
@@ -255,13 +280,34 @@ def _risk(bench: BenchRisk) -> "Report":
     if bench.plot is not None:
         from astro_jax.viz.reliability import reliability_figure
 
-        try:
-            bench.plot.parent.mkdir(parents=True, exist_ok=True)
-            reliability_figure(report).savefig(bench.plot)
-        except (OSError, ValueError) as error:
-            expected = f"a picture file that can be written ({error})"
-            raise InputError("plot", str(bench.plot), expected) from error
+        _draw(reliability_figure(report), bench.plot)
     return report
+
+
+def _forecast(bench: BenchForecast) -> "Report":
+    _check_from("seed", bench.seed, 0)
+    folder = bench.data or os.environ.get("ASTRO_JAX_DATA")
+    if not folder:
+        raise InputError("data", "missing", "a folder, or one that ASTRO_JAX_DATA names")
+    _, _, params = _configuration(None, bench.planner)
+    from astro_jax.bench.forecast import bench_forecast
+    from astro_jax.bench.trajectories import load_scenes
+
+    report = bench_forecast(load_scenes(folder), params, bench.seed)
+    if bench.plot is not None:
+        from astro_jax.viz.calibration import calibration_figure
+
+        _draw(calibration_figure(report), bench.plot)
+    return report
+
+
+def _draw(figure: "Figure", path: Path) -> None:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        figure.savefig(path)
+    except (OSError, ValueError) as error:
+        expected = f"a picture file that can be written ({error})"
+        raise InputError("plot", str(path), expected) from error
 
 
 def _check_from(field: str, value: int, low: int) -> None:

@@ -302,9 +302,15 @@ class PlannerParams:
     dead_reckoning: float = setting(0.03, 0.0, 1.0)  # σ of the pose per metre driven blindly
     wall_correlation: float = setting(0.4, 0.02, 10.0)  # length l of the map's error, m
     overlap_rate: float = setting(2.0, 0.0, 100.0)  # hazard while inside, 1/s
-    walker_noise: float = setting(0.003, 0.0, 10.0)  # velocity diffusion of most people, m²/s³
-    walker_noise_wide: float = setting(0.07, 0.0, 10.0)  # and when they turn or stop
-    walker_wide_share: float = setting(0.25, 0.0, 1.0)  # how likely that is
+    # fitted to ETH, hotel and zara01 together: astro-jax bench forecast
+    walker_noise: float = setting(0.0064, 0.0, 10.0)  # velocity diffusion of most people, m²/s³
+    walker_noise_wide: float = setting(0.11, 0.0, 10.0)  # and when they turn, stop or set out
+    walker_wide_share: float = setting(0.145, 0.0, 1.0)  # how likely that is
+    walker_slowing: float = setting(0.016, 0.0, 1.0)  # share of the speed lost, 1/s
+    # assumed without data: child and pet change their way sooner than recorded pedestrians
+    walker_noise_of_kind: tuple[float, float, float, float, float] = setting(
+        (1.0, 2.0, 3.0, 0.5, 1.0), 0.01, 100.0
+    )
 
 
 @pytree

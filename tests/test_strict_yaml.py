@@ -382,6 +382,8 @@ def test_49_every_part_of_the_search_needs_its_candidates():
         ("harm_of_kind", 101.0, 0.0, 100.0),
         ("space_of_kind", 0.0, 0.01, 10.0),
         ("space_of_kind", 11.0, 0.01, 10.0),
+        ("walker_noise_of_kind", 0.0, 0.01, 100.0),
+        ("walker_noise_of_kind", 101.0, 0.01, 100.0),
     ],
 )
 @pytest.mark.parametrize("place", [0, 4])

@@ -174,6 +174,9 @@ BAD_BENCH = {
     "missing robot": (["cycle", "--robot", "no.yaml"], ["no.yaml"]),
     "no scenarios": (["risk", "--scenarios", "0"], ["scenarios", "0"]),
     "no samples": (["risk", "--samples", "0"], ["samples", "0"]),
+    "missing data": (["forecast", "--data", "nowhere"], ["data", "nowhere"]),
+    "no recordings": (["forecast", "--data", "configs"], ["data", "configs"]),
+    "forecast's seed below 0": (["forecast", "--seed", "-1"], ["seed", "-1"]),
 }
 
 
@@ -247,3 +250,44 @@ def test_bench_risk_hands_over_its_options(monkeypatch, tmp_path, capsys):
     assert json.loads(path.read_text())["name"] == "risk"
     assert cli.main(["bench", "risk", "--plot", str(tmp_path / "risk.nonsense")]) == 2
     assert "plot" in capsys.readouterr().err
+
+
+def test_bench_forecast_hands_over_its_options(monkeypatch, tmp_path, capsys):
+    import types
+
+    from matplotlib.figure import Figure
+
+    from astro_jax.bench.report import Report
+
+    asked = {}
+
+    def bench_forecast(scenes, params, seed):
+        asked.update(scenes=scenes, wide=params.walker_noise_wide, seed=seed)
+        return Report(name="forecast", metrics={"nll": -0.5})
+
+    def calibration_figure(report):
+        asked["drawn"] = report.name
+        return Figure()
+
+    modules = {
+        "bench.forecast": types.SimpleNamespace(bench_forecast=bench_forecast),
+        "bench.trajectories": types.SimpleNamespace(load_scenes=lambda path: [str(path)]),
+        "viz.calibration": types.SimpleNamespace(calibration_figure=calibration_figure),
+    }
+    for name, module in modules.items():
+        monkeypatch.setitem(sys.modules, f"astro_jax.{name}", module)
+    planner = tmp_path / "planner.yaml"
+    planner.write_text("params:\n  walker_noise_wide: 0.5\n")
+    picture, path = tmp_path / "plots" / "forecast.png", tmp_path / "forecast.json"
+    options = ["--planner", str(planner), "--seed", "4", "--plot", str(picture)]
+    monkeypatch.setenv("ASTRO_JAX_DATA", "elsewhere")
+    given = ["--data", "recordings", *options, "--json", str(path)]
+    assert cli.main(["bench", "forecast", *given]) == 0
+    assert asked == {"scenes": ["recordings"], "wide": 0.5, "seed": 4, "drawn": "forecast"}
+    assert picture.stat().st_size > 0
+    assert json.loads(path.read_text())["metrics"] == {"nll": -0.5}
+    assert cli.main(["bench", "forecast"]) == 0 and asked["scenes"] == ["elsewhere"]
+    capsys.readouterr()
+    monkeypatch.delenv("ASTRO_JAX_DATA")
+    assert cli.main(["bench", "forecast"]) == 2
+    assert "ASTRO_JAX_DATA" in capsys.readouterr().err
