@@ -324,7 +324,8 @@ class Latency:
     command: float = setting(0.10, 0.0, 0.5)
     """Gate to wheel (dead time): what is believed until the odometry has shown it."""
     command_doubt: float = setting(0.08, 0.0, 0.3)
-    """How far the identified dead time may be from ``command``; 0 identifies nothing."""
+    """How far the identified dead time may be from ``command``; 0 identifies nothing, and
+    does not notice a base that disobeys."""
     planning: float = setting(0.04, 0.0, 1.0)
     """Granted to one planning cycle; its plan takes over so much after the cycle began,
     at the latest one gate tick before the next one does."""

@@ -1,6 +1,7 @@
 """Drive whole episodes: device segments of a second, the route layer in between.  [host]"""
 
 import dataclasses
+import functools
 import operator
 import time
 from collections.abc import Callable, Sequence
@@ -63,7 +64,7 @@ def drive(
     seconds: float,
     on_segment: Callable[[SimState], None] = lambda state: None,
 ) -> list[Episode]:
-    """One episode per scene, all at once in one jitted, vmapped call per segment.
+    """One episode per scene, all of them in one jitted call per segment.
 
     With a ``Latency`` alone the robot knows how late things are, and its odometry is as good
     as ``PoseErrors`` says.  Scenes must share their sizes; ``on_segment`` sees the batched
@@ -86,7 +87,8 @@ def drive(
 
     if batch > 1:
         start = jax.vmap(start)
-        advance = jax.vmap(advance, (None, None, 0, 0, 0))
+        at_once = jax.default_backend() != "cpu"
+        advance = (jax.vmap if at_once else _in_turn)(advance, (None, None, 0, 0, 0))
     start, advance = jax.jit(start), jax.jit(advance)
 
     began = time.perf_counter()
@@ -118,6 +120,35 @@ def drive(
         _record(k if batch > 1 else None, logs, tick_logs, state, histories[k], timing)
         for k in range(batch)
     ]
+
+
+def _in_turn(advance, in_axes):
+    """Like ``vmap``, one episode after the other, and those that are over not at all.
+
+    On a CPU the batch axis of ``vmap`` goes in front of the candidates, where it keeps the
+    compiler from vectorising along them: ten planning cycles took 23 ms each at once, and 9 in
+    turn.
+    """
+    shared = in_axes.index(0)
+
+    def over_all(*inputs):
+        def one(own):
+            *_, state = own
+            run = functools.partial(advance, *inputs[:shared])
+            shapes = jax.eval_shape(run, *own)
+
+            def idle(*own):
+                *_, state = own
+                _, log, ticks = jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), shapes)
+                never = jnp.full_like(log.time, jnp.inf)
+                return state, dataclasses.replace(log, time=never), ticks
+
+            over = state.time > state.arrived_at + AFTER_ARRIVAL
+            return jax.lax.cond(over, idle, run, *own)
+
+        return jax.lax.map(one, inputs[shared:])
+
+    return over_all
 
 
 def _stacked(trees):

@@ -41,6 +41,9 @@ class Scene:
     """Share of the people in sight whom the detector overlooks, frame by frame."""
     ghost_rate: Float[Array, "*batch"]
     """Share of the detector's frames in which it also reports somebody who is not there."""
+    recorded_map: Float[Array, "*batch M S 2"] | None = None
+    """Positions of people who see nobody, every ``recorded_spacing`` seconds, instead of walks."""
+    recorded_spacing: float | Float[Array, "*batch"] = 0.25
 
 
 def make_scene(

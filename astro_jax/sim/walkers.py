@@ -45,7 +45,9 @@ class Walkers:
 
 
 def initial_walkers(scene: Scene) -> Walkers:
-    """Everyone somewhere on their path, standing."""
+    """Everyone somewhere on their path, standing; recorded people where they began."""
+    if scene.recorded_map is not None:
+        return _replayed(scene, jnp.zeros(scene.present.shape), 0.0)
     along = scene.walk_start * (scene.path_length - 1) * scene.path_spacing
     xy = jax.vmap(_point, (None, 0, 0, 0))(scene, scene.path_map, scene.path_length, along)
     return Walkers(
@@ -64,7 +66,12 @@ def walk(
     robot_radius: float,
     dt: float,
 ) -> Walkers:
-    """One step of ``dt`` seconds; people see each other, the walls and the robot."""
+    """One step of ``dt`` seconds; people see each other, the walls and the robot.
+
+    Recorded people do what they did, whatever comes in their way, and stand at the end.
+    """
+    if scene.recorded_map is not None:
+        return _replayed(scene, people.along, dt)
     target = jax.vmap(_point, (None, 0, 0, 0))(
         scene, scene.path_map, scene.path_length, people.along
     )
@@ -104,6 +111,25 @@ def walk(
         along=jnp.clip(along, 0.0, end),
         direction=jnp.where(along >= end, -1.0, jnp.where(along <= 0.0, 1.0, turned)),
         waited=jnp.where(fed_up, 0.0, waited),
+    )
+
+
+def _replayed(scene: Scene, clock: Float[Array, "M"], dt: float) -> Walkers:
+    """``along`` is the time since the start, s."""
+    assert scene.recorded_map is not None
+    clock = clock + dt
+    last = scene.recorded_map.shape[1] - 1
+    position = jnp.clip(clock / scene.recorded_spacing, 0.0, last - 1e-3)
+    index = jnp.floor(position).astype(jnp.int32)
+    who = jnp.arange(clock.shape[0])
+    before, after = scene.recorded_map[who, index], scene.recorded_map[who, index + 1]
+    walking = clock / scene.recorded_spacing < last
+    return Walkers(
+        xy_map=before + (position - jnp.floor(position))[:, None] * (after - before),
+        velocity_map=jnp.where(walking[:, None], after - before, 0.0) / scene.recorded_spacing,
+        along=clock,
+        direction=jnp.ones_like(clock),
+        waited=jnp.zeros_like(clock),
     )
 
 

@@ -114,7 +114,7 @@ def identify(
         answered=answered,
         delay=delay,
         gain=jnp.clip(gain, GAIN_LOW, GAIN_HIGH),
-        mismatch=jnp.where(usable, mismatch, known.mismatch),
+        mismatch=jnp.where(usable & (latency.command_doubt > 0.0), mismatch, known.mismatch),
     )
 
 
