@@ -30,9 +30,9 @@ the others.  Nats per step up to 2.8 s, held out, mean of the scenes, from the s
   without h: diffusion apart along and across             .01 more than without
   without h: a third scale                                .005 less than without
 
-The four ``walker_noise_of_kind`` of others than adults are assumptions without data.
 So there are two components, as wide along as across.  Bending the mean by walls or goals was
-not tried: homes have other walls and goals than streets.
+not tried: homes have other walls and goals than streets.  ``walker_noise_of_kind`` multiplies
+both diffusions; its factors of children, pets and robots are assumptions without data.
 """
 
 import jax.numpy as jnp
@@ -61,7 +61,7 @@ def forecast(
     With lead time t, per axis, for b₀, c₀ and q of the component:
     a = a₀ + 2 b₀ t + c₀ t² + q t³/3,  b = b₀ + c₀ t + q t²/2,  c = c₀ + q t
     (Bar-Shalom et al., Estimation with Applications, 2001, §6.2.2).  The mean's velocity decays
-    with e^(−t·``walker_slowing``), which the variances leave out: 4 % of σ at 3 s.
+    with e^(−t·``walker_slowing``), which the variances leave out: 2 % of σ at 3 s.
     """
     t = (times + ahead + tracks.age)[:, None, None]
     squared = jnp.sum(tracks.velocity_map**2, axis=-1)
