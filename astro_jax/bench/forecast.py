@@ -134,7 +134,12 @@ def predicted(held: Sample, params: PlannerParams) -> Forecast:
 
 
 def fit(samples: Sequence[Sample], params: PlannerParams) -> PlannerParams:
-    """``params`` with the walkers' diffusions and share of maximum likelihood."""
+    """``params`` with the walkers' diffusions, share and slowing of maximum likelihood.
+
+    Of recorded positions under a density that has the floor's noise on top: recordings that are
+    more precise make diffusions a little small (.0064 where detections with all of the noise
+    give .0086; the likelihood is the same to .003, the coverage of half 53 against 55 %).
+    """
 
     def beliefs(z: Float[Array, "4"]) -> PlannerParams:
         values = (jnp.exp(z[0]), jnp.exp(z[1]), jax.nn.sigmoid(z[2]), jnp.exp(z[3]))

@@ -16,21 +16,23 @@ of velocity, velocity error and diffusion: nothing of a velocity that is no larg
 noise, all of one that is clearly larger, and all of one that is not known at all (c ≫ c₁:
 somebody just seen may walk any way).
 
-The three parameters are the maximum likelihood over ETH, hotel and zara01 together
-(``astro-jax bench forecast``, which scores each scene by parameters of the others).  Nats per
-step up to 2.8 s, held out, mean of the three scenes, all started from the same tracks:
+The defaults of ``walker_noise``, ``walker_noise_wide``, ``walker_wide_share`` and
+``walker_slowing`` (the mean walks ever slower) are the maximum likelihood over ETH, hotel and
+zara01 together: ``astro-jax bench forecast``, which scores each scene with the parameters of
+the others.  Nats per step up to 2.8 s, held out, mean of the scenes, from the same tracks:
 
-  one Gaussian, σ linear in time                              −.28
-  two scales                                                  −.63
-  … that keep the share h                            (this)   −.86
-  … that also decides the share of the wide one               −.87
-  … diffusion along and across apart, without h               +.01 of loss
-  … a third scale, without h                                  −.005 of gain
-  … wide component with a wrong velocity from the start       ± .00
-  … slow velocities fading at a fitted rate instead of h      −.84
+  one Gaussian, σ linear in time                                 −.30
+  two scales                                                     −.63
+  … that keep the share h                                        −.86
+  … and get slower                                     (this)    −.87
+  h that also decides the share of the wide component     .01 less than without
+  slow velocities that fade at a fitted rate, not by h          −.84
+  without h: diffusion apart along and across             .01 more than without
+  without h: a third scale                                .005 less than without
 
-so there are two components, as wide along as across.  Bending the mean by walls or goals was
-not tried: homes have other walls and goals than streets.
+So there are two components, as wide along as across.  Bending the mean by walls or goals was
+not tried: homes have other walls and goals than streets.  ``walker_noise_of_kind`` multiplies
+both diffusions; its factors of children, pets and robots are assumptions without data.
 """
 
 import jax.numpy as jnp
@@ -59,7 +61,7 @@ def forecast(
     With lead time t, per axis, for b₀, c₀ and q of the component:
     a = a₀ + 2 b₀ t + c₀ t² + q t³/3,  b = b₀ + c₀ t + q t²/2,  c = c₀ + q t
     (Bar-Shalom et al., Estimation with Applications, 2001, §6.2.2).  The mean's velocity decays
-    with e^(−t·``walker_slowing``), which the variances leave out: 4 % of σ at 3 s.
+    with e^(−t·``walker_slowing``), which the variances leave out: 2 % of σ at 3 s.
     """
     t = (times + ahead + tracks.age)[:, None, None]
     squared = jnp.sum(tracks.velocity_map**2, axis=-1)

@@ -19,14 +19,16 @@ from astro_jax.errors import InputError
 from astro_jax.viz.calibration import calibration_figure
 from astro_jax.world.forecast import forecast
 
-TRUE = PlannerParams(walker_noise=0.01, walker_noise_wide=0.25, walker_wide_share=0.25)
+TRUE = PlannerParams(
+    walker_noise=0.01, walker_noise_wide=0.25, walker_wide_share=0.25, walker_slowing=0.0
+)
 
 
-def drawn(name: str, people: int, seed: int, noise: float = 0.02) -> Scene:
-    """Straight until now and seen with ``noise``, thereafter as the model has it.
+def drawn(name: str, people: int, seed: int, noise: float = FLOOR) -> Scene:
+    """Straight until now, thereafter as the model has it; always seen with ``noise``.
 
     The future starts from the track's own covariance.  All but a few are seen for one window
-    only: later windows would begin in the future, which is without noise.
+    only: later windows would begin when the person may have turned already.
     """
     random = np.random.default_rng(seed)
     angle, speed = random.uniform(-np.pi, np.pi, people), random.uniform(0.7, 1.6, people)
@@ -44,9 +46,8 @@ def drawn(name: str, people: int, seed: int, noise: float = 0.02) -> Scene:
         dt = STEP / parts
         kick = np.sqrt(q * dt) * random.normal(size=(people, 2))
         xy, v = xy + dt * (v + kick / 2), v + kick
-        v = v * np.exp(-TRUE.walker_slowing * dt)
         if (k + 1) % parts == 0:
-            future.append(xy)
+            future.append(xy + noise * random.normal(size=(people, 2)))
     whole = np.concatenate([past, np.moveaxis(np.array(future), 0, 1)], axis=1)
     once = [track[: OBSERVED + AHEAD] for track in whole[5:]]
     return Scene(name=name, file=f"{name}.txt", pieces=(*whole[:5], *once))
@@ -54,7 +55,7 @@ def drawn(name: str, people: int, seed: int, noise: float = 0.02) -> Scene:
 
 @pytest.fixture(scope="module")
 def synthetic():
-    return bench_forecast([drawn(n, 700, k) for k, n in enumerate("ABC")], PlannerParams(), 1)
+    return bench_forecast([drawn(n, 1500, k) for k, n in enumerate("ABC")], PlannerParams(), 1)
 
 
 # ---- tracks --------------------------------------------------------------------------
@@ -107,7 +108,7 @@ def test_the_density_is_that_of_scipy():
             * stats.multivariate_normal.pdf(
                 places[t, 0],
                 np.asarray(bodies.xy_map[t, 0, k]),
-                (float(bodies.xy_var[t, 0, k, 0]) + FLOOR**2) * np.eye(2),
+                float(bodies.xy_var[t, 0, k, 0]) + FLOOR**2,  # pyright: ignore[reportArgumentType]
             )
             for k in range(2)
         ]
@@ -140,11 +141,10 @@ def test_parameters_are_recovered(synthetic):
     assert synthetic.metrics["walker_noise"] == pytest.approx(TRUE.walker_noise, rel=0.2)
     assert synthetic.metrics["walker_noise_wide"] == pytest.approx(TRUE.walker_noise_wide, rel=0.2)
     assert synthetic.metrics["walker_wide_share"] == pytest.approx(TRUE.walker_wide_share, abs=0.04)
-    assert synthetic.metrics["noise A"] == pytest.approx(0.02, abs=0.005)
+    assert synthetic.metrics["noise A"] == pytest.approx(FLOOR, abs=0.005)
 
 
 def test_coverage_of_the_models_own_walkers_is_nominal(synthetic):
-    """Of recorded positions it is a little more: the density has the floor's noise on top."""
     for level in (50, 90, 99):
         for place in ("", " A", " B", " C"):
             assert synthetic.metrics[f"coverage_{level}{place}"] == pytest.approx(level, abs=3.0)
@@ -173,7 +173,7 @@ def test_every_step_can_be_looked_up_and_is_drawn(synthetic, tmp_path):
     figure = calibration_figure(synthetic)
     by_scene, by_time, surprise = figure.axes
     assert len(by_scene.lines) == 2 + 3 and len(by_time.lines) == 1 + 4
-    assert all(len(line.get_xdata()) == AHEAD for line in surprise.lines)
+    assert all(np.shape(line.get_xdata()) == (AHEAD,) for line in surprise.lines)
 
 
 def test_one_place_alone_cannot_be_held_out():
@@ -226,16 +226,24 @@ def test_likelihood_is_far_above_one_gaussian_on_the_same_tracks(recorded):
     assert recorded["gain_tracked"] >= 0.7
 
 
-@pytest.mark.parametrize("level", [90, 99])
+NEAR = "52.9, so near the limit that the drawn noise decides (52.8–52.9 seen)"
+
+
+@pytest.mark.parametrize(
+    "level", [pytest.param(50, marks=pytest.mark.xfail(reason=NEAR, strict=False)), 90, 99]
+)
 def test_coverage_is_nominal_over_all_scenes(recorded, level):
     assert recorded[f"coverage_{level}"] == pytest.approx(level, abs=3.0)
 
 
 @pytest.mark.xfail(
-    reason="53.1 at 50 %; of recorded positions without the floor's noise, 60.6", strict=False
+    reason="60 at 50 %: whoever stands still to the millimetre, or walks along a spline, lies "
+    "within the floor's noise at first; 90 and 99 % are met (89.6, 98.7)",
+    strict=False,
 )
-def test_coverage_of_half_is_nominal_over_all_scenes(recorded):
-    assert recorded["coverage_50"] == pytest.approx(50, abs=3.0)
+def test_coverage_of_recorded_positions_is_nominal_as_well(recorded):
+    for level in (90, 99, 50):
+        assert recorded[f"coverage_{level}_recorded"] == pytest.approx(level, abs=3.0)
 
 
 @pytest.mark.xfail(
