@@ -8,12 +8,15 @@ tracker knows the noise of its detector, this one is told the recording's, which
 from observed samples alone.  What diffuses after that is the person.
 """
 
+import dataclasses
+
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float
 
 from astro_jax.bench.trajectories import STEP
 from astro_jax.types import Tracks
+from astro_jax.world.people import no_tracks
 
 DIFFUSION = 0.02
 """Of the filter, m²/s³: about the mean of the mixture, (1 − w) q + w q_wide.  Among .002–.03,
@@ -57,14 +60,13 @@ def tracks_of(observed: Float[np.ndarray, "N S 2"], noise: float) -> Tracks:
         a, b, c = a - gain * a * a, b - gain * a * b, c - gain * b * b
     count = len(observed)
     every = lambda value: jnp.full(count, value, jnp.float32)
-    return Tracks(
+    return dataclasses.replace(
+        no_tracks(count),
         xy_map=jnp.asarray(xy, jnp.float32),
         velocity_map=jnp.asarray(velocity, jnp.float32),
         xy_var=every(a),
         xy_velocity_cov=every(b),
         velocity_var=every(c),
         radius=every(0.25),
-        kind=jnp.zeros(count, jnp.int32),
         valid=jnp.ones(count, bool),
-        age=jnp.float32(0.0),
     )

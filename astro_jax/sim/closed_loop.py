@@ -25,6 +25,9 @@ from astro_jax.sim.episode import (
 from astro_jax.sim.odometry import localise
 from astro_jax.sim.scene import Scene
 
+Advance = Callable[..., tuple[SimState, CycleLog, TickLog]]
+"""(circumstances, params, scene, field, state) → one segment later."""
+
 SEGMENT = 1.0
 """Seconds between two looks of the route layer at the local map."""
 
@@ -87,9 +90,7 @@ def drive(
 
     if batch > 1:
         start = jax.vmap(start)
-        at_once = jax.default_backend() != "cpu"
-        advance = (jax.vmap if at_once else _in_turn)(advance, (None, None, 0, 0, 0))
-    start, advance = jax.jit(start), jax.jit(advance)
+    start, advance = jax.jit(start), jax.jit(_over_batch(advance) if batch > 1 else advance)
 
     began = time.perf_counter()
     scene, keys = _stacked(scenes), _stacked([jax.random.key(seed) for seed in seeds])
@@ -122,31 +123,35 @@ def drive(
     ]
 
 
-def _in_turn(advance, in_axes):
+def _over_batch(advance: Advance) -> Advance:
+    at_once = jax.default_backend() != "cpu"
+    return jax.vmap(advance, (None, None, 0, 0, 0)) if at_once else _in_turn(advance)
+
+
+def _in_turn(advance: Advance) -> Advance:
     """Like ``vmap``, one episode after the other, and those that are over not at all.
 
     On a CPU the batch axis of ``vmap`` goes in front of the candidates, where it keeps the
     compiler from vectorising along them: ten planning cycles took 23 ms each at once, and 9 in
     turn.
     """
-    shared = in_axes.index(0)
 
-    def over_all(*inputs):
+    def over_all(world, params, scenes, fields, states):
         def one(own):
-            *_, state = own
-            run = functools.partial(advance, *inputs[:shared])
-            shapes = jax.eval_shape(run, *own)
+            shapes = jax.eval_shape(functools.partial(advance, world, params), *own)
 
-            def idle(*own):
-                *_, state = own
+            def run(scene, field, state):
+                return advance(world, params, scene, field, state)
+
+            def idle(scene, field, state):
                 _, log, ticks = jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), shapes)
                 never = jnp.full_like(log.time, jnp.inf)
                 return state, dataclasses.replace(log, time=never), ticks
 
-            over = state.time > state.arrived_at + AFTER_ARRIVAL
-            return jax.lax.cond(over, idle, run, *own)
+            state = own[-1]
+            return jax.lax.cond(state.time > state.arrived_at + AFTER_ARRIVAL, idle, run, *own)
 
-        return jax.lax.map(one, inputs[shared:])
+        return jax.lax.map(one, (scenes, fields, states))
 
     return over_all
 

@@ -1,4 +1,4 @@
-"""Sixteen closed loops in one jitted, vmapped call: same home, different people and noise."""
+"""Sixteen closed loops in one call: same home, different people and noise."""
 
 import argparse
 import time
