@@ -50,7 +50,7 @@ def act():
 
 @pytest.fixture(scope="module")
 def predict():
-    params = jax.tree.map(jnp.float32, PlannerParams())
+    params = jax.tree.map(jnp.float32, PlannerParams(walker_slowing=0.0))
 
     @jax.jit
     @chex.assert_max_traces(n=1)

@@ -6,6 +6,8 @@ and the ages of all of them.  Out: s · planned twist with one factor s ∈ [0, 
 Small, not learned, and fail-closed: conditions are positive, so NaN stops the robot.
 """
 
+import dataclasses
+
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
@@ -71,23 +73,20 @@ def react(
     """
     tick = config.gate_period
     planned = _at_phase(plan.commands, state.phase, tick)
-    gap, lengths = _gaps_ahead(
-        robot, config, plan, state.phase, pose_map, points_map, returned, tracks, clearance
-    )
-    free = _free_distance(gap, lengths)
-    # before a tight place the robot slows to a crawl instead of stopping short of it
-    tight = _free_distance(gap - (CRAWL_MARGIN - STATIC_MARGIN), lengths)
-    allowed = jnp.minimum(
-        stopping_speed(robot, latency, delay, tick, free),
-        jnp.maximum(stopping_speed(robot, latency, delay, tick, tight), CRAWL_SPEED),
-    )
+    wanted, last = path_speed(robot, planned), path_speed(robot, state.twist)
+    path = _path_ahead(robot, config, plan, state.phase, pose_map)
+    things = _gaps_to_things(robot, config, path, points_map, returned, clearance)
+    allowed = _allowed_speed(robot, latency, delay, tick, things, path)
+    persons = _gaps_to_people(robot, path, tracks)
+    # who is passed in time stays passed only if nothing else slows the robot
+    passed = _passed_in_time(robot, path, tracks, persons, last) & (allowed >= wanted)
+    persons = jnp.where(tracks.valid[None] & ~passed[None], persons - PERSON_MARGIN, 1e3)
+    allowed = jnp.minimum(allowed, _allowed_speed(robot, latency, delay, tick, persons, path))
     allowed = jnp.where(jnp.isnan(allowed), 0.0, allowed)
 
     plan_ok = (plan_age <= MAX_PLAN_AGE) & (plan.status == int(Status.OK))
     plan_ok = plan_ok & jnp.all(_within_limits(robot, plan.commands))
     scan_ok = (scan_age <= MAX_SCAN_AGE) & (valid_share >= MIN_VALID_BEAMS)
-    wanted = path_speed(robot, planned)
-    last = path_speed(robot, state.twist)
     # a plan that is slower already than the brakes can be does not join what the robot does
     plan_ok = plan_ok & (wanted >= last - robot.braking * tick * (1.0 + 1e-4) - 1e-6)
     state_ok = jnp.all(jnp.isfinite(pose_map)) & _believable(robot, measured)
@@ -189,26 +188,21 @@ def _at_phase(commands: Float[Array, "S 2"], phase: Float[Array, ""], tick: floa
     return (1.0 - share) * commands[index] + share * commands[index + 1]
 
 
-def _gaps_ahead(
-    robot: RobotConfig,
-    config: PlannerConfig,
-    plan: Plan,
-    phase,
-    pose_map,
-    points_map,
-    returned,
-    tracks,
-    clearance,
-) -> tuple[Float[Array, "C P"], Float[Array, "C"]]:
-    """Gaps (m, margins taken off) to everything at poses along the plan, and path lengths.
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class _Path:
+    """The planned twists ahead, driven from where the robot is."""
 
-    The planned twists ahead are integrated from where the robot is, and the footprint is
-    held against every scan point, every person's predicted disc and the local map.  Lengths
-    are metres of ``path_speed`` travelled before each pose.
-    """
+    poses: Float[Array, "C 3"]
+    times: Float[Array, "C"]
+    """When it would be there, s from the moment at which the command acts."""
+    lengths: Float[Array, "C"]
+    """Metres of ``path_speed`` travelled before each pose."""
+
+
+def _path_ahead(robot: RobotConfig, config: PlannerConfig, plan: Plan, phase, pose_map) -> _Path:
     step = LOOK_AHEAD_TICKS * config.gate_period
-    ahead = phase + step * jnp.arange(CHECKS, dtype=jnp.float32)
-    twists = jax.vmap(lambda p: _at_phase(plan.commands, p, config.gate_period))(ahead)
+    times = step * jnp.arange(CHECKS, dtype=jnp.float32)
+    twists = jax.vmap(lambda p: _at_phase(plan.commands, p, config.gate_period))(phase + times)
 
     def advance(pose, twist):
         yaw = pose[2] + 0.5 * step * twist[1]
@@ -218,19 +212,63 @@ def _gaps_ahead(
     _, poses = jax.lax.scan(advance, pose_map, twists)
     lengths = jnp.cumsum(path_speed(robot, twists)) * step
     lengths = jnp.concatenate([jnp.zeros(1), lengths[:-1]])
+    return _Path(poses=poses, times=times, lengths=lengths)
 
-    time = (step * jnp.arange(CHECKS, dtype=jnp.float32) + tracks.age)[:, None, None]
-    people = tracks.xy_map[None] + time * tracks.velocity_map[None]
-    points = jax.vmap(lambda pose: to_frame(pose, points_map))(poses)
-    discs = jax.vmap(to_frame)(poses, people)
+
+def _gaps_to_things(
+    robot: RobotConfig, config: PlannerConfig, path: _Path, points_map, returned, clearance
+) -> Float[Array, "C P"]:
+    """Gaps (m, the margin taken off) between the footprint and scan points and local map."""
+    points = jax.vmap(to_frame, (0, None))(path.poses, points_map)
     wall_gap = jnp.where(returned[None], _rectangle_gap(robot, points), 1e3) - STATIC_MARGIN
-    person_gap = _rectangle_gap(robot, discs) - tracks.radius[None] - PERSON_MARGIN
-    person_gap = jnp.where(tracks.valid[None], person_gap, 1e3)
     disc_centres, disc_radii = covering_discs(robot, config.footprint_discs)
-    centres = jax.vmap(from_frame, in_axes=(0, None))(poses, jnp.asarray(disc_centres))
+    centres = jax.vmap(from_frame, (0, None))(path.poses, jnp.asarray(disc_centres))
     # half a cell is the map's own rounding; the discs reach over the hull on top of it
     map_gap = sample(clearance, centres) - disc_radii[None] + 0.5 * clearance.resolution
-    return jnp.concatenate([wall_gap, person_gap, map_gap], axis=1), lengths
+    return jnp.concatenate([wall_gap, map_gap], axis=1)
+
+
+def _gaps_to_people(robot: RobotConfig, path: _Path, tracks: Tracks) -> Float[Array, "C M"]:
+    """Gaps (m) between the footprint and everybody's disc, who walk on as they do."""
+    time = (path.times + tracks.age)[:, None, None]
+    people = tracks.xy_map[None] + time * tracks.velocity_map[None]
+    return _rectangle_gap(robot, jax.vmap(to_frame)(path.poses, people)) - tracks.radius[None]
+
+
+def _passed_in_time(
+    robot: RobotConfig,
+    path: _Path,
+    tracks: Tracks,
+    going: Float[Array, "C M"],
+    speed: Float[Array, ""],
+) -> Bool[Array, "M"]:
+    """Whom the robot does not touch if it goes on as planned, and nears more if it brakes.
+
+    Slowing is for those from whom it keeps the robot away.  In front of somebody who crosses
+    it does the opposite: the robot would come to rest in their way.
+    """
+    b = robot.wheel_acceleration
+    time = jnp.minimum(path.times, speed / b)
+    travelled = speed * time - 0.5 * b * time**2
+    braked = [jnp.interp(travelled, path.lengths, path.poses[:, k]) for k in range(3)]
+    braking = _gaps_to_people(
+        robot, dataclasses.replace(path, poses=jnp.stack(braked, axis=-1)), tracks
+    )
+    nearest = jnp.min(going, axis=0)
+    return (nearest >= 0.0) & (nearest >= jnp.min(braking, axis=0))
+
+
+def _allowed_speed(
+    robot: RobotConfig, latency: Latency, delay, tick: float, gap: Float[Array, "C P"], path: _Path
+) -> Float[Array, ""]:
+    """Fastest path speed (m/s) at which the robot still stops before a gap closes."""
+    free = _free_distance(gap, path.lengths)
+    # before a tight place the robot slows to a crawl instead of stopping short of it
+    tight = _free_distance(gap - (CRAWL_MARGIN - STATIC_MARGIN), path.lengths)
+    return jnp.minimum(
+        stopping_speed(robot, latency, delay, tick, free),
+        jnp.maximum(stopping_speed(robot, latency, delay, tick, tight), CRAWL_SPEED),
+    )
 
 
 def _free_distance(gap: Float[Array, "C P"], lengths: Float[Array, "C"]) -> Float[Array, ""]:
