@@ -103,7 +103,7 @@ def test_refinement_gains_more_with_it_than_without(lab):
         before, after = jnp.split(judge(jnp.concatenate([twice, found], axis=-1))[0], 2)
         return jnp.split(before - after, 2)
 
-    found = [np.asarray(gains(*scene)) for scene in lab.scenarios(24, seed=6)]
+    found = [np.asarray(gains(*scene)) for scene in lab.scenarios(120, seed=6)]
     guided, plain = np.stack(found, axis=1).reshape(2, -1)
     assert np.all(np.isfinite(guided)) and np.min(guided) >= -1e-4 and np.min(plain) >= -1e-4
     assert np.mean(guided) > 0.05

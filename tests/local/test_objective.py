@@ -317,8 +317,12 @@ def test_harm_and_personal_space_depend_on_the_kind_of_body(lab, terms_of, kind)
     count = basis_of(lab.config).value.shape[1]
     controls = straight(lab, np.array([0.5, 0.2])[:, None] * np.ones((2, count)))
     met = dict(command=(0.5, 0.0), xy=[(0.9, 0.3)], velocity=[(0.0, 0.0)])
-    person, _ = terms_of(lab.params, lab.world(**met), lab.field(), controls)
-    other, _ = terms_of(lab.params, lab.world(**met, kind=kind), lab.field(), controls)
+    world = lab.world(**met)
+    person, _ = terms_of(lab.params, world, lab.field(), controls)
+    # the same forecast, whatever else is believed of the kind
+    called = dataclasses.replace(world.forecast, kind=jnp.full_like(world.forecast.kind, kind))
+    other_world = dataclasses.replace(world, forecast=called)
+    other, _ = terms_of(lab.params, other_world, lab.field(), controls)
     factor = float(lab.params.harm_of_kind[kind])
     for name in ("touched", "struck", "pushed"):
         assert np.all(getattr(person, name) > 1e-3)
