@@ -185,6 +185,22 @@ def test_bad_measurements_brake(rest, act, scan, odometry, reason):
     assert np.all(np.isfinite(state.sent))
 
 
+@pytest.mark.parametrize(
+    ("first", "last", "stops"),
+    [(-0.4, 0.4, True), (-0.5, 0.1, True), (1.0, 2.0, False), (-2.3, -1.5, False)],
+)
+def test_the_robot_does_not_drive_where_it_is_blind(rest, act, first, last, stops):
+    """Most beams ahead are missing: stop.  As many to the side: drive on."""
+    half = ROBOT.sensor.field_of_view / 2
+    bearing = np.linspace(-half, half, BEAMS)
+    scan = scan_of()
+    dark = (bearing >= first) & (bearing <= last)
+    scan = dataclasses.replace(scan, valid=jnp.asarray(~dark))
+    _, twist, _, reason = act(driving(rest, 0.5, 0.0), tick_of(0), scan, odometry_of())
+    assert (int(reason) == Reason.BAD_SCAN) == stops
+    assert (float(twist[0]) < 0.5) == stops
+
+
 def test_the_gate_sees_its_window_only(rest, act):
     """A wall within a metre slows the robot, one beyond that does not."""
     twists = {}
@@ -277,6 +293,6 @@ def test_people_are_foreseen_to_the_moment_of_effect(rest, predict):
     world = predict(dataclasses.replace(rest, tracks=tracks), odometry_of())
     lead = 0.2 + ALLOWANCE * TICK + float(LATENCY.command) + ROBOT.actuator_lag
     expected = np.array([1.0, 0.0]) + lead * np.array([-0.5, 1.0])
-    np.testing.assert_allclose(world.forecast.xy_map[0, 0, 0], expected, atol=1e-5)
+    np.testing.assert_allclose(world.forecast.xy_map[0, 0, -1], expected, atol=1e-5)
     np.testing.assert_array_equal(world.forecast.valid, [True, False])
     assert world.forecast.xy_map.shape[0] == (CONFIG.times - 1) // CONFIG.people_stride + 1

@@ -311,6 +311,79 @@ def test_p3_more_points_people_or_age_never_raise_the_scale(seed, extra):
     assert float(react(inputs | everything)[2]) <= scale + 1e-6
 
 
+# ---- people who cross ----------------------------------------------------------------
+
+
+def crosser(ahead, lateness, walking=1.0, **others):
+    """Somebody who walks across the robot's straight way, ``ahead`` metres from it, and is at
+    its middle ``lateness`` seconds after the robot's centre would be at 0.6 m/s."""
+    when = ahead / 0.6 + lateness
+    return inputs_of(
+        constant_plan(0.6, 0.0),
+        twist=(0.6, 0.0),
+        people=[(ahead, -walking * (when + 0.1))],
+        velocity=(0.0, walking),
+        **others,
+    )
+
+
+def least_gaps(ahead, lateness, walking=1.0):
+    """(going on, braking) least gaps within 1.5 s, by an integration of its own."""
+    t = np.arange(0.0, 1.5, 0.01)
+    b = ROBOT.wheel_acceleration
+    stop = np.minimum(t, 0.6 / b)
+    y = walking * (t - ahead / 0.6 - lateness)
+    found = []
+    for x in (0.6 * t, 0.6 * stop - 0.5 * b * stop**2):
+        dx = np.maximum(np.abs(ahead - x) - ROBOT.length / 2, 0.0)
+        dy = np.maximum(np.abs(y) - ROBOT.width / 2, 0.0)
+        found.append(float(np.min(np.hypot(dx, dy))) - 0.22)
+    return found
+
+
+def test_it_does_not_brake_into_the_way_of_somebody_who_is_passed_in_time():
+    """Over many meetings: slowed only where slowing keeps the robot away from the person."""
+    let_through = slowed = 0
+    for ahead in np.linspace(0.15, 0.9, 12):
+        for lateness in np.linspace(-1.2, 1.2, 25):
+            going, braking = least_gaps(ahead, lateness)
+            scale = float(react(crosser(ahead, lateness))[2])
+            if going > 0.03 and going > braking + 0.03:
+                assert scale == pytest.approx(1.0), (ahead, lateness)
+                let_through += going < gate.PERSON_MARGIN
+            near = ahead < 0.6  # farther away there is room to stop later
+            if near and going < -0.03 and braking > gate.PERSON_MARGIN + 0.03:
+                assert scale < 1.0, (ahead, lateness)
+                slowed += 1
+    assert let_through >= 3 and slowed >= 5
+
+
+def test_who_is_passed_in_time_counts_again_when_something_else_slows_the_robot():
+    """Passing in front of somebody needs the speed; a post ahead takes it away."""
+    meetings = [
+        (ahead, lateness)
+        for ahead in np.linspace(0.15, 0.9, 12)
+        for lateness in np.linspace(0.3, 1.2, 19)
+        if 0.03 < least_gaps(ahead, lateness)[0] < gate.PERSON_MARGIN - 0.03
+        and least_gaps(ahead, lateness)[1] < least_gaps(ahead, lateness)[0] - 0.03
+    ]
+    assert len(meetings) >= 3
+    for ahead, lateness in meetings:
+        post = [(0.45, 0.0)]
+        both = react(crosser(ahead, lateness, points=post))
+        alone = react(inputs_of(constant_plan(0.6, 0.0), twist=(0.6, 0.0), points=post))
+        assert float(alone[2]) < 1.0
+        assert float(both[2]) <= float(alone[2]) + 1e-6
+
+
+@pytest.mark.parametrize("measured", [(2.0, 0.0), (-0.9, 0.0), (0.2, 5.0), (np.nan, 0.0)])
+def test_a_robot_that_is_faster_than_it_may_be_brakes(measured):
+    inputs = inputs_of(twist=(0.5, 0.0), measured=f32(measured))
+    _, twist, _, reason = react(inputs)
+    assert int(reason) == Reason.BAD_STATE
+    assert float(twist[0]) == pytest.approx(0.5 - ROBOT.braking * TICK, abs=1e-5)
+
+
 def test_the_properties_above_meet_every_reason():
     """Random inputs that were always clear, or never, would prove little."""
     scales = np.array([float(react(random_inputs(seed))[2]) for seed in range(200)])
