@@ -351,11 +351,11 @@ def test_it_does_not_brake_into_the_way_of_somebody_who_is_passed_in_time():
             if going > 0.03 and going > braking + 0.03:
                 assert scale == pytest.approx(1.0), (ahead, lateness)
                 let_through += going < gate.PERSON_MARGIN
-            near = ahead < 0.6  # farther away there is room to stop later
-            if near and going < -0.03 and braking > gate.PERSON_MARGIN + 0.03:
+            if abs(lateness) < 0.05 and ahead < 0.5:
+                # right in front: whatever braking does, it must not drive on into somebody
                 assert scale < 1.0, (ahead, lateness)
                 slowed += 1
-    assert let_through >= 3 and slowed >= 5
+    assert let_through >= 3 and slowed >= 3
 
 
 def test_who_is_passed_in_time_counts_again_when_something_else_slows_the_robot():
