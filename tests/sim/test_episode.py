@@ -21,7 +21,7 @@ from astro_jax.sim.episode import (
     run_cycles,
     start_episode,
 )
-from astro_jax.sim.odometry import EXACT
+from astro_jax.sim.odometry import EXACT, PoseErrors
 from astro_jax.sim.scene import make_scene
 from astro_jax.types import Reason, Status
 
@@ -313,6 +313,41 @@ def test_ghosts_and_gaps_in_the_detections_change_little(episode):
         forward = np.sign(np.where(np.abs(ticks.twist[:, 0]) > 0.05, ticks.twist[:, 0], 0.0))
         moving = forward[forward != 0]
         assert np.sum(np.diff(moving) != 0) <= 2
+
+
+def test_jumps_of_localisation_shift_the_map_and_not_the_motion(episode):
+    """Odometry drifts by 2 %, localisation jumps by 5 cm and 2° (each way) once per second."""
+    wild = PoseErrors(drift=0.02, jump=0.05, jump_yaw=0.035, jump_rate=1.0)
+    jerks = {}
+    for name, errors in (("exact", EXACT), ("wild", wild)):
+        circumstances = jax.tree.map(jnp.float32, honest(Latency(), errors))
+        runs = []
+        for seed in (5, 6):
+            world = room((3.4, 2.8, 0.0))
+            state, log, ticks = episode(world, 14, seed=seed, latency=circumstances)
+            assert np.isfinite(state.arrived_at)
+            assert int(state.contacts.contacts) == 0
+            assert np.all(log.status == Status.OK)
+            # what is commanded never jumps: no step beyond what the wheels can
+            steps = np.abs(np.diff(ticks.command[:, 0]))
+            assert steps.max() <= ROBOT.braking * CONFIG.gate_period + 1e-5
+            moving = np.abs(ticks.twist[:, 0]) > 0.02
+            jerk = np.diff(ticks.twist[:, 0], 2) / CONFIG.gate_period**2
+            runs.append(np.sqrt(np.mean(jerk[moving[2:]] ** 2)))
+        jerks[name] = np.mean(runs)
+    assert jerks["wild"] < 1.5 * jerks["exact"]
+
+
+def test_a_dead_time_that_nobody_configured_is_found_under_way(episode):
+    """Told .10 s, in truth .16 s: by the end of the drive the robot knows."""
+    late = dataclasses.replace(
+        latency_of(), latency=jax.tree.map(jnp.float32, Latency(command=0.16))
+    )
+    state, _, _ = episode(room((3.4, 2.8, 0.0)), 14, seed=7, latency=late)
+    assert np.isfinite(state.arrived_at) and int(state.contacts.contacts) == 0
+    known = float(state.robot.actuation.delay)
+    assert known > 0.10 + ROBOT.actuator_lag + 0.03
+    np.testing.assert_allclose(state.robot.actuation.gain, state.wheel_gain, atol=0.03)
 
 
 def test_nobody_is_seen_in_an_empty_room(episode):
