@@ -128,6 +128,7 @@ class Lab:
             command_dot=jnp.asarray(command_dot, jnp.float32),
             clearance=self.clearance(blocked, edges=edges),
             forecast=self.forecast(self.tracks(**people), ahead=0.3),
+            position_var=jnp.float32(0.0),
         )
 
     def field(self, goal=(1.5, 0.5, 0.0)) -> RouteField:
