@@ -257,3 +257,16 @@ def test_a_door_is_found_closed_wherever_the_robots_frame_lies(fresh, near_close
     assert found.to_go(START) == pytest.approx(near_closed.to_go(START), rel=0.02)
     # taken for unturned, the same map would close something else
     assert not (revise(fresh, turned, START).seen_blocked & near_closed.seen_blocked).sum() > 10
+
+
+@pytest.mark.parametrize("shift", [(-1, 0), (1, 0), (0, 1), (1, -1)])
+def test_the_same_door_a_cell_further_is_no_news(near_closed, shift):
+    """Localisation wobbles by a centimetre or two; the route is not searched anew for that."""
+    x0, x1, y0, y1, _ = door(NEAR_DOOR, BLOCKED)
+    dx, dy = RESOLUTION * shift[0], RESOLUTION * shift[1]
+    around = (x0 - 0.15, x1 + 0.15, y0, y1, FREE)
+    wobbled = local_map((2.0, 2.0), around, (x0 + dx, x1 + dx, y0 + dy, y1 + dy, BLOCKED))
+    assert revise(near_closed, wobbled, START) is near_closed
+    # a leaf that really is elsewhere is
+    moved = local_map((2.0, 2.0), around, (x0 - 0.4, x1 - 0.4, y0, y1, BLOCKED))
+    assert revise(near_closed, moved, START) is not near_closed
