@@ -165,12 +165,19 @@ def _evidence(
 
 
 def _obstacles(robot: RobotConfig, scan: Scan) -> tuple[Bool[Array, "R"], Bool[Array, "R"]]:
-    """Which returns are in the robot's way, and which of them are edges to fall over."""
+    """Which returns are in the robot's way, and which of them are edges to fall over.
+
+    What is seen inside the robot's own rectangle is the robot: a cable, a raised arm.
+    """
+    angles = beam_angles(robot.sensor)
+    x = robot.sensor.mount_x + scan.ranges * jnp.cos(angles)
+    y = robot.sensor.mount_y + scan.ranges * jnp.sin(angles)
+    itself = (jnp.abs(x) < robot.length / 2) & (jnp.abs(y) < robot.width / 2)
     if scan.height is None:
-        return jnp.ones_like(scan.valid), jnp.zeros_like(scan.valid)
+        return ~itself, jnp.zeros_like(scan.valid)
     floor = jnp.abs(scan.height) <= FLOOR
     overhead = scan.height > robot.height + FLOOR
-    return ~(floor | overhead), scan.height < -FLOOR
+    return ~(itself | floor | overhead), scan.height < -FLOOR
 
 
 def _origin_around(config: PlannerConfig, house: Grid, xy_map: Float[Array, "2"]):

@@ -557,3 +557,23 @@ def test_two_narrow_views_see_what_one_wide_one_does():
     assert free.sum() > 300 and not blocked[free].any()
     aside = floor & (np.abs(np.abs(bearing) - 90) < 30)
     assert blocked[aside & away].all() and not all_blocked[aside & away].all()
+
+
+def test_what_is_inside_the_robot_is_the_robot():
+    """Self-hits are masked, and nothing beyond the outline is."""
+    sensor = dataclasses.replace(SENSOR, beams=91, field_of_view=np.pi)
+    robot = dataclasses.replace(DEFAULT_ROBOT, sensor=sensor)
+    angles = np.linspace(-np.pi / 2, np.pi / 2, 91)
+    # ranges at which each beam leaves the rectangle
+    ahead = (robot.length / 2 - sensor.mount_x) / np.maximum(np.cos(angles), 1e-9)
+    aside = (robot.width / 2) / np.maximum(np.abs(np.sin(angles)), 1e-9)
+    leaves = np.minimum(ahead, aside)
+    for share, seen in ((0.5, False), (0.98, False), (1.02, True), (3.0, True)):
+        scan = Scan(
+            ranges=jnp.asarray(share * leaves, jnp.float32),
+            valid=jnp.ones(91, bool),
+            pose_map=jnp.zeros(3),
+            age=0.0,
+        )
+        _, returned = occupancy.scan_points(robot, scan)
+        assert np.all(np.asarray(returned) == seen)
