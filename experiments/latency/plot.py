@@ -11,13 +11,10 @@ import numpy as np
 
 from astro_jax.viz import style
 
-TITLES = {
-    "homes": "homes, three people",
-    "crossing": "five people crossing, who do not see the robot",
-}
+TITLES = {"homes": "homes, three people", "crossing": "five people cross blindly"}
 PANELS = (
     ("success", "success"),
-    ("at_fault", "at-fault contacts per episode"),
+    ("contacts", "contacts per episode"),
     ("time", "time to arrive, s"),
     ("min_clearance_people", "least distance to people, m"),
 )
@@ -74,7 +71,8 @@ def draw(folder: Path) -> None:
                 )
             axis.set_title(label, fontsize=10)
             axis.set_xlabel("latency, ms")
-            axis.set_ylim(bottom=0.0, top=1.05 if key == "success" else None)
+            low, high = (0.7, 1.02) if key == "success" else (0.0, None)
+            axis.set_ylim(bottom=low, top=high)
             axis.grid(color=style.FAINT, alpha=0.4)
             axis.spines[["top", "right"]].set_visible(False)
         row[0].set_ylabel(TITLES[name])
