@@ -25,8 +25,8 @@ from astro_jax.home import Home, home_of_map, packaged_home
 from astro_jax.known_world import known_world
 from astro_jax.local.planner import initial_state, plan
 from astro_jax.sim.closed_loop import Episode, drive
-from astro_jax.sim.episode import SimState
 from astro_jax.sim.metrics import episode_metrics
+from astro_jax.sim.state import SimState
 from astro_jax.viz.animation import write_video
 from astro_jax.viz.plots import cycle_figure
 from astro_jax.viz.record import EpisodeRecord

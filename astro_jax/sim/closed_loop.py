@@ -12,18 +12,11 @@ import numpy as np
 
 from astro_jax.config import Latency, PlannerConfig, PlannerParams, RobotConfig
 from astro_jax.route.planner import Route, revise
-from astro_jax.sim.episode import (
-    AFTER_ARRIVAL,
-    Circumstances,
-    CycleLog,
-    SimState,
-    TickLog,
-    honest,
-    run_cycles,
-    start_episode,
-)
+from astro_jax.sim.episode import run_cycles, start_episode
 from astro_jax.sim.odometry import localise
+from astro_jax.sim.physics import AFTER_ARRIVAL
 from astro_jax.sim.scene import Scene
+from astro_jax.sim.state import Circumstances, CycleLog, SimState, TickLog, honest
 
 Advance = Callable[..., tuple[SimState, CycleLog, TickLog]]
 """(circumstances, params, scene, field, state) → one segment later."""

@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 
 from astro_jax.config import PlannerConfig, RobotConfig
 from astro_jax.route.maps import HouseMap
-from astro_jax.sim.episode import CycleLog, TickLog
+from astro_jax.sim.state import CycleLog, TickLog
 from astro_jax.types import Diagnostics, Plan, RouteField, WorldAtEffect
 from astro_jax.viz.plots import cycle_figure
 from astro_jax.viz.record import EpisodeRecord

@@ -7,7 +7,7 @@ from jaxtyping import Bool, Float, Int
 
 from astro_jax.config import PlannerConfig, RobotConfig
 from astro_jax.errors import InputError
-from astro_jax.sim.episode import CycleLog, TickLog
+from astro_jax.sim.state import CycleLog, TickLog
 from astro_jax.types import Reason, RouteField
 
 

@@ -22,8 +22,9 @@ from astro_jax.demo import split_latency
 from astro_jax.geometry import sample
 from astro_jax.home import Home, home_of_map, packaged_home
 from astro_jax.route.planner import revise
-from astro_jax.sim.episode import honest, run_cycles, start_episode
+from astro_jax.sim.episode import run_cycles, start_episode
 from astro_jax.sim.odometry import EXACT
+from astro_jax.sim.state import honest
 from astro_jax.types import RouteField, SmoothGrid
 
 REPOSITORY = Path(__file__).resolve().parents[2]

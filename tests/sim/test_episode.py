@@ -14,15 +14,11 @@ from astro_jax.config import DEFAULT_ROBOT, Latency, PlannerConfig, PlannerParam
 from astro_jax.geometry import wrap_angle
 from astro_jax.route.field import solve_field
 from astro_jax.route.maps import HouseMap
-from astro_jax.sim.episode import (
-    ARRIVAL_ANGLE,
-    ARRIVAL_DISTANCE,
-    honest,
-    run_cycles,
-    start_episode,
-)
+from astro_jax.sim.episode import run_cycles, start_episode
 from astro_jax.sim.odometry import EXACT, PoseErrors
+from astro_jax.sim.physics import ARRIVAL_ANGLE, ARRIVAL_DISTANCE
 from astro_jax.sim.scene import make_scene
+from astro_jax.sim.state import honest
 from astro_jax.types import Reason, Status
 
 ROBOT = DEFAULT_ROBOT

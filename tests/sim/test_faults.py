@@ -18,8 +18,10 @@ from astro_jax.config import DEFAULT_ROBOT, Latency, PlannerConfig, PlannerParam
 from astro_jax.route.field import solve_field
 from astro_jax.route.maps import HouseMap
 from astro_jax.sim import episode
-from astro_jax.sim.episode import honest, start_episode
+from astro_jax.sim.episode import start_episode
+from astro_jax.sim.observe import observe
 from astro_jax.sim.scene import make_scene
+from astro_jax.sim.state import honest
 from astro_jax.types import Reason, Status
 from astro_jax.world.health import SETTLING
 
@@ -76,7 +78,7 @@ def cycle():
     @jax.jit
     @chex.assert_max_traces(n=1)
     def run(fault, ranges, state):
-        snapshot, state = episode.observe(ROBOT, CONFIG, WORLD, scene, state)
+        snapshot, state = observe(ROBOT, CONFIG, WORLD, scene, state)
         scan, odometry = snapshot.scan, snapshot.odometry
         seen = jnp.where(fault["frozen"], ranges, scan.ranges)
         seen = jnp.where(fault["ranges_nan"], jnp.nan, seen)

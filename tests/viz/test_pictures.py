@@ -17,7 +17,7 @@ from PIL.GifImagePlugin import GifImageFile
 
 from astro_jax.config import DEFAULT_PLANNER, DEFAULT_ROBOT
 from astro_jax.errors import InputError
-from astro_jax.sim.episode import CycleLog, TickLog
+from astro_jax.sim.state import CycleLog, TickLog
 from astro_jax.types import (
     Clearance,
     CostTerms,

@@ -13,7 +13,6 @@ from hypothesis.extra.numpy import arrays
 
 from astro_jax.config import DEFAULT_ROBOT, Latency
 from astro_jax.types import Odometry
-from astro_jax.world import actuation
 from astro_jax.world.actuation import GAIN_HIGH, GAIN_LOW, configured, hypotheses, identify, obeys
 
 TICK, TICKS, MEMORY = 0.02, 5, 64
@@ -163,8 +162,3 @@ def test_nonsense_leaves_everything_finite_and_in_bounds(learn, twist, age, sent
     if not np.all(np.isfinite(twist)):
         np.testing.assert_array_equal(known.told, 0.0)
         assert float(known.mismatch) == 0.0
-
-
-def test_it_needs_as_many_hypotheses_as_the_bounds_are_ticks_wide():
-    """Neighbouring delays must not be further apart than a gate tick."""
-    assert 2 * 0.16 / (actuation.HYPOTHESES - 1) <= TICK
