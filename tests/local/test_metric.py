@@ -83,7 +83,20 @@ def test_the_metric_measures_how_far_the_path_moves(lab, metric_of):
     assert moved[0] > 10.0 * moved[1]
 
 
-def test_refinement_gains_more_with_it_than_without(lab):
+@pytest.mark.parametrize(
+    "count",
+    [
+        pytest.param(
+            24,
+            marks=pytest.mark.xfail(
+                reason="1.08 in the mean since the forecasts were fitted (1.107 over 120 scenes)",
+                strict=False,
+            ),
+        ),
+        120,
+    ],
+)
+def test_refinement_gains_more_with_it_than_without(lab, count):
     """From the same starts, with the same number of steps, on random scenes."""
     basis = basis_of(lab.config)
 
@@ -103,7 +116,7 @@ def test_refinement_gains_more_with_it_than_without(lab):
         before, after = jnp.split(judge(jnp.concatenate([twice, found], axis=-1))[0], 2)
         return jnp.split(before - after, 2)
 
-    found = [np.asarray(gains(*scene)) for scene in lab.scenarios(120, seed=6)]
+    found = [np.asarray(gains(*scene)) for scene in lab.scenarios(count, seed=6)]
     guided, plain = np.stack(found, axis=1).reshape(2, -1)
     assert np.all(np.isfinite(guided)) and np.min(guided) >= -1e-4 and np.min(plain) >= -1e-4
     assert np.mean(guided) > 0.05
