@@ -62,13 +62,13 @@ def message(seed=0, pose=(1.0, 2.0, 0.3), age=AGE, odometry_age=AGE, ranges=None
 
 def begun(check):
     """After one good message."""
-    health, _ = check(unknown_health(BEAMS, START), message())
+    health, _ = check(unknown_health(DEFAULT_PLANNER, BEAMS, START), message())
     assert bool(health.fit)
     return health
 
 
 def test_before_the_first_message_nothing_is_fit():
-    assert not bool(unknown_health(BEAMS, START).fit)
+    assert not bool(unknown_health(DEFAULT_PLANNER, BEAMS, START).fit)
 
 
 def test_a_good_message_passes_untouched(check):
@@ -131,7 +131,9 @@ def test_a_jump_of_dead_reckoning_stops_until_the_pose_has_settled(check, pose):
 
 @pytest.mark.parametrize("yaw", [np.pi - 0.02, -np.pi + 0.02])
 def test_a_full_turn_is_no_jump(check, yaw):
-    health, _ = check(unknown_health(BEAMS, jnp.array([0.0, 0.0, np.pi])), message())
+    health, _ = check(
+        unknown_health(DEFAULT_PLANNER, BEAMS, jnp.array([0.0, 0.0, np.pi])), message()
+    )
     for seed in range(1, 2 + SETTLING):
         health, _ = check(health, message(seed, pose=(1.0, 2.0, np.pi)))
     health, _ = check(health, message(99, pose=(1.0, 2.0, yaw)))
