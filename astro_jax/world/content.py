@@ -6,6 +6,7 @@ a covariance that is none) pass; a shape, frame or rotation that is wrong does n
 """
 
 import dataclasses
+import math
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
@@ -189,7 +190,7 @@ def heading(quaternion: Values, field: str, where: str) -> float:
       MessageError: it has not length one, or the base does not stand upright.
     """
     q = numbers(quaternion, (4,), field, where)
-    length = np.linalg.norm(q)
+    length = math.hypot(*q)
     # NaN and overflow are no length of one either
     if not abs(length - 1.0) <= UNIT:
         raise MessageError(field, q.tolist(), "a quaternion (x, y, z, w) of length 1", where)
