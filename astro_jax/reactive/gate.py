@@ -136,13 +136,15 @@ def path_speed(robot: RobotConfig, twist: Float[Array, "*n 2"]) -> Float[Array, 
 
 
 def _paced(robot: RobotConfig, pace: Scalar, twist: Float[Array, "2"]) -> Float[Array, ""]:
-    """Path speed of ``twist``, slowed into ``pace`` times the limits (m/s); NaN: no pace.
+    """Path speed of ``twist``, slowed into ``pace`` times the limits (m/s).
 
     At full pace it is that of ``twist`` itself, with 1 % of rounding granted.
     """
     speed, turning = 1.01 * pace * robot.speed, 1.01 * pace * robot.yaw_rate
     over = jnp.maximum(jnp.abs(twist[0]) / speed, jnp.abs(twist[1]) / turning)
-    return path_speed(robot, twist) / jnp.maximum(over, 1.0)
+    # no pace, or none that is a number: at rest
+    over = jnp.where(pace > 0.0, jnp.maximum(over, 1.0), jnp.inf)
+    return path_speed(robot, twist) / over
 
 
 def _believable(robot: RobotConfig, measured: Float[Array, "2"]) -> Bool[Array, ""]:

@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 
 from astro_jax.config import DEFAULT_ROBOT, Latency, PlannerConfig, PlannerParams
+from astro_jax.geometry import compose
 from astro_jax.route.field import solve_field
 from astro_jax.route.maps import HouseMap
 from astro_jax.sim import episode
@@ -24,6 +25,13 @@ from astro_jax.sim.scene import make_scene
 from astro_jax.sim.state import honest
 from astro_jax.types import Reason, Status
 from astro_jax.world.health import DOUBTED, SETTLING, UNWATCHED
+from astro_jax.world.inbox import SECOND, empty_inbox, receive, snapshot
+from astro_jax.world.messages import (
+    DetectionsMessage,
+    LocalisationMessage,
+    OdometryMessage,
+    ScanMessage,
+)
 
 ROBOT = DEFAULT_ROBOT
 CONFIG = PlannerConfig(candidates=64, gradient_steps=4, map_cells=64, people=2, recorded_stride=8)
@@ -42,6 +50,7 @@ NONE = {
     "cov": np.zeros((3, 3)),
     "halved": False,
     "nobody_watches": False,
+    "misplaced": np.zeros(3),
 }
 
 
@@ -133,6 +142,7 @@ def cycle(parts):
                 seen=detections.seen & ~fault["nobody_watches"],
                 age=detections.age + jnp.where(fault["nobody_watches"], since, 0.0),
             ),
+            house_from_map=compose(snapshot.house_from_map, fault["misplaced"]),
         )
         if before is not None:
             tampered = before
@@ -314,3 +324,96 @@ def test_21_a_pose_that_is_not_sure_of_itself_is_put_up_with_for_a_while(cycle, 
     rest = round((2.0 + SOON + DOUBTED * CONFIG.period) * per_second)
     assert np.all(speeds[rest : 4 * per_second] < 0.02)
     assert np.isfinite(state.arrived_at) and int(state.contacts.contacts) == 0
+
+
+@pytest.mark.parametrize("shift", [(0.0, 0.6, 0.0), (0.5, -0.3, 1.2), (np.nan, 0.0, 0.0)])
+def test_31_a_house_map_in_the_wrong_place_is_not_driven_into_walls_for(cycle, shift):
+    """What has been seen counts; no place at all is none to drive from."""
+    _, statuses, _, _, state, _ = driven(
+        cycle, {"misplaced": np.array(shift)}, lasts=3.0, seconds=30.0
+    )
+    assert int(state.contacts.contacts) == 0
+    at = round(2.0 / CONFIG.period)
+    if np.isnan(shift[0]):
+        assert np.all(statuses[at : at + 30] == Status.BAD_INPUT)
+    assert np.isfinite(state.arrived_at)
+
+
+def turned(yaw):
+    return (0.0, 0.0, np.sin(yaw / 2), np.cos(yaw / 2))
+
+
+def messages_of(seen, now):
+    """What a robot would have sent, stamped by a clock that shows ``now`` (ns)."""
+    half, beams = ROBOT.sensor.field_of_view / 2, ROBOT.sensor.beams
+    then = lambda age: now - round(float(age) * SECOND)
+    cov = np.zeros((6, 6))
+    shown = np.asarray(seen.detections.seen)
+    return [
+        OdometryMessage(
+            stamp=then(seen.odometry.age),
+            frame="odom",
+            child_frame="base_link",
+            position=(*np.asarray(seen.odometry.pose_map[:2], float), 0.0),
+            orientation=turned(float(seen.odometry.pose_map[2])),
+            linear=(float(seen.odometry.twist[0]), 0.0, 0.0),
+            angular=(0.0, 0.0, float(seen.odometry.twist[1])),
+            covariance=cov,
+        ),
+        ScanMessage(
+            stamp=then(seen.scan.age),
+            frame="laser",
+            angle_min=-half,
+            angle_max=half,
+            angle_increment=2 * half / (beams - 1),
+            range_min=0.0,
+            range_max=ROBOT.sensor.range_max,
+            ranges=np.where(seen.scan.valid, seen.scan.ranges, np.nan),
+        ),
+        DetectionsMessage(
+            stamp=then(seen.detections.age),
+            frame="odom",
+            positions=np.asarray(seen.detections.xy_map)[shown],
+            covariances=np.asarray(seen.detections.xy_cov)[shown],
+            kinds=np.asarray(seen.detections.kind)[shown],
+        ),
+        LocalisationMessage(
+            stamp=now,
+            frame="map",
+            child_frame="odom",
+            translation=(*np.asarray(seen.house_from_map[:2], float), 0.0),
+            rotation=turned(float(seen.house_from_map[2])),
+        ),
+    ]
+
+
+def test_17_through_messages_it_drives_as_well_and_the_same_after_a_month(parts):
+    sense, go_on = parts
+    world = hall(((3.6, 0.5),))
+    scene = world[0]
+    begin = jax.jit(functools.partial(start_episode, ROBOT, CONFIG, WORLD.told))
+    state = begin(scene, jax.random.key(3))
+    capacity = CONFIG.people + 1  # as many as the simulated detector may report
+    boxes = [empty_inbox(ROBOT, capacity=capacity) for _ in range(2)]
+    starts = [SECOND, SECOND + 30 * 24 * 3600 * SECOND]
+    statuses = []
+    for k in range(160):
+        seen, state = sense(scene, state)
+        given = []
+        for which, start in enumerate(starts):
+            now = start + k * SECOND // 10
+            for message in messages_of(seen, now):
+                boxes[which] = receive(boxes[which], message, now)
+            given.append(snapshot(boxes[which], now))
+        jax.tree.map(np.testing.assert_array_equal, *given)
+        answers = [go_on(*world, jnp.ones(2), state, one) for one in given[: 2 if k == 30 else 1]]
+        if k == 30:
+            plans = [answer[0].robot.next_plan for answer in answers]
+            assert float(plans[0].motion.twist[0, 0]) > 0.5
+            jax.tree.map(np.testing.assert_array_equal, *plans)
+        state, status, _ = answers[0]
+        statuses.append(int(status))
+        if np.isfinite(state.arrived_at):
+            break
+    assert np.isfinite(state.arrived_at) and int(state.contacts.contacts) == 0
+    assert np.mean(np.array(statuses) == Status.OK) > 0.97
