@@ -45,6 +45,15 @@ class Sweep:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
+class Echoes:
+    """What a further range sensor has met."""
+
+    stamp: int
+    frame: str
+    xy_base: Float[np.ndarray, "n 2"]
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
 class Pose:
     """Where the base was, how fast, and how sure of it."""
 
@@ -81,30 +90,31 @@ def sweep(robot: RobotConfig, frames: Frames, message: ScanMessage) -> Sweep:
     Raises:
       MessageError: it is not.
     """
-    mount = _mount(frames, message.frame, "scan")
-    sensor = robot.sensor
+    sensor, mount = robot.sensor, _mount(frames, message.frame, "scan")
     if np.hypot(mount[0] - sensor.mount_x, mount[1] - sensor.mount_y) > MOUNTED:
         expected = f"that of a sensor at ({sensor.mount_x:g}, {sensor.mount_y:g}) on the base"
         raise MessageError("frame", message.frame, expected, "scan")
-    limits = ("angle_min", "angle_max", "angle_increment", "range_min", "range_max")
-    low, high, increment, nearest, farthest = (
-        float(numbers(getattr(message, field), (), field, "scan", finite=True)) for field in limits
+    rays = _rays(message)
+    bearings = rays.bearings + mount[2]
+    near, free, valid = resample(
+        robot, bearings, rays.increment, rays.ranges, rays.range_min, rays.range_max
     )
-    if not (abs(low) <= 10.0 and abs(high) <= 10.0 and abs(high - low) <= 2 * np.pi + 0.1):
-        raise MessageError("angle_max", high, "an angle once around from angle_min at most", "scan")
-    if not (1e-6 < abs(increment) < 1.0 and (high - low) * increment > 0.0):
-        expected = "a step from angle_min towards angle_max, at least 1e-6 rad"
-        raise MessageError("angle_increment", increment, expected, "scan")
-    if not 0.0 <= nearest < farthest:
-        raise MessageError("range_max", farthest, f"more than range_min ({nearest:g})", "scan")
-    ranges = numbers(message.ranges, (None,), "ranges", "scan")
-    count = round((high - low) / increment) + 1
-    if not (2 <= len(ranges) <= MOST_RAYS and len(ranges) == count):
-        expected = f"{count}, as the angles say (2 … {MOST_RAYS})"
-        raise MessageError("ranges", f"{len(ranges)} numbers", expected, "scan")
-    bearings = low + increment * np.arange(count) + mount[2]
-    near, free, valid = resample(robot, bearings, increment, ranges, nearest, farthest)
     return Sweep(stamp=message.stamp, ranges=near, free=free, valid=valid)
+
+
+def echoes(robot: RobotConfig, frames: Frames, message: ScanMessage) -> Echoes:
+    """What another range sensor than the robot's first has met.
+
+    Raises:
+      MessageError: its frame is unknown, or it has not as many ranges as it says.
+    """
+    mount, rays = _mount(frames, message.frame, "scan"), _rays(message)
+    reach = np.where(np.isneginf(rays.ranges), rays.range_min, rays.ranges)
+    met = (reach >= rays.range_min) & (reach <= rays.range_max)
+    bearings, reach = rays.bearings[met] + mount[2], reach[met]
+    xy = mount[:2] + np.column_stack([reach * np.cos(bearings), reach * np.sin(bearings)])
+    itself = (np.abs(xy[:, 0]) < robot.length / 2) & (np.abs(xy[:, 1]) < robot.width / 2)
+    return Echoes(stamp=message.stamp, frame=message.frame, xy_base=xy[~itself])
 
 
 def pose(robot: RobotConfig, frames: Frames, message: OdometryMessage) -> Pose:
@@ -183,6 +193,41 @@ def place(robot: RobotConfig, frames: Frames, message: LocalisationMessage) -> P
     return Place(stamp=message.stamp, house_from_map=np.array([where[0], where[1], yaw]))
 
 
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
+class _Rays:
+    bearings: Float[np.ndarray, "n"]
+    increment: float
+    ranges: Float[np.ndarray, "n"]
+    range_min: float
+    range_max: float
+
+
+def _rays(message: ScanMessage) -> _Rays:
+    limits = ("angle_min", "angle_max", "angle_increment", "range_min", "range_max")
+    low, high, increment, nearest, farthest = (
+        float(numbers(getattr(message, field), (), field, "scan", finite=True)) for field in limits
+    )
+    if not (abs(low) <= 10.0 and abs(high) <= 10.0 and abs(high - low) <= 2 * np.pi + 0.1):
+        raise MessageError("angle_max", high, "an angle once around from angle_min at most", "scan")
+    if not (1e-6 < abs(increment) < 1.0 and (high - low) * increment > 0.0):
+        expected = "a step from angle_min towards angle_max, from 1e-6 to 1 rad"
+        raise MessageError("angle_increment", increment, expected, "scan")
+    if not 0.0 <= nearest < farthest:
+        raise MessageError("range_max", farthest, f"more than range_min ({nearest:g})", "scan")
+    ranges = numbers(message.ranges, (None,), "ranges", "scan")
+    count = round((high - low) / increment) + 1
+    if not (2 <= len(ranges) <= MOST_RAYS and len(ranges) == count):
+        expected = f"{count}, as the angles say (2 … {MOST_RAYS})"
+        raise MessageError("ranges", f"{len(ranges)} numbers", expected, "scan")
+    return _Rays(
+        bearings=low + increment * np.arange(count),
+        increment=increment,
+        ranges=ranges,
+        range_min=nearest,
+        range_max=farthest,
+    )
+
+
 def heading(quaternion: Values, field: str, where: str) -> float:
     """Yaw of (x, y, z, w), rad: atan2(2(wz + xy), 1 − 2(y² + z²)).
 
@@ -249,6 +294,22 @@ def placed(frame: Float[np.ndarray, "3"], pose: Float[np.ndarray, "3"]) -> Float
             wrapped(frame[2] + pose[2]),
         ]
     )
+
+
+def turning(angle: float) -> Float[np.ndarray, "2 2"]:
+    """The rotation by an angle."""
+    c, s = np.cos(angle), np.sin(angle)
+    return np.array([[c, -s], [s, c]])
+
+
+def points(frame: Float[np.ndarray, "3"], xy: Float[np.ndarray, "n 2"]) -> np.ndarray:
+    """Points given in ``frame``, where ``frame`` is given."""
+    return frame[:2] + xy @ turning(frame[2]).T
+
+
+def seen_from(frame: Float[np.ndarray, "3"], xy: Float[np.ndarray, "n 2"]) -> np.ndarray:
+    """The inverse of ``points``."""
+    return (xy - frame[:2]) @ turning(frame[2])
 
 
 def wrapped(angle: float) -> float:

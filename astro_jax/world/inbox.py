@@ -17,7 +17,7 @@ from astro_jax.config import RobotConfig
 from astro_jax.errors import ClockError, InputError, MessageError
 from astro_jax.types import Detections, Odometry, Scan, Snapshot
 from astro_jax.world import content
-from astro_jax.world.content import Bodies, Place, Pose, Sweep
+from astro_jax.world.content import Bodies, Echoes, Place, Pose, Sweep
 from astro_jax.world.messages import (
     DetectionsMessage,
     Frames,
@@ -26,6 +26,7 @@ from astro_jax.world.messages import (
     OdometryMessage,
     ScanMessage,
 )
+from astro_jax.world.resample import shorten
 
 SECOND = 1_000_000_000
 FUTURE = SECOND // 20
@@ -57,6 +58,8 @@ class Inbox:
     capacity: int
     """Detections in a snapshot; of more the nearest."""
     scan: Sweep | None = None
+    more_scans: tuple[Echoes, ...] = ()
+    """The last of every further range sensor."""
     odometry: tuple[Pose, ...] = ()
     """Oldest first."""
     detections: Bodies | None = None
@@ -70,13 +73,16 @@ def empty_inbox(robot: RobotConfig, frames: Frames | None = None, capacity: int 
     """Before the first message.
 
     Raises:
-      InputError: two frames share a name, or ``capacity`` is not positive.
+      InputError: two frames share a name, a range sensor has no mount, or ``capacity`` is not
+        positive.
     """
     frames = frames or Frames()
-    names = [mount.frame for mount in frames.mounts] + [frames.base]
-    names += {frames.map, frames.house}
+    mounts = [mount.frame for mount in frames.mounts]
+    names = [*mounts, frames.base, *{frames.map, frames.house}]
     if len(set(names)) < len(names):
         raise InputError("frames", names, "every name once (map and house may be one)")
+    if not set(frames.more_scans) <= set(mounts):
+        raise InputError("more_scans", frames.more_scans, f"some of {', '.join(mounts)}")
     if capacity < 1:
         raise InputError("capacity", capacity, "at least 1")
     return Inbox(robot=robot, frames=frames, capacity=capacity)
@@ -99,21 +105,25 @@ def receive(inbox: Inbox, message: Message, now: int) -> Inbox:
         raise ClockError("now", now, f"no time before {inbox.now}", source)
     if stamp > now + FUTURE:
         raise MessageError("stamp", stamp, f"at most {FUTURE / SECOND:g} s after {now}", source)
-    newest, now = _newest(inbox, source), max(now, inbox.now)
+    further = source == "scan" and message.frame in inbox.frames.more_scans
+    newest, now = _newest(inbox, source, message.frame if further else ""), max(now, inbox.now)
     if stamp < newest - BACKWARD:
         raise ClockError("stamp", stamp, f"a time after {newest}", source)
     if stamp <= newest:
         count = getattr(inbox.dropped, source) + 1
         dropped = dataclasses.replace(inbox.dropped, **{source: count})
         return dataclasses.replace(inbox, dropped=dropped, now=now)
-    read: Any = {
-        "scan": content.sweep,
+    read: dict[str, Any] = {
+        "scan": content.echoes if further else content.sweep,
         "odometry": content.pose,
         "detections": content.bodies,
         "localisation": content.place,
-    }[source]
-    new = read(inbox.robot, inbox.frames, message)
-    if source == "odometry":
+    }
+    new = read[source](inbox.robot, inbox.frames, message)
+    if further:
+        source, others = "more_scans", (e for e in inbox.more_scans if e.frame != new.frame)
+        new = (*others, new)
+    elif source == "odometry":
         kept = (p for p in inbox.odometry[1 - MOST_POSES :] if p.stamp > stamp - MEMORY)
         new = (*kept, new)
     changes: dict[str, Any] = {source: new, "now": now}
@@ -148,26 +158,7 @@ def snapshot(inbox: Inbox, now: int) -> Snapshot:
 
 def nearby(inbox: Inbox, now: int) -> tuple[Scan, Odometry]:
     """What the gate needs, at its own rate."""
-    beams = inbox.robot.sensor.beams
-    sweep = inbox.scan
-    if sweep is None:
-        nothing = jnp.full(beams, jnp.inf)
-        scan = Scan(
-            ranges=nothing,
-            valid=jnp.zeros(beams, bool),
-            pose_map=jnp.full(3, jnp.nan),
-            age=jnp.float32(jnp.inf),
-            free=jnp.zeros(beams),
-        )
-    else:
-        mount = np.array([inbox.robot.sensor.mount_x, inbox.robot.sensor.mount_y, 0.0])
-        scan = Scan(
-            ranges=_float32(sweep.ranges),
-            valid=jnp.asarray(sweep.valid),
-            pose_map=_float32(content.placed(pose_at(inbox, sweep.stamp), mount)),
-            age=_age(sweep.stamp, now),
-            free=_float32(sweep.free),
-        )
+    scan = _scan(inbox, now)
     if not inbox.odometry:
         lost = jnp.full(3, jnp.nan)
         age = jnp.float32(jnp.inf)
@@ -178,6 +169,38 @@ def nearby(inbox: Inbox, now: int) -> tuple[Scan, Odometry]:
         twist=_float32(last.twist),
         age=_age(last.stamp, now),
         cov=_float32(last.cov),
+    )
+
+
+def _scan(inbox: Inbox, now: int) -> Scan:
+    sensor, sweep, frames = inbox.robot.sensor, inbox.scan, inbox.frames
+    reported = {echoes.frame: echoes for echoes in inbox.more_scans}
+    if sweep is None or not set(frames.more_scans) <= set(reported):
+        return Scan(
+            ranges=jnp.full(sensor.beams, jnp.inf),
+            valid=jnp.zeros(sensor.beams, bool),
+            pose_map=jnp.full(3, jnp.nan),
+            age=jnp.float32(jnp.inf),
+            free=jnp.zeros(sensor.beams),
+        )
+    eye = content.placed(
+        pose_at(inbox, sweep.stamp), np.array([sensor.mount_x, sensor.mount_y, 0.0])
+    )
+    ranges, free, stamp = sweep.ranges, sweep.free, sweep.stamp
+    for echoes in reported.values():
+        base = pose_at(inbox, echoes.stamp)
+        xy = content.seen_from(eye, content.points(base, echoes.xy_base))
+        if not np.all(np.isfinite(xy)):
+            eye = np.full(3, np.nan)  # nobody knows where they were
+            break
+        ranges, free = shorten(inbox.robot, ranges, free, xy)
+        stamp = min(stamp, echoes.stamp)
+    return Scan(
+        ranges=_float32(ranges),
+        valid=jnp.asarray(sweep.valid | np.isfinite(ranges)),
+        pose_map=_float32(eye),
+        age=_age(stamp, now),
+        free=_float32(free),
     )
 
 
@@ -216,10 +239,7 @@ def _detections(inbox: Inbox, now: int) -> Detections:
     if bodies is not None:
         base = pose_at(inbox, bodies.stamp)
         frame = np.zeros(3) if bodies.mount is None else content.placed(base, bodies.mount)
-        turn = np.array(
-            [[np.cos(frame[2]), -np.sin(frame[2])], [np.sin(frame[2]), np.cos(frame[2])]]
-        )
-        placed = frame[:2] + bodies.xy @ turn.T
+        turn, placed = content.turning(frame[2]), content.points(frame, bodies.xy)
         away = np.linalg.norm(placed - base[:2], axis=1)
         # NaN comes last
         nearest = np.argsort(away, kind="stable")[:capacity]
@@ -253,8 +273,10 @@ def _source(message: Message) -> str:
     return names[type(message)]
 
 
-def _newest(inbox: Inbox, source: str) -> int:
+def _newest(inbox: Inbox, source: str, further: str) -> int:
     """Stamp of the last message accepted from a source, −1 before the first."""
+    if further:
+        return max((e.stamp for e in inbox.more_scans if e.frame == further), default=-1)
     if source == "odometry":
         return inbox.odometry[-1].stamp if inbox.odometry else -1
     accepted = {

@@ -106,6 +106,9 @@ class Frames:
     base: str = "base_link"
     mounts: tuple[Mount, ...] = (Mount(frame="laser", x=0.10),)
     """Of all sensors whose messages come in their own frame."""
+    more_scans: tuple[str, ...] = ()
+    """Mounts of further range sensors.  What they meet within the first one's view is added to
+    its scan; the robot stands unless all of them report."""
 
 
 EVERY_KIND = frozenset(int(kind) for kind in Kind)

@@ -61,6 +61,27 @@ def resample(
     return nearest, way, (way > 0.0) | np.isfinite(nearest)
 
 
+def shorten(
+    robot: RobotConfig,
+    nearest: Float[np.ndarray, "R"],
+    way: Float[np.ndarray, "R"],
+    xy: Float[np.ndarray, "n 2"],
+) -> tuple[Float[np.ndarray, "R"], Float[np.ndarray, "R"]]:
+    """``resample``'s answer with returns of another sensor, at ``xy`` as seen from the first one.
+
+    Whatever it has met ends the beam; where it has met nothing nothing becomes free by it.
+    """
+    sensor = robot.sensor
+    spacing = sensor.field_of_view / (sensor.beams - 1)
+    reach, bearings = np.hypot(*xy.T), np.arctan2(xy[:, 1], xy[:, 0])
+    index = np.round((bearings + sensor.field_of_view / 2) / spacing).astype(int)
+    inside = (index >= 0) & (index < sensor.beams)
+    nearest, way = nearest.copy(), way.copy()
+    np.minimum.at(nearest, index[inside], reach[inside])
+    np.minimum.at(way, index[inside], reach[inside])
+    return nearest, way
+
+
 def _readings(
     robot: RobotConfig,
     bearings: Float[np.ndarray, "n"],

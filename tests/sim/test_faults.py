@@ -20,18 +20,14 @@ from astro_jax.route.field import solve_field
 from astro_jax.route.maps import HouseMap
 from astro_jax.sim import episode
 from astro_jax.sim.episode import start_episode
+from astro_jax.sim.messages import as_messages
 from astro_jax.sim.observe import observe
 from astro_jax.sim.scene import make_scene
 from astro_jax.sim.state import honest
 from astro_jax.types import Reason, Status
 from astro_jax.world.health import DOUBTED, SETTLING, UNWATCHED
 from astro_jax.world.inbox import SECOND, empty_inbox, receive, snapshot
-from astro_jax.world.messages import (
-    DetectionsMessage,
-    LocalisationMessage,
-    OdometryMessage,
-    ScanMessage,
-)
+from astro_jax.world.messages import Frames
 
 ROBOT = DEFAULT_ROBOT
 CONFIG = PlannerConfig(candidates=64, gradient_steps=4, map_cells=64, people=2, recorded_stride=8)
@@ -339,54 +335,6 @@ def test_31_a_house_map_in_the_wrong_place_is_not_driven_into_walls_for(cycle, s
     assert np.isfinite(state.arrived_at)
 
 
-def turned(yaw):
-    return (0.0, 0.0, np.sin(yaw / 2), np.cos(yaw / 2))
-
-
-def messages_of(seen, now):
-    """What a robot would have sent, stamped by a clock that shows ``now`` (ns)."""
-    half, beams = ROBOT.sensor.field_of_view / 2, ROBOT.sensor.beams
-    then = lambda age: now - round(float(age) * SECOND)
-    cov = np.zeros((6, 6))
-    shown = np.asarray(seen.detections.seen)
-    return [
-        OdometryMessage(
-            stamp=then(seen.odometry.age),
-            frame="odom",
-            child_frame="base_link",
-            position=(*np.asarray(seen.odometry.pose_map[:2], float), 0.0),
-            orientation=turned(float(seen.odometry.pose_map[2])),
-            linear=(float(seen.odometry.twist[0]), 0.0, 0.0),
-            angular=(0.0, 0.0, float(seen.odometry.twist[1])),
-            covariance=cov,
-        ),
-        ScanMessage(
-            stamp=then(seen.scan.age),
-            frame="laser",
-            angle_min=-half,
-            angle_max=half,
-            angle_increment=2 * half / (beams - 1),
-            range_min=0.0,
-            range_max=ROBOT.sensor.range_max,
-            ranges=np.where(seen.scan.valid, seen.scan.ranges, np.nan),
-        ),
-        DetectionsMessage(
-            stamp=then(seen.detections.age),
-            frame="odom",
-            positions=np.asarray(seen.detections.xy_map)[shown],
-            covariances=np.asarray(seen.detections.xy_cov)[shown],
-            kinds=np.asarray(seen.detections.kind)[shown],
-        ),
-        LocalisationMessage(
-            stamp=now,
-            frame="map",
-            child_frame="odom",
-            translation=(*np.asarray(seen.house_from_map[:2], float), 0.0),
-            rotation=turned(float(seen.house_from_map[2])),
-        ),
-    ]
-
-
 def test_17_through_messages_it_drives_as_well_and_the_same_after_a_month(parts):
     sense, go_on = parts
     world = hall(((3.6, 0.5),))
@@ -402,7 +350,7 @@ def test_17_through_messages_it_drives_as_well_and_the_same_after_a_month(parts)
         given = []
         for which, start in enumerate(starts):
             now = start + k * SECOND // 10
-            for message in messages_of(seen, now):
+            for message in as_messages(ROBOT, Frames(), "laser", seen, now):
                 boxes[which] = receive(boxes[which], message, now)
             given.append(snapshot(boxes[which], now))
         jax.tree.map(np.testing.assert_array_equal, *given)

@@ -189,6 +189,55 @@ def test_37_of_a_thousand_detections_the_nearest_are_kept():
     np.testing.assert_allclose(kept, places[order], rtol=1e-6)
 
 
+def two_eyes():
+    frames = dataclasses.replace(FRAMES, more_scans=("camera",))
+    return empty_inbox(ROBOT, frames, capacity=4)
+
+
+def test_what_a_second_sensor_meets_ends_the_beams_of_the_first():
+    """A low table edge that only the camera sees, .1 s before; the robot drives meanwhile."""
+    first, second = T0, T0 + 100 * MS
+    box = receive(two_eyes(), odometry(first, x=0.0, y=0.0, yaw=0.0, v=0.5, omega=0.0), first)
+    edge = np.array([1.4, 0.3])  # in the map
+    seen = content.seen_from(np.array([0.15, 0.02, 0.3]), edge[None])[0]
+    bearing, reach = np.arctan2(seen[1], seen[0]), np.hypot(*seen)
+    camera = scan(
+        first,
+        frame="camera",
+        angle_min=bearing,
+        angle_max=bearing + 0.1,
+        ranges=[reach, np.inf],
+    )
+    box = receive(box, camera, first)
+    box = receive(box, odometry(second, x=0.05, y=0.0, yaw=0.0, v=0.5, omega=0.0), second)
+    box = receive(box, scan(second, ranges=np.full(BEAMS, 3.0)), second)
+    together, _ = nearby(box, second + 20 * MS)
+    from_eye = edge - [0.15, 0.0]
+    beam = round((np.arctan2(*from_eye[::-1]) + 1.5) / 0.1)
+    assert together.free is not None
+    for values in (together.ranges, together.free):
+        assert float(values[beam]) == pytest.approx(np.hypot(*from_eye), rel=1e-5)
+        assert np.all(np.delete(np.asarray(values), beam) == 3.0)
+    # as old as the older of both
+    assert float(together.age) == pytest.approx(0.12)
+
+
+def test_with_one_eye_shut_it_stands():
+    box = two_eyes()
+    for message in ALL:
+        box = receive(box, message(), T0)
+    assert np.isinf(float(nearby(box, T0)[0].age))
+    box = receive(box, scan(frame="camera"), T0)
+    assert float(nearby(box, T0)[0].age) == 0.0
+    again = receive(box, scan(frame="camera"), T0)
+    assert again.dropped.scan == 1
+    # and grows old with the one that is silent
+    box = receive(receive(box, odometry(T0 + SECOND), T0 + SECOND), scan(T0 + SECOND), T0 + SECOND)
+    assert float(nearby(box, T0 + SECOND)[0].age) == pytest.approx(1.0)
+    with pytest.raises(InputError, match="more_scans"):
+        empty_inbox(ROBOT, Frames(more_scans=("camera",)))
+
+
 # ---- time ----------------------------------------------------------------------------
 
 
