@@ -244,13 +244,11 @@ def _passed_in_time(
     going: Float[Array, "C M"],
     speed: Float[Array, ""],
 ) -> Bool[Array, "M"]:
-    """Whom the robot does not touch if it goes on as planned, and nears more if it brakes; and
-    whom it gives way: until they would have touched it, had it stayed, it is never nearer, and
-    then farther.
+    """Whom the robot passes in time, or gives way: slowing would not keep it away from them.
 
-    Slowing is for those from whom it keeps the robot away.  In front of somebody who crosses
-    it does the opposite: the robot would come to rest in their way.  Before somebody who walks
-    up to a robot that backs away it does so, too.
+    In time: it does not touch them if it goes on as planned, and nears them more if it brakes,
+    to a rest in their way.  Gives way: until they would have touched a robot that stayed it is
+    never nearer to them than that one, and then farther.
     """
     b = robot.wheel_acceleration
     time = jnp.minimum(path.times, speed / b)
