@@ -276,7 +276,7 @@ class PlannerParams:
     heading_weight: float = setting(0.4, 0.0, 10.0)  # s per 1 − cos(heading error)
     heading_radius: float = setting(0.15, 0.02, 5.0)  # where the goal's heading counts, m
     # harm, in seconds of progress
-    harm_person_rest: float = setting(2.0, 0.0, 1e4)  # touched while the robot rests
+    harm_person_rest: float = setting(5.0, 0.0, 1e4)  # touched while the robot rests
     harm_person_moving: float = setting(10.0, 0.0, 1e4)  # more, if it moves
     harm_person_speed: float = setting(20.0, 0.0, 1e4)  # more, per (m/s)² of its closing speed
     harm_wall: float = setting(3.0, 0.0, 1e4)

@@ -55,6 +55,17 @@ def running_integral(rate: Float[Array, "*n T K"], dt: float) -> Float[Array, "*
     return apply(dt * weights, rate)
 
 
+def smoothed(value: Float[Array, "*n T K"], dt: float, memory: float) -> Float[Array, "*n T K"]:
+    """Exponential average over the past ``memory`` seconds; before the first time as then."""
+    count = value.shape[-2]
+    kept = np.exp(-dt / memory)
+    weights = np.eye(count)
+    for k in range(1, count):
+        weights[k] = kept * weights[k - 1]
+        weights[k, [k - 1, k]] += 0.5 * (1.0 - kept)
+    return apply(weights, value)
+
+
 def middle(value: Float[Array, "*n T K"]) -> Float[Array, "*n S K"]:
     """Mean of each two neighbours in time; S = T − 1."""
     ones = np.eye(value.shape[-2])

@@ -1,5 +1,7 @@
 """Matrix products over time against the plain NumPy that they stand for."""
 
+import itertools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -36,6 +38,15 @@ def lines(coarse, stride):
     return np.stack([np.interp(fine, at, column) for column in coarse.T], axis=1)
 
 
+def averaged(value, memory=0.4):
+    """What has been kept of the past, one step after the other."""
+    found = [value[0]]
+    for before, now in itertools.pairwise(value):
+        share = np.exp(-DT / memory)
+        found.append(share * found[-1] + (1.0 - share) * 0.5 * (before + now))
+    return np.stack(found)
+
+
 CASES = {
     # name: (function, plain NumPy, shape in front of the candidates)
     "total": (products.total, lambda v: v.sum(0), (TIMES,)),
@@ -49,6 +60,7 @@ CASES = {
     "loss": (products.loss, lambda v: v[:, :-1] - v[:, 1:], (3, TIMES)),
     "to_ends": (products.to_ends, halves, (TIMES,)),
     "interpolated": (lambda v: products.interpolated(v, 3), lambda v: lines(v, 3), (5,)),
+    "smoothed": (lambda v: products.smoothed(v, DT, 0.4), averaged, (TIMES,)),
     "once": (products.once, lambda v: v, (2, 3, TIMES)),
 }
 

@@ -18,9 +18,12 @@ from jaxtyping import Array, Float
 from astro_jax.config import PlannerConfig, PlannerParams
 from astro_jax.geometry import cos_sin, sample_xy
 from astro_jax.local.risk import Discs, unharmed, wall_hazard
-from astro_jax.products import integral, interpolated, loss, middle, over_things
+from astro_jax.products import integral, interpolated, loss, middle, over_things, smoothed
 from astro_jax.products import total as sum_over
 from astro_jax.types import CostTerms, Forecast, Motion, RouteField, WorldAtEffect
+
+CAME_JUST_NOW = 1.0
+"""For how long after its last motion a robot answers for standing where it stands, s."""
 
 Encounter = tuple[Float[Array, "M t K"], Float[Array, "M t K"], Float[Array, "M t K"]]
 """Hazard (1/s), the robot's own closing speed (m/s) and mean gap (m) per body over time."""
@@ -73,7 +76,7 @@ def evaluate(
     terms = CostTerms(
         progress=sum_over(worth * loss(remaining(params, field, motion.pose_map))),
         touched=sum_over(struck),
-        struck=sum_over(struck * middle(under_way(coarse))),
+        struck=sum_over(struck * middle(answerable(coarse, dt * stride))),
         pushed=sum_over(pushed),
         bumped=sum_over(bumped * middle(1.0 - edge)),
         rammed=sum_over(bumped * middle((1.0 - edge) * speed_squared)),
@@ -91,9 +94,10 @@ def total(params: PlannerParams, terms: CostTerms) -> Float[Array, "*batch"]:
     """J: the weighted sum of the terms, in seconds of progress.
 
     What touching a body costs depends on the robot's own part in it.  A robot that is run
-    into while it rests does little harm; one that moves is at fault; one that drives into
-    somebody harms with the square of its closing speed.  Counting the walker's speed as well
-    made stopping look as bad as pushing past: the robot did not brake.
+    into while it rests harms less, and more than nothing, or it would not make way; one that
+    moves, or has just stopped there, is at fault; one that drives into somebody harms with the
+    square of its closing speed.  Counting the walker's speed as well made stopping look as bad
+    as pushing past: the robot did not brake.
     """
     return (
         -terms.progress
@@ -116,6 +120,19 @@ def under_way(motion: Motion) -> Float[Array, "t K"]:
     vx, vy, omega = (motion.twist[:, i] for i in range(3))
     speed = vx**2 + vy**2 + (0.2 * omega) ** 2
     return speed / (speed + 0.15**2)
+
+
+def answerable(motion: Motion, dt: float) -> Float[Array, "t K"]:
+    """How far the robot answers for a contact: it moves, or came there just now.
+
+    1 − (1 − u)(1 − ū), with u of ``under_way`` and ū its exponential average over the last
+    ``CAME_JUST_NOW`` seconds.  Whoever stops in somebody's way is no less at fault than who
+    drives on: a robot that tried to pass in front of people, gave up and was run into at rest
+    paid for the rest only, and tried too often.
+    """
+    now = under_way(motion)
+    lately = smoothed(now, dt, CAME_JUST_NOW)
+    return 1.0 - (1.0 - now) * (1.0 - lately)
 
 
 def remaining(

@@ -26,6 +26,8 @@ STATIC_MARGIN = 0.012
 CRAWL_MARGIN, CRAWL_SPEED = 0.06, 0.12
 """A path that leads nearer than this (m) is driven no faster than this (m/s)."""
 PERSON_MARGIN = 0.12
+FARTHER = 0.01
+"""What counts as farther from somebody than a robot that stays, m."""
 MAX_PLAN_AGE = 0.35
 """Older plans are not followed (s): three cycles of the local planner have failed."""
 MAX_SCAN_AGE = 0.15
@@ -259,10 +261,11 @@ def _passed_in_time(
     going: Float[Array, "C M"],
     speed: Float[Array, ""],
 ) -> Bool[Array, "M"]:
-    """Whom the robot does not touch if it goes on as planned, and nears more if it brakes.
+    """Whom the robot passes in time, or gives way: slowing would not keep it away from them.
 
-    Slowing is for those from whom it keeps the robot away.  In front of somebody who crosses
-    it does the opposite: the robot would come to rest in their way.
+    In time: it does not touch them if it goes on as planned, and nears them more if it brakes,
+    to a rest in their way.  Gives way: until they would have touched a robot that stayed it is
+    never nearer to them than that one, and then farther.
     """
     b = robot.wheel_acceleration
     time = jnp.minimum(path.times, speed / b)
@@ -272,7 +275,13 @@ def _passed_in_time(
         robot, dataclasses.replace(path, poses=jnp.stack(braked, axis=-1)), tracks
     )
     nearest = jnp.min(going, axis=0)
-    return (nearest >= 0.0) & (nearest >= jnp.min(braking, axis=0))
+    passed = (nearest >= 0.0) & (nearest >= jnp.min(braking, axis=0))
+    here = jnp.broadcast_to(path.poses[:1], path.poses.shape)
+    staying = _gaps_to_people(robot, dataclasses.replace(path, poses=here), tracks)
+    touched = staying < 0.0
+    over = jnp.cumsum(touched, axis=0) > touched
+    needed = jnp.where(touched, FARTHER, -1e-3)
+    return passed | jnp.all(over | (going >= staying + needed), axis=0)
 
 
 def _allowed_speed(

@@ -11,11 +11,11 @@ from scipy.interpolate import BSpline
 
 from astro_jax.local import encounter, risk, screening
 from astro_jax.local.judge import judge_of, looks
-from astro_jax.local.objective import evaluate, remaining, total
+from astro_jax.local.objective import answerable, evaluate, remaining, total, under_way
 from astro_jax.local.planner import basis_of
 from astro_jax.robot import drive
 from astro_jax.robot.footprint import covering_discs
-from astro_jax.types import CostTerms, Kind
+from astro_jax.types import CostTerms, Kind, Motion
 
 TERMS = [field.name for field in dataclasses.fields(CostTerms)]
 WEIGHTS = {
@@ -234,6 +234,42 @@ def test_driving_into_somebody_is_worse_than_being_run_into(lab, terms_of):
         assert alive[-1, 0] < 0.5
         harm.append(harm_of(lab, terms) / (1.0 - float(alive[-1, 0])))
     assert harm[0] > 2.0 * harm[1]
+
+
+def test_who_stopped_just_now_still_answers_for_where_it_stands():
+    """Full while it drives, then less and less; nothing for a robot that rests from the start."""
+    dt, stop = 0.2, 8
+    speed = np.where(np.arange(21) < stop, 0.7, 0.0).astype(np.float32)
+    speed = np.stack([speed, np.zeros_like(speed)], axis=-1)
+    twist = np.stack([speed, 0.0 * speed, 0.0 * speed], axis=1)
+    motion = Motion(pose_map=0.0 * twist, twist=twist, twist_dot=0.0 * twist)
+    drives, rests = np.asarray(answerable(motion, dt)).T
+    now = np.asarray(under_way(motion))[:, 0]
+    assert np.all(drives >= now - 1e-6) and np.all(drives <= 1.0)
+    assert np.all(drives[:stop] > 0.95)
+    assert np.all(np.diff(drives[stop:]) < 0.0)
+    lately = dt * (np.arange(stop, 21) - stop + 0.5)
+    np.testing.assert_allclose(drives[stop:], now[0] * np.exp(-lately), atol=0.01)
+    np.testing.assert_array_equal(rests, 0.0)
+
+
+def test_to_stop_in_somebodys_way_is_worse_than_to_have_stood_there(lab, terms_of):
+    """The same contact with a robot at rest: one came there just before."""
+    count = basis_of(lab.config).value.shape[1]
+    stops = 0.5 * np.clip(1.0 - np.arange(count) / 3.0, 0.0, 1.0)
+    harm = []
+    for speeds in (stops, 0.0 * stops):
+        controls = straight(lab, speeds[None])
+        # where it comes to rest
+        course = basis_of(lab.config).value @ speeds
+        place = float(np.sum(0.5 * (course[1:] + course[:-1])) * lab.config.dt)
+        world = lab.world(
+            command=(float(speeds[0]), 0.0), xy=[(place, 1.6)], velocity=[(0.0, -1.0)]
+        )
+        terms, alive = terms_of(lab.params, world, lab.field(), controls)
+        assert alive[-1, 0] < 0.2
+        harm.append(harm_of(lab, terms) / (1.0 - float(alive[-1, 0])))
+    assert harm[0] > 1.2 * harm[1]
 
 
 @pytest.mark.parametrize("where", ["clearance", "people", "cost_to_go", "pose", "velocity"])

@@ -377,6 +377,24 @@ def test_who_is_passed_in_time_counts_again_when_something_else_slows_the_robot(
         assert float(both[2]) <= float(alone[2]) + 1e-6
 
 
+@pytest.mark.parametrize("bearing", np.linspace(-np.pi, np.pi, 16, endpoint=False))
+def test_a_robot_may_back_away_from_whom_it_would_not_meet_sooner(bearing):
+    """Somebody walks up to it: it is held only where driving brings it nearer to them."""
+    walks = np.array([np.cos(bearing), np.sin(bearing)])
+    reverse = constant_plan(-0.2, 0.0)
+    meeting = inputs_of(
+        reverse,
+        twist=(-0.2, 0.0),
+        people=[tuple(0.8 * walks)],
+        velocity=tuple(-1.0 * walks),
+    )
+    scale = float(react(meeting)[2])
+    if abs(bearing) < 1.0:
+        assert scale == pytest.approx(1.0)
+    if abs(bearing) > 2.2:
+        assert scale < 1.0
+
+
 @pytest.mark.parametrize("measured", [(2.0, 0.0), (-0.9, 0.0), (0.2, 5.0), (np.nan, 0.0)])
 def test_a_robot_that_is_faster_than_it_may_be_brakes(measured):
     inputs = inputs_of(twist=(0.5, 0.0), measured=f32(measured))
