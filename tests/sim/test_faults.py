@@ -110,14 +110,14 @@ def cycle(parts):
     """(fault, first ranges, state) → the state one planning cycle later, and its logs."""
     sense, go_on = parts
 
-    def run(fault, ranges, state, world=None, since=0.0, before=None):
-        scene, field = world or hall()
-        snapshot, state = sense(scene, state)
+    @jax.jit
+    @chex.assert_max_traces(n=1)
+    def tampered_with(fault, ranges, since, snapshot):
         scan, odometry, detections = snapshot.scan, snapshot.odometry, snapshot.detections
         seen = jnp.where(fault["frozen"], ranges, scan.ranges)
         seen = jnp.where(fault["ranges_nan"], jnp.nan, seen)
         shift = fault["jump"] + jnp.where(fault["pose_nan"], jnp.nan, 0.0)
-        tampered = dataclasses.replace(
+        return dataclasses.replace(
             snapshot,
             scan=dataclasses.replace(
                 scan,
@@ -140,11 +140,14 @@ def cycle(parts):
             ),
             house_from_map=compose(snapshot.house_from_map, fault["misplaced"]),
         )
-        if before is not None:
-            tampered = before
+
+    def run(fault, ranges, state, world=None, since=0.0, before=None):
+        scene, field = world or hall()
+        snapshot, state = sense(scene, state)
+        tampered = before or tampered_with(fault, ranges, since, snapshot)
         gain = jnp.where(fault["stuck"], 0.0, jnp.ones(2))
         state, status, ticks = go_on(scene, field, gain, state, tampered)
-        return state, status, ticks, scan.ranges, tampered
+        return state, status, ticks, snapshot.scan.ranges, tampered
 
     return run
 
