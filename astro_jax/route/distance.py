@@ -10,7 +10,7 @@ Theory of Computing 8 (2012), section 2.
 """
 
 import numpy as np
-from jaxtyping import Bool, Int32
+from jaxtyping import Bool, Float32, Int32
 
 from astro_jax.route.compiled import compiled, inlined
 
@@ -30,10 +30,11 @@ def squared_wall_distance(
 
 
 @inlined
-def _envelope(height, first, last, cap, at, low, start, inverse):
+def _envelope(height, first, last, cap, at, low, start):
     """Lower envelope of (x − q)² + height[q]² for q from ``first`` to ``last``: its length.
 
-    ``height`` is read with an offset of one, so that a virtual mark may stand before it.
+    ``height`` is read with an offset of one, so that a virtual mark may stand before it.  The
+    division is exact where it counts: ties fall the same way wherever a window begins.
     """
     count = 0
     for q in range(first, last + 1):
@@ -44,7 +45,7 @@ def _envelope(height, first, last, cap, at, low, start, inverse):
         left = -1e30
         while count > 0:
             # where the new parabola falls below the last one
-            left = (level - low[count - 1]) * inverse[q - at[count - 1]]
+            left = 0.5 * (level - low[count - 1]) / (q - at[count - 1])
             if left > start[count - 1]:
                 break
             count -= 1
@@ -74,7 +75,6 @@ def _squared(blocked, cap):
 
     far = cap * cap
     squared = np.empty((rows, columns), np.int32)
-    inverse = 0.5 / np.maximum(np.arange(columns + 3), 0.5)
     at = np.empty(columns + 2, np.int32)
     low = np.empty(columns + 2, np.float64)
     start = np.empty(columns + 2, np.float64)
@@ -89,7 +89,7 @@ def _squared(blocked, cap):
             end = j
             while height[end + 1] != 0:
                 end += 1
-            count = _envelope(height, j - 1, end, cap, at, low, start, inverse)
+            count = _envelope(height, j - 1, end, cap, at, low, start)
             k = 0
             for x in range(j, end):
                 while k + 1 < count and start[k + 1] <= x:
@@ -101,12 +101,72 @@ def _squared(blocked, cap):
     return squared
 
 
-@compiled
-def nearest_marked(marked):
-    """Flat index of the nearest marked cell (its own if marked), and the distance in cells.
+def nearest_marked(
+    marked: Bool[np.ndarray, "H W"],
+) -> tuple[Int32[np.ndarray, "H W"], Float32[np.ndarray, "H W"]]:
+    """The nearest marked cell of each cell (itself if marked), and the distance in cells.
 
-    Some cell must be marked.
+    As a flat index into a grid that has a rim of one cell more.  Some cell must be marked.
     """
+    return _nearest(marked, 1, 1, marked.shape[1] + 2)
+
+
+def nearest_again(
+    marked: Bool[np.ndarray, "H W"],
+    before: tuple[Int32[np.ndarray, "H W"], Float32[np.ndarray, "H W"]],
+    changed: tuple[slice, slice],
+    margin: int,
+) -> tuple[Int32[np.ndarray, "H W"], Float32[np.ndarray, "H W"]]:
+    """``nearest_marked`` after marks changed within a window: it is worked out around that.
+
+    If cells farther than ``margin`` are concerned, on all of the grid.
+    """
+    rows, columns = changed
+    top, left = max(rows.start - margin, 0), max(columns.start - margin, 0)
+    frame = (slice(top, rows.stop + margin), slice(left, columns.stop + margin))
+    part = _nearest(marked[frame], top + 1, left + 1, marked.shape[1] + 2)
+    nearest, distance = before[0].copy(), before[1].copy()
+    window = np.array([rows.start, rows.stop, columns.start, columns.stop])
+    if part[0].size < marked.size and _patch(nearest, distance, *part, top, left, window, margin):
+        return nearest, distance
+    return nearest_marked(marked)
+
+
+@compiled
+def _patch(nearest, distance, part_nearest, part_distance, top, left, window, margin):
+    """Put the part into its place; False if it does not tell all that changed."""
+    rows, columns = nearest.shape
+    height, width = part_nearest.shape
+    for i in range(rows):
+        off_row = max(window[0] - i, i - window[1] + 1, 0)
+        for j in range(columns):
+            inside = 0 <= i - top < height and 0 <= j - left < width
+            if not inside and distance[i, j] <= margin:
+                continue
+            if inside:
+                # what lies beyond the part is at least this far away
+                beyond = 1 << 20
+                if top > 0:
+                    beyond = min(beyond, i - top + 1)
+                if left > 0:
+                    beyond = min(beyond, j - left + 1)
+                if top + height < rows:
+                    beyond = min(beyond, top + height - i)
+                if left + width < columns:
+                    beyond = min(beyond, left + width - j)
+                found = part_distance[i - top, j - left]
+                if found < beyond:
+                    nearest[i, j] = part_nearest[i - top, j - left]
+                    distance[i, j] = found
+                    continue
+            off_column = max(window[2] - j, j - window[3] + 1, 0)
+            if distance[i, j] > 0.0 and distance[i, j] + 0.01 >= np.hypot(off_row, off_column):
+                return False
+    return True
+
+
+@compiled
+def _nearest(marked, first_row, first_column, stride):
     rows, columns = marked.shape
     row_of = np.empty((rows, columns), np.int32)
     none = -(1 << 28)
@@ -123,7 +183,6 @@ def nearest_marked(marked):
 
     nearest = np.empty((rows, columns), np.int32)
     distance = np.empty((rows, columns), np.float32)
-    inverse = 0.5 / np.maximum(np.arange(columns + 3), 0.5)
     height = np.empty(columns + 2, np.int64)
     at = np.empty(columns + 2, np.int32)
     low = np.empty(columns + 2, np.float64)
@@ -133,7 +192,7 @@ def nearest_marked(marked):
         j = 0
         while j < columns:
             if marked[i, j]:
-                nearest[i, j] = i * columns + j
+                nearest[i, j] = (i + first_row) * stride + j + first_column
                 distance[i, j] = 0.0
                 j += 1
                 continue
@@ -143,14 +202,14 @@ def nearest_marked(marked):
             first, last = max(j - 1, 0), min(end, columns - 1)
             for q in range(first, last + 1):
                 height[q + 1] = abs(row_of[i, q] - i)
-            count = _envelope(height, first, last, far, at, low, start, inverse)
+            count = _envelope(height, first, last, far, at, low, start)
             k = 0
             for x in range(j, end):
                 while k + 1 < count and start[k + 1] <= x:
                     k += 1
                 q = at[k]
                 off = x - q
-                nearest[i, x] = row_of[i, q] * columns + q
+                nearest[i, x] = (row_of[i, q] + first_row) * stride + q + first_column
                 distance[i, x] = np.sqrt(np.float64(off * off + height[q + 1] * height[q + 1]))
             j = end
     return nearest, distance

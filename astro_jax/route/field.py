@@ -11,13 +11,14 @@ speed f prefers the middle of corridors and doors (``speed``).
 
 import dataclasses
 
+import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Bool, Float, Float32, Float64, Int32, Int64, UInt8
+from jaxtyping import Bool, Float, Float32, Float64, Int64, UInt8
 
 from astro_jax.config import RobotConfig
 from astro_jax.route.descent import guide_path, path_length
-from astro_jax.route.distance import nearest_marked
+from astro_jax.route.distance import nearest_again, nearest_marked
 from astro_jax.route.goals import EXACT_DISC, Goal, Goals, free_goals, goals_of, seeds
 from astro_jax.route.maps import HouseMap
 from astro_jax.route.march import NOBODY, SEED, march, repair
@@ -34,7 +35,7 @@ from astro_jax.route.speed import (
     traversal_speed,
     wall_distance,
 )
-from astro_jax.route.surface import continued, mended, surface
+from astro_jax.route.surface import Found, mended, surface
 from astro_jax.types import RouteField, SmoothGrid
 
 __all__ = [
@@ -90,14 +91,8 @@ class Search:
     factor: Float[np.ndarray, "H W"] | None
     slowness: Float32[np.ndarray, "h w"]
     """Cost of a cell, infinite where shut; as all of size h × w with a rim of one shut cell."""
-    values: Float64[np.ndarray, "h w"]
-    """Cost-to-go, infinite where the goal cannot be reached."""
     owed: UInt8[np.ndarray, "h w"]
-    nearest: Int32[np.ndarray, "H W"]
-    """Flat index of the nearest cell with a value, and how far that is, in cells."""
-    distance: Float32[np.ndarray, "H W"]
-    heights: Float64[np.ndarray, "H W"]
-    """Cost-to-go with its continuation into walls, s."""
+    found: Found
     renewed: int
     """Cells that had to be settled anew: all with a value, or those that a change touched."""
 
@@ -105,7 +100,7 @@ class Search:
         """Whether there is a way from a free cell, or from one that the robot can pass to."""
         reach = self.body.approach / self.house_map.resolution
         window, disc = beside(self.blocked, row, column, reach)
-        known = np.isfinite(self.values)
+        known = np.isfinite(self.found.values)
         rows, columns = (k + w.start + 1 for k, w in zip(np.nonzero(disc), window, strict=True))
         steps = ((0, 0), (1, 0), (-1, 0), (0, 1), (0, -1))
         return any(bool(known[rows + i, columns + j].any()) for i, j in steps)
@@ -216,32 +211,28 @@ def search_again(before: Search, blocked: Bool[np.ndarray, "H W"]) -> Search:
     different = costs[rim] != part[cut]
     costs[rim] = part[cut]
     rows, columns = (k + r.start for k, r in zip(np.nonzero(different), rim, strict=True))
-    values, owed = before.values.copy(), before.owed.copy()
+    values, owed = before.found.values.copy(), before.owed.copy()
     stride = costs.shape[1]
     flat = (values.reshape(-1), owed.reshape(-1), costs.reshape(-1))
-    renewed = repair(*flat, rows * stride + columns, stride)
+    renewed, spans = repair(*flat, rows * stride + columns, stride, _bounds(body, before.factor))
 
-    nearest, distance = before.nearest, before.distance
-    if not np.array_equal(np.isfinite(values), np.isfinite(before.values)):
-        nearest, distance = nearest_marked(np.isfinite(values)[1:-1, 1:-1])
-    heights, steepest = _heights(values, nearest, distance, resolution, body)
-    table = np.asarray(before.field.cost_to_go.table)
+    closest = before.found[1:]
+    window = _reach_changed(before.found.values, values, spans)
+    if window is not None:
+        known = np.isfinite(values)[1:-1, 1:-1]
+        closest = nearest_again(known, closest, window, margin=2 * reach)
+    found = Found(values, *closest)
+    grid = before.field.cost_to_go
+    table = np.asarray(grid.table)
+    table = mended(table, before.found, found, *_measures(resolution, body), spans)
+    cost_to_go = dataclasses.replace(grid, table=jnp.from_dlpack(table))
     return dataclasses.replace(
         before,
-        field=dataclasses.replace(
-            before.field,
-            cost_to_go=dataclasses.replace(
-                before.field.cost_to_go,
-                table=jnp.asarray(mended(table, before.heights, heights, resolution, steepest)),
-            ),
-        ),
+        field=dataclasses.replace(before.field, cost_to_go=cost_to_go),
         blocked=blocked,
         slowness=costs,
-        values=values,
+        found=found,
         owed=owed,
-        nearest=nearest,
-        distance=distance,
-        heights=heights,
         renewed=renewed,
     )
 
@@ -266,19 +257,22 @@ def _search(
     index, cost = seeds(house_map, free, costs)
     values.reshape(-1)[index] = cost
     owed.reshape(-1)[index] = SEED
-    march(values.reshape(-1), owed.reshape(-1), costs.reshape(-1), index, costs.shape[1])
+    flat = (values.reshape(-1), owed.reshape(-1), costs.reshape(-1))
+    march(*flat, index, costs.shape[1], _bounds(body, factor))
 
     known = np.isfinite(values)[1:-1, 1:-1]
-    nearest, distance = nearest_marked(known)
-    heights, steepest = _heights(values, nearest, distance, resolution, body)
+    found = Found(values, *nearest_marked(known))
+    table = surface(found, *_measures(resolution, body))
+    small = (house_map.origin, np.array(resolution), free.poses[0])
+    origin, edge, pose = jax.device_put([np.asarray(k, np.float32) for k in small])
     return Search(
         field=RouteField(
             cost_to_go=SmoothGrid(
-                table=jnp.asarray(surface(heights, resolution, steepest)),
-                origin=jnp.asarray(house_map.origin, jnp.float32),
-                resolution=jnp.asarray(resolution, jnp.float32),
+                table=jnp.from_dlpack(table),
+                origin=origin,
+                resolution=edge,
             ),
-            goal_map=jnp.asarray(free.poses[0], jnp.float32),
+            goal_map=pose,
         ),
         house_map=house_map,
         body=body,
@@ -286,25 +280,42 @@ def _search(
         blocked=blocked,
         factor=factor,
         slowness=costs,
-        values=values,
+        found=found,
         owed=owed,
-        nearest=nearest,
-        distance=distance,
-        heights=heights,
         renewed=int(np.count_nonzero(known)),
     )
 
 
-def _heights(
-    values: Float64[np.ndarray, "h w"],
-    nearest: Int32[np.ndarray, "H W"],
-    distance: Float32[np.ndarray, "H W"],
-    resolution: float,
-    body: Body,
-) -> tuple[Float64[np.ndarray, "H W"], float]:
-    """Cost-to-go everywhere, s, and the steepest slope that it may have, s/m."""
-    per_cell, steepest = resolution / body.speed, WALL_STEEPNESS / body.speed
-    return continued(values, nearest, distance, per_cell, steepest * resolution), steepest
+def _bounds(body: Body, factor: Float[np.ndarray, "H W"] | None) -> tuple[float, float]:
+    """Between which all finite costs of cells lie."""
+    fastest, slowest = (1.0, 1.0) if factor is None else (factor.max(), factor.min())
+    return 1.0 / max(1.0, float(fastest)), 1.0 / (body.slowest * min(1.0, float(slowest)))
+
+
+def _measures(resolution: float, body: Body) -> tuple[float, float, float]:
+    """Seconds per cell at cruising speed, edge of a cell (m), steepest slope (s/m)."""
+    return resolution / body.speed, resolution, WALL_STEEPNESS / body.speed
+
+
+def _reach_changed(
+    before: Float64[np.ndarray, "h w"],
+    after: Float64[np.ndarray, "h w"],
+    spans: Int64[np.ndarray, "h 2"],
+) -> tuple[slice, slice] | None:
+    """The part of the map (without its rim) where cells got or lost a value, if there is one."""
+    rows = np.flatnonzero(spans[:, 1] >= 0)
+    if not len(rows):
+        return None
+    top, left = int(rows[0]), int(spans[rows, 0].min())
+    part = (slice(top, int(rows[-1]) + 1), slice(left, int(spans[rows, 1].max()) + 1))
+    differs = np.nonzero(np.isfinite(before[part]) != np.isfinite(after[part]))
+    if not len(differs[0]):
+        return None
+    rows, columns = differs[0] + top - 1, differs[1] + left - 1
+    return (
+        slice(int(rows.min()), int(rows.max()) + 1),
+        slice(int(columns.min()), int(columns.max()) + 1),
+    )
 
 
 def _frame(

@@ -24,7 +24,7 @@ from jaxtyping import Float32, Float64, Int64, UInt8
 
 from astro_jax.route.compiled import compiled, inlined
 
-_HALF = np.sqrt(0.5)
+_HALF, _ROOT2 = np.sqrt(0.5), np.sqrt(2.0)
 _NARROW = 0.99 * _HALF
 """Width of a bucket over the smallest slowness: steps are not shorter than √½ of it."""
 _CHUNK = 64
@@ -39,12 +39,15 @@ def march(
     slowness: Float32[np.ndarray, "N"],
     seeds: Int64[np.ndarray, "K"],
     stride: int,
+    bounds: tuple[float, float],
 ) -> None:
     """Fill ``values`` and ``owed`` (in place) from the seeds, whose values are set.
 
-    ``stride`` is the number of cells in a row, the rim included.
+    ``stride`` is the number of cells in a row, the rim included; between ``bounds`` lie all
+    finite slownesses.
     """
-    _settle(values, owed, slowness, seeds, stride, False)
+    spans = np.empty((0, 2), np.int64)
+    _settle(values, owed, slowness, seeds, stride, *bounds, spans)
 
 
 def repair(
@@ -53,17 +56,21 @@ def repair(
     slowness: Float32[np.ndarray, "N"],
     changed: Int64[np.ndarray, "K"],
     stride: int,
-) -> int:
+    bounds: tuple[float, float],
+) -> tuple[int, Int64[np.ndarray, "h 2"]]:
     """Make ``values`` and ``owed`` (in place) what ``march`` finds for the new slownesses.
 
     ``changed`` are the cells whose slowness differs from the one that the values are of; no
     seed is among them.  All that is owed to them, directly or not, is forgotten; the wave then
-    goes on from the rim of that, and wherever it comes sooner than before.  Returns how many
-    cells were forgotten.
+    goes on from the rim of that, and wherever it comes sooner than before.
+
+    Returns how many cells were settled anew, and of each row the columns (first, last) between
+    which values may have changed; last is −1 where none has.
     """
-    forgotten, starts = _forget(values, owed, slowness, changed, stride)
-    _settle(values, owed, slowness, starts, stride, True)
-    return forgotten
+    spans = np.empty((len(values) // stride, 2), np.int64)
+    spans[:] = stride, -1
+    starts = _forget(values, owed, slowness, changed, stride, spans)
+    return _settle(values, owed, slowness, starts, stride, *bounds, spans), spans
 
 
 @inlined
@@ -73,7 +80,7 @@ def _through(va, vd, s):
         return va + s
     if δ < s * _HALF:
         return va + np.sqrt(s * s - δ * δ)
-    return max(va, vd + s / _HALF)
+    return max(va, vd + s * _ROOT2)
 
 
 @compiled
@@ -83,33 +90,37 @@ def _doubled(waiting):
     return more
 
 
+@inlined
+def _cover(spans, cell, row):
+    i = np.uint64(np.uint32(cell) // np.uint32(row))
+    j = np.int64(cell - i * row)
+    spans[i, 0] = min(spans[i, 0], j)
+    spans[i, 1] = max(spans[i, 1], j)
+
+
 @compiled
-def _settle(values, owed, slowness, starts, stride, again):
+def _settle(values, owed, slowness, starts, stride, least, most, spans):
     """Run the wave on from ``starts`` until no cell can be had for less.
 
-    ``again``: some cells have values from before.  Such a cell sends out no wave of its own, so
-    whoever is settled also serves its corner neighbours by way of the cells between them.
+    With ``spans``, some cells have values from before.  Such a cell sends out no wave of its own,
+    so whoever is settled also serves its corner neighbours by way of the cells between them.
     """
+    again = len(spans) > 0
     # unsigned indices need no check for being negative
     one, row = np.uint64(1), np.uint64(stride)
     ahead = (np.uint64(0) - row, row, np.uint64(0) - one, one)
-    least, most = np.inf, 0.0
-    for s in slowness:
-        least = min(least, s)
-        if s < np.inf:
-            most = max(most, s)
     per_width = 1.0 / (least * _NARROW)
     nearby = least * _HALF
     # Buckets are used in turn: no step is longer than all of them but one.  First come, first
     # served keeps neighbours together in the cache.
     ring = 8
-    while ring < np.int64(most / _HALF * per_width) + 3:
+    while ring < np.int64(most * _ROOT2 * per_width) + 3:
         ring *= 2
     mask = ring - 1
     waiting = np.empty((ring, 1024), np.uint32)
     count = np.zeros(ring, np.int64)
     starts = starts[np.argsort(values[starts])]
-    started, pending, bucket = 0, 0, 0
+    started, pending, bucket, settled = 0, 0, 0, 0
     while pending > 0 or started < len(starts):
         if pending == 0:
             bucket = np.int64(values[starts[started]] * per_width)
@@ -131,6 +142,9 @@ def _settle(values, owed, slowness, starts, stride, again):
                 v = values[c]
                 if np.int64(v * per_width) != bucket:
                     continue  # it was settled before, for less
+                settled += 1
+                if again:
+                    _cover(spans, c, row)
                 up, down = values[c - row], values[c + row]
                 left, right = values[c - one], values[c + one]
                 across, along = min(left, right), min(up, down)
@@ -167,7 +181,7 @@ def _settle(values, owed, slowness, starts, stride, again):
                         # c is the corner neighbour of n, a the edge neighbour between them
                         a = c - aside if side == 1 else c + aside
                         va, n = values[a], a + ahead[way]
-                        if not (v < va < np.inf and values[n] > v + least):
+                        if not (v < va < np.inf and values[n] > v + nearby):
                             continue
                         found = _through(va, v, np.float64(slowness[n]))
                         if found < values[n]:
@@ -181,13 +195,14 @@ def _settle(values, owed, slowness, starts, stride, again):
         pending -= count[here]
         count[here] = 0
         bucket += 1
+    return settled
 
 
 @compiled
-def _forget(values, owed, slowness, changed, stride):
+def _forget(values, owed, slowness, changed, stride, spans):
     """Clear the changed cells and all that is owed to them.
 
-    Returns their number, and the cells with values from which the wave has to go on.
+    Returns the cells with values from which the wave has to go on.
     """
     ahead = np.array([-stride, stride, -1, 1])
     aside = np.array([1, 1, stride, stride])
@@ -204,6 +219,7 @@ def _forget(values, owed, slowness, changed, stride):
     while done < count:
         c = cleared[done]
         done += 1
+        _cover(spans, np.uint64(c), np.uint64(stride))
         if count + 8 > len(cleared):
             more = np.empty(2 * len(cleared), np.int64)
             more[: len(cleared)] = cleared
@@ -230,4 +246,4 @@ def _forget(values, owed, slowness, changed, stride):
                 if values[c + step] < np.inf:
                     starts[found] = c + step
                     found += 1
-    return count, starts[:found]
+    return starts[:found]
