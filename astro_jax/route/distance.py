@@ -26,7 +26,8 @@ def squared_wall_distance(
 
     What lies off the map is blocked; a blocked cell itself has 0.
     """
-    return _squared(blocked, min(cap, _FAR))
+    # one layout: each takes a compilation of its own
+    return _squared(np.ascontiguousarray(blocked), min(cap, _FAR))
 
 
 @inlined
@@ -108,7 +109,7 @@ def nearest_marked(
 
     As a flat index into a grid that has a rim of one cell more.  Some cell must be marked.
     """
-    return _nearest(marked, 1, 1, marked.shape[1] + 2)
+    return _nearest(np.ascontiguousarray(marked), 1, 1, marked.shape[1] + 2)
 
 
 def nearest_again(
@@ -124,7 +125,7 @@ def nearest_again(
     rows, columns = changed
     top, left = max(rows.start - margin, 0), max(columns.start - margin, 0)
     frame = (slice(top, rows.stop + margin), slice(left, columns.stop + margin))
-    part = _nearest(marked[frame], top + 1, left + 1, marked.shape[1] + 2)
+    part = _nearest(np.ascontiguousarray(marked[frame]), top + 1, left + 1, marked.shape[1] + 2)
     nearest, distance = before[0].copy(), before[1].copy()
     window = np.array([rows.start, rows.stop, columns.start, columns.stop])
     if part[0].size < marked.size and _patch(nearest, distance, *part, top, left, window, margin):

@@ -87,6 +87,9 @@ class Search:
     house_map: HouseMap
     body: Body
     goals: Goals
+    """As asked for."""
+    free: Goals
+    """Those that were free: from their cells the wave started."""
     blocked: Bool[np.ndarray, "H W"]
     factor: Float[np.ndarray, "H W"] | None
     slowness: Float32[np.ndarray, "h w"]
@@ -219,7 +222,7 @@ def search_again(before: Search, blocked: Bool[np.ndarray, "H W"]) -> Search:
     closest = before.found[1:]
     window = _reach_changed(before.found.values, values, spans)
     if window is not None:
-        known = np.isfinite(values)[1:-1, 1:-1]
+        known = np.isfinite(values[1:-1, 1:-1])
         closest = nearest_again(known, closest, window, margin=2 * reach)
     found = Found(values, *closest)
     grid = before.field.cost_to_go
@@ -260,7 +263,7 @@ def _search(
     flat = (values.reshape(-1), owed.reshape(-1), costs.reshape(-1))
     march(*flat, index, costs.shape[1], _bounds(body, factor))
 
-    known = np.isfinite(values)[1:-1, 1:-1]
+    known = np.isfinite(values[1:-1, 1:-1])
     found = Found(values, *nearest_marked(known))
     table = surface(found, *_measures(resolution, body))
     small = (house_map.origin, np.array(resolution), free.poses[0])
@@ -277,6 +280,7 @@ def _search(
         house_map=house_map,
         body=body,
         goals=goals,
+        free=free,
         blocked=blocked,
         factor=factor,
         slowness=costs,

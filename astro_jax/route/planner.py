@@ -3,18 +3,33 @@
 In: the house map, a goal, and now and then the robot's local map.  Out: a ``Route`` whose
 field the local planner follows.  What the robot has seen blocked is remembered until it
 is seen free again, so a closed door stays closed behind the robot's back.
+
+A goal may be a pose, several poses of which the nearest will do, or a region (a mask of the
+map's cells).  The local planner drives to one pose: the one that is nearest by the field from
+where the robot is, or where the way enters the region; it is chosen anew with every search.
 """
 
 import dataclasses
+import math
 
+import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Bool
 from scipy import ndimage
 
 from astro_jax.config import RobotConfig
 from astro_jax.errors import InputError, UnreachableError
-from astro_jax.route.field import check_query, solve_field
+from astro_jax.route.field import (
+    Search,
+    body_of,
+    check_query,
+    guide_path,
+    search,
+    search_again,
+)
+from astro_jax.route.goals import Goal, goals_of
 from astro_jax.route.maps import HouseMap, Numbers
+from astro_jax.route.query import standing, unreachable
 from astro_jax.types import Grid, RouteField
 from astro_jax.world.grid import LOW, PRIOR_FREE
 
@@ -34,7 +49,10 @@ class Route:
     house_map: HouseMap
     robot: RobotConfig
     goal_map: tuple[float, float, float]
+    """The pose that is driven to at the moment."""
     field: RouteField
+    searched: Search
+    """What ``field`` was made from."""
     seen_blocked: Bool[np.ndarray, "H W"]
     """Cells that the map calls free and the robot has found blocked."""
     searches: int = 1
@@ -47,21 +65,31 @@ class Route:
         return float(np.asarray(self.field.cost_to_go.table)[row, column, 0])
 
 
-def plan_route(house_map: HouseMap, robot: RobotConfig, start: Numbers, goal: Numbers) -> Route:
-    """Search the whole map for the way from ``start`` to ``goal`` (x, y, yaw).
+def plan_route(house_map: HouseMap, robot: RobotConfig, start: Numbers, goal: Goal) -> Route:
+    """Search the whole map for the way from ``start`` (x, y, yaw) to ``goal``.
 
     Raises:
-      InputError: start or goal is unusable.
+      InputError: start or goal is unusable; of several goals, all of them.
       UnreachableError: there is no way between them.
     """
-    check_query(house_map, robot, start, goal)
-    x, y, yaw = (float(value) for value in np.asarray(goal))
+    blocked = house_map.blocked
+    goals = goals_of(house_map, goal)
+    if goals.region is None and len(goals.poses) == 1:
+        check_query(house_map, robot, start, goals.poses[0])
+        found = search(house_map, blocked, goal, body_of(robot))
+    else:
+        cell = standing(house_map, robot, "start", start, blocked)
+        found = search(house_map, blocked, _usable(house_map, robot, goal), body_of(robot))
+        if not found.reached(*cell):
+            raise unreachable(house_map, start, found.free.poses[0])
+    field, pose = _aimed(found, start)
     return Route(
         house_map=house_map,
         robot=robot,
-        goal_map=(x, y, yaw),
-        field=solve_field(house_map, house_map.blocked, (x, y, yaw), robot),
-        seen_blocked=np.zeros(house_map.blocked.shape, bool),
+        goal_map=pose,
+        field=field,
+        searched=found,
+        seen_blocked=np.zeros(blocked.shape, bool),
     )
 
 
@@ -77,19 +105,61 @@ def revise(
     if _news(seen, route.seen_blocked) < NEWS:
         return route
     blocked = route.house_map.blocked | seen
-    searched = dataclasses.replace(route, seen_blocked=seen, searches=route.searches + 1)
+    revised = dataclasses.replace(route, seen_blocked=seen, searches=route.searches + 1)
     try:
-        check_query(route.house_map, route.robot, pose_map, route.goal_map, blocked)
-    except UnreachableError as failure:
-        return dataclasses.replace(searched, failure=failure)
-    except InputError:
-        pass  # too close to something to start from: the field still leads out
-    try:
-        field = solve_field(route.house_map, blocked, route.goal_map, route.robot)
+        found = search_again(route.searched, blocked)
     except InputError as error:  # something stands on the goal
         failure = UnreachableError(error.field, error.value, error.expected, error.where)
-        return dataclasses.replace(searched, failure=failure)
-    return dataclasses.replace(searched, field=field, failure=None)
+        return dataclasses.replace(revised, failure=failure)
+    try:
+        cell = standing(route.house_map, route.robot, "start", pose_map, blocked)
+        if not found.reached(*cell):
+            failure = unreachable(route.house_map, pose_map, route.goal_map)
+            return dataclasses.replace(revised, failure=failure)
+    except InputError:
+        pass  # too close to something to start from: the field still leads out
+    field, pose = _aimed(found, pose_map)
+    return dataclasses.replace(revised, goal_map=pose, field=field, searched=found, failure=None)
+
+
+def _usable(house_map: HouseMap, robot: RobotConfig, goal: Goal) -> Goal:
+    """Of several poses those in which the robot can stand; a region as it is.
+
+    Raises:
+      InputError: it can stand in none.
+    """
+    if isinstance(goal, np.ndarray) and goal.dtype == bool:
+        return goal
+    usable, refusal = [], None
+    for pose in goal:
+        try:
+            standing(house_map, robot, "goal", pose, house_map.blocked)
+            usable.append(pose)
+        except InputError as error:
+            refusal = refusal or error
+    if refusal and not usable:
+        raise refusal
+    return usable
+
+
+def _aimed(found: Search, start: Numbers) -> tuple[RouteField, tuple[float, float, float]]:
+    """The field with the goal that its way from ``start`` leads to."""
+    pose, region = found.free.poses[0], found.free.region is not None
+    if region or len(found.free.poses) > 1:
+        try:
+            way = guide_path(found.field, start)
+        except UnreachableError:  # the start lies between walls
+            way = np.asarray(start, np.float64)[None, :2]
+        if region:
+            x, y = way[-1] - way[max(len(way) - 6, 0)]
+            yaw = math.atan2(y, x) if len(way) > 1 else float(np.asarray(start)[2])
+            pose = np.array([*way[-1], yaw])
+        else:
+            off = np.hypot(*(found.free.poses[:, :2] - way[-1]).T)
+            pose = found.free.poses[int(np.argmin(off))]
+    x, y, yaw = (float(value) for value in pose)
+    field = dataclasses.replace(found.field, goal_map=jnp.asarray(pose, jnp.float32))
+    return field, (x, y, yaw)
 
 
 def _news(seen: Bool[np.ndarray, "H W"], before: Bool[np.ndarray, "H W"]) -> int:

@@ -85,7 +85,8 @@ def slowness(
     by_distance = preference(reach, resolution, inscribed_radius, slowest)
     with np.errstate(divide="ignore"):
         cost = (1.0 / by_distance).astype(np.float32)
-    out = np.full((blocked.shape[0] + 2, blocked.shape[1] + 2), np.inf, np.float32)
+    out = np.empty((blocked.shape[0] + 2, blocked.shape[1] + 2), np.float32)
+    out[[0, -1]] = out[:, [0, -1]] = np.inf
     _look_up(squared_wall_distance(blocked, reach), cost, out)
     if factor is not None:
         out[1:-1, 1:-1] /= factor
