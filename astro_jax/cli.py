@@ -120,10 +120,27 @@ class BenchForecast:
     """Where to write the report."""
 
 
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class BenchRoute:
+    """Whether ways are right (MovingAI), none is missing (home maps), and how long they take."""
+
+    data: Path | None = None
+    """Folder with movingai and home_maps; without it the one that ASTRO_JAX_DATA names."""
+    pairs: int = 10_000
+    """Random pairs of places on the home maps."""
+    runs: int = 15
+    """Timed searches per size."""
+    seed: int = 0
+    """Of the pairs, the floor plans and the changes in them."""
+    json: Path | None = None
+    """Where to write the report."""
+
+
 Bench = (
     Annotated[BenchCycle, tyro.conf.subcommand("cycle")]
     | Annotated[BenchRisk, tyro.conf.subcommand("risk")]
     | Annotated[BenchForecast, tyro.conf.subcommand("forecast")]
+    | Annotated[BenchRoute, tyro.conf.subcommand("route")]
 )
 
 
@@ -234,13 +251,15 @@ def _demo_table(metrics: Mapping[str, float], episode: Episode) -> Table:
     return table
 
 
-def _bench(bench: BenchCycle | BenchRisk | BenchForecast) -> None:
+def _bench(bench: BenchCycle | BenchRisk | BenchForecast | BenchRoute) -> None:
     if isinstance(bench, BenchCycle):
         report = _cycle(bench)
     elif isinstance(bench, BenchRisk):
         report = _risk(bench)
-    else:
+    elif isinstance(bench, BenchForecast):
         report = _forecast(bench)
+    else:
+        report = _route(bench)
     table = Table(title=f"bench {report.name}", show_header=False)
     for name, value in report.metrics.items():
         table.add_row(name, f"{value:.4g}")
@@ -286,9 +305,7 @@ def _risk(bench: BenchRisk) -> "Report":
 
 def _forecast(bench: BenchForecast) -> "Report":
     _check_from("seed", bench.seed, 0)
-    folder = bench.data or os.environ.get("ASTRO_JAX_DATA")
-    if not folder:
-        raise InputError("data", "missing", "a folder, or one that ASTRO_JAX_DATA names")
+    folder = _data_folder(bench.data)
     _, _, params = _configuration(None, bench.planner)
     from astro_jax.bench.forecast import bench_forecast
     from astro_jax.bench.trajectories import load_scenes
@@ -299,6 +316,22 @@ def _forecast(bench: BenchForecast) -> "Report":
 
         _draw(calibration_figure(report), bench.plot)
     return report
+
+
+def _route(bench: BenchRoute) -> "Report":
+    for name, low in (("pairs", 1), ("runs", 1), ("seed", 0)):
+        _check_from(name, getattr(bench, name), low)
+    folder = _data_folder(bench.data)
+    from astro_jax.bench.route import bench_route
+
+    return bench_route(folder, bench.pairs, bench.runs, bench.seed)
+
+
+def _data_folder(given: Path | None) -> str | Path:
+    folder = given or os.environ.get("ASTRO_JAX_DATA")
+    if not folder:
+        raise InputError("data", "missing", "a folder, or one that ASTRO_JAX_DATA names")
+    return folder
 
 
 def _draw(figure: "Figure", path: Path) -> None:

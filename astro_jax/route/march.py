@@ -207,6 +207,15 @@ def _forget(values, owed, slowness, changed, stride, spans):
     ahead = np.array([-stride, stride, -1, 1])
     aside = np.array([1, 1, stride, stride])
     around = np.array([-stride - 1, -stride, -stride + 1, -1, 1, stride - 1, stride, stride + 1])
+    # owing[k, code]: whether a cell with this code owes its value to the one it is around[k] of
+    owing = np.zeros((8, 256), np.bool_)
+    for k in range(8):
+        for way in range(4):
+            owing[k, 4 * way : 4 * way + 3] = around[k] == ahead[way]
+            for side in range(1, 3):
+                aslant = ahead[way] - aside[way] if side == 1 else ahead[way] + aside[way]
+                if around[k] == aslant:
+                    owing[k, 4 * way + side] = True
     cleared = np.empty(len(changed) + 1024, np.int64)
     count = 0
     for c in changed:
@@ -224,15 +233,9 @@ def _forget(values, owed, slowness, changed, stride, spans):
             more = np.empty(2 * len(cleared), np.int64)
             more[: len(cleared)] = cleared
             cleared = more
-        for step in around:
-            n = c + step
-            code = owed[n]
-            if code >= NOBODY:
-                continue
-            a = n - ahead[code >> 2]
-            side = code & 3
-            d = a + aside[code >> 2] if side == 1 else a - aside[code >> 2]
-            if a == c or (side > 0 and d == c):
+        for k in range(8):
+            n = c + around[k]
+            if owing[k, owed[n]]:
                 values[n] = np.inf
                 owed[n] = NOBODY
                 cleared[count] = n
