@@ -101,9 +101,9 @@ def _descend(table, origin, resolution, goal, start, step, steps):
                     if value < best:
                         best, dx, dy = value, a, b
             if best >= here:
-                # the bottom: of a goal if a last cell's cost, at the slope so far, is left
+                # the bottom: of a goal if hardly more than a cell's cost is left
                 return points[:count].copy(), here <= 2.0 * resolution * steepest
-        steepest = max(size, 0.0) if size > 1e-9 else steepest
+        steepest = max(steepest, size)
         x, y = x + stride * dx, y + stride * dy
         points[count, 0] = origin[0] + resolution * x
         points[count, 1] = origin[1] + resolution * y

@@ -232,7 +232,7 @@ def search_again(before: Search, blocked: Bool[np.ndarray, "H W"]) -> Search:
     return dataclasses.replace(
         before,
         field=dataclasses.replace(before.field, cost_to_go=cost_to_go),
-        blocked=blocked,
+        blocked=blocked.copy(),
         slowness=costs,
         found=found,
         owed=owed,
@@ -281,7 +281,7 @@ def _search(
         body=body,
         goals=goals,
         free=free,
-        blocked=blocked,
+        blocked=blocked.copy(),  # the caller's may change
         factor=factor,
         slowness=costs,
         found=found,

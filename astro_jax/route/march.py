@@ -132,7 +132,7 @@ def _settle(values, owed, slowness, starts, stride, least, most, spans):
             count[here] += 1
             pending += 1
             started += 1
-        done = 0
+        done, due = 0, np.uint64(count[here])
         while done < count[here]:
             if count.max() + 12 * _CHUNK > waiting.shape[1]:
                 waiting = _doubled(waiting)
@@ -173,7 +173,8 @@ def _settle(values, owed, slowness, starts, stride, least, most, spans):
                         waiting[there, np.uint64(count[there])] = n
                         count[there] += 1
                         pending += 1
-                if not again:
+                # late in its bucket a cell may have been lowered after its edge neighbours left
+                if not again and k < due:
                     continue
                 for way in range(4):
                     aside = one if way < 2 else row
@@ -183,7 +184,10 @@ def _settle(values, owed, slowness, starts, stride, least, most, spans):
                         va, n = values[a], a + ahead[way]
                         if not (v < va < np.inf and values[n] > v + nearby):
                             continue
-                        found = _through(va, v, np.float64(slowness[n]))
+                        s = np.float64(slowness[n])
+                        if values[n] <= va + s * _HALF and va - v < s * _HALF:
+                            continue
+                        found = _through(va, v, s)
                         if found < values[n]:
                             values[n] = found
                             owed[n] = 4 * way + side

@@ -35,7 +35,8 @@ def surface(
 
     Values times ``scale`` are heights; where there is none, the nearest one times ``scale`` and
     ``steepest`` times the distance.  Where two sides of a wall meet the height
-    jumps: no slope is told as steeper than ``steepest``, or it would dwarf all others.
+    jumps: no slope is told as steeper than ``steepest``, or it would dwarf all others.  Beside
+    a wall the slope is that of the free side alone, along the wall and not off it.
     """
     rows, columns = found.nearest.shape
     table = _table(rows, columns)
@@ -111,15 +112,28 @@ def _fill(table, values, nearest, distance, spans, scale, resolution, steepest):
             if here + np.abs(x) + np.abs(y) < np.inf:
                 here, x, y = scale * here, scale * x * per_x, scale * y * per_y
             else:
+                known = here < np.inf
+                here = _height(flat, nearest, distance, i, j, scale, rise)
+                if known and (values[i + 1, left + 1] < np.inf) != (
+                    values[i + 1, right + 1] < np.inf
+                ):
+                    left, right = (left, j) if values[i + 1, left + 1] < np.inf else (j, right)
+                if known and (values[below + 1, j + 1] < np.inf) != (
+                    values[above + 1, j + 1] < np.inf
+                ):
+                    bottom, top = (below, i) if values[below + 1, j + 1] < np.inf else (i, above)
+                else:
+                    bottom, top = below, above
+                per_x = 1.0 / (resolution * max(right - left, 1))
+                per_row = 1.0 / (resolution * max(top - bottom, 1))
                 x = _height(flat, nearest, distance, i, right, scale, rise)
                 x = (x - _height(flat, nearest, distance, i, left, scale, rise)) * per_x
-                y = _height(flat, nearest, distance, above, j, scale, rise)
-                y = (y - _height(flat, nearest, distance, below, j, scale, rise)) * per_y
-                here = _height(flat, nearest, distance, i, j, scale, rise)
-                square = x * x + y * y
-                if square > steepest * steepest:
-                    shrink = steepest / np.sqrt(square)
-                    x, y = x * shrink, y * shrink
+                y = _height(flat, nearest, distance, top, j, scale, rise)
+                y = (y - _height(flat, nearest, distance, bottom, j, scale, rise)) * per_row
+            square = x * x + y * y
+            if square > steepest * steepest:
+                shrink = steepest / np.sqrt(square)
+                x, y = x * shrink, y * shrink
             table[i, j, 0] = here
             table[i, j, 1] = x
             table[i, j, 2] = y

@@ -176,6 +176,8 @@ BAD_BENCH = {
     "no samples": (["risk", "--samples", "0"], ["samples", "0"]),
     "missing data": (["forecast", "--data", "nowhere"], ["data", "nowhere"]),
     "no recordings": (["forecast", "--data", "configs"], ["data", "configs"]),
+    "no pairs": (["route", "--pairs", "0"], ["pairs", "0"]),
+    "no grids": (["route", "--data", "configs"], ["data", "configs"]),
     "forecast's seed below 0": (["forecast", "--seed", "-1"], ["seed", "-1"]),
 }
 
@@ -290,4 +292,28 @@ def test_bench_forecast_hands_over_its_options(monkeypatch, tmp_path, capsys):
     capsys.readouterr()
     monkeypatch.delenv("ASTRO_JAX_DATA")
     assert cli.main(["bench", "forecast"]) == 2
+    assert "ASTRO_JAX_DATA" in capsys.readouterr().err
+
+
+def test_bench_route_hands_over_its_options(monkeypatch, tmp_path, capsys):
+    import types
+
+    from astro_jax.bench.report import Report
+
+    asked = {}
+
+    def bench_route(data, pairs, runs, seed):
+        asked.update(data=str(data), pairs=pairs, runs=runs, seed=seed)
+        return Report(name="route", metrics={"mismatches": 0.0})
+
+    made = types.SimpleNamespace(bench_route=bench_route)
+    monkeypatch.setitem(sys.modules, "astro_jax.bench.route", made)
+    path = tmp_path / "route.json"
+    options = ["--pairs", "5", "--runs", "2", "--seed", "4", "--json", str(path)]
+    assert cli.main(["bench", "route", "--data", "maps", *options]) == 0
+    assert asked == {"data": "maps", "pairs": 5, "runs": 2, "seed": 4}
+    assert json.loads(path.read_text())["metrics"] == {"mismatches": 0.0}
+    capsys.readouterr()
+    monkeypatch.delenv("ASTRO_JAX_DATA", raising=False)
+    assert cli.main(["bench", "route"]) == 2
     assert "ASTRO_JAX_DATA" in capsys.readouterr().err
