@@ -6,7 +6,7 @@ another place); where none can, it is compiled once per process.
 """
 
 from collections.abc import Callable
-from typing import TypeVar
+from typing import TypeVar, cast
 
 import numba
 
@@ -16,11 +16,11 @@ _F = TypeVar("_F", bound=Callable)
 def compiled(function: _F) -> _F:
     """``function`` as machine code: same arguments, same answer."""
     try:
-        return numba.njit(cache=True, error_model="numpy")(function)
+        return cast(_F, numba.njit(cache=True, error_model="numpy")(function))
     except RuntimeError:  # Numba found no folder that it may write to
-        return numba.njit(error_model="numpy")(function)
+        return cast(_F, numba.njit(error_model="numpy")(function))
 
 
 def inlined(function: _F) -> _F:
     """As ``compiled``, for a function that only kernels call, pasted into each of them."""
-    return numba.njit(inline="always", error_model="numpy")(function)
+    return cast(_F, numba.njit(inline="always", error_model="numpy")(function))

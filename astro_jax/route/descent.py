@@ -104,7 +104,9 @@ def _descend(table, origin, resolution, goal, start, step, steps):
                 # the bottom: of a goal if hardly more than a cell's cost is left
                 return points[:count].copy(), here <= 2.0 * resolution * steepest
         steepest = max(steepest, size)
-        x, y = x + stride * dx, y + stride * dy
+        # beyond the map there is no slope to lead back
+        x = min(max(x + stride * dx, 0.0), table.shape[1] - 1.0)
+        y = min(max(y + stride * dy, 0.0), table.shape[0] - 1.0)
         points[count, 0] = origin[0] + resolution * x
         points[count, 1] = origin[1] + resolution * y
         count += 1

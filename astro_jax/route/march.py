@@ -29,6 +29,8 @@ _NARROW = 0.99 * _HALF
 """Width of a bucket over the smallest slowness: steps are not shorter than √½ of it."""
 _CHUNK = 64
 """Cells that are settled between two looks at whether the buckets still have room."""
+MOST = 0.3
+"""Share of all cells from which on a wave from the seeds is quicker than a repair."""
 SEED, NOBODY = 255, 254
 """Owes its value to no neighbour; has none."""
 
@@ -69,7 +71,14 @@ def repair(
     """
     spans = np.empty((len(values) // stride, 2), np.int64)
     spans[:] = stride, -1
-    starts = _forget(values, owed, slowness, changed, stride, spans)
+    forgotten, starts = _forget(values, owed, slowness, changed, stride, spans)
+    if forgotten > MOST * len(values):
+        seeds = np.flatnonzero(owed == SEED)
+        kept = values[seeds]
+        values[:], owed[:] = np.inf, NOBODY
+        values[seeds], owed[seeds] = kept, SEED
+        spans[1:-1] = 1, stride - 2
+        return _settle(values, owed, slowness, seeds, stride, *bounds, spans[:0]), spans
     return _settle(values, owed, slowness, starts, stride, *bounds, spans), spans
 
 
@@ -206,7 +215,7 @@ def _settle(values, owed, slowness, starts, stride, least, most, spans):
 def _forget(values, owed, slowness, changed, stride, spans):
     """Clear the changed cells and all that is owed to them.
 
-    Returns the cells with values from which the wave has to go on.
+    Returns how many these are, and the cells with values from which the wave has to go on.
     """
     ahead = np.array([-stride, stride, -1, 1])
     aside = np.array([1, 1, stride, stride])
@@ -253,4 +262,4 @@ def _forget(values, owed, slowness, changed, stride, spans):
                 if values[c + step] < np.inf:
                     starts[found] = c + step
                     found += 1
-    return starts[:found]
+    return count, starts[:found]

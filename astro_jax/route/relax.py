@@ -108,9 +108,10 @@ def _by_sides(v: Float[Array, "H W"], s: Float[Array, "H W"]) -> Float[Array, "H
     """Values by the cells to the left and right and their neighbours above and below."""
     aslant = jnp.minimum(_next(v, True), _next(v, False))
     edge = jnp.full_like(v[:, :1], FAR)
-    from_right = [jnp.concatenate([g[:, 1:], edge], axis=1) for g in (v, aslant)]
-    from_left = [jnp.concatenate([edge, g[:, :-1]], axis=1) for g in (v, aslant)]
-    return jnp.minimum(_through(*from_right, s), _through(*from_left, s))
+    to_left = lambda grid: jnp.concatenate([grid[:, 1:], edge], axis=1)
+    to_right = lambda grid: jnp.concatenate([edge, grid[:, :-1]], axis=1)
+    from_right = _through(to_left(v), to_left(aslant), s)
+    return jnp.minimum(from_right, _through(to_right(v), to_right(aslant), s))
 
 
 def _through(a: Array, d: Array, s: Array) -> Array:

@@ -23,7 +23,7 @@ def house():
 
 @pytest.fixture(scope="module")
 def found(house):
-    roomy = np.argwhere(ndimage.distance_transform_edt(~house.blocked) > 14)
+    roomy = np.argwhere(np.asarray(ndimage.distance_transform_edt(~house.blocked)) > 14)
     return search(house, house.blocked, (*house.xy_of(roomy[0]), 0.0), body_of(DEFAULT_ROBOT))
 
 

@@ -3,6 +3,7 @@
 import dataclasses
 import itertools
 import math
+from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
@@ -104,7 +105,7 @@ def test_ways_around_boxes_are_at_most_a_hundredth_too_long(seed):
             boxes.append(box)
     polygons = octagons(boxes)
     house = house_of(blocked)
-    open_cells = np.argwhere(ndimage.distance_transform_edt(~blocked) > 3)
+    open_cells = np.argwhere(np.asarray(ndimage.distance_transform_edt(~blocked)) > 3)
     goal = open_cells[random.integers(len(open_cells))]
     field = search(house, blocked, (*house.xy_of(goal), 0.0), POINT).field
     starts = open_cells[random.integers(len(open_cells), size=6)]
@@ -134,7 +135,7 @@ def test_a_speed_that_grows_along_the_floor_bends_the_way_as_in_closed_form():
 def test_it_agrees_with_another_marching_method():
     skfmm = pytest.importorskip("skfmm")
     house = floor_plan(200, seed=3)
-    row, column = np.argwhere(ndimage.distance_transform_edt(~house.blocked) > 20)[0]
+    row, column = np.argwhere(np.asarray(ndimage.distance_transform_edt(~house.blocked)) > 20)[0]
     found = search(house, house.blocked, (*house.xy_of((row, column)), 0.0), SHORTEST)
     slowness = found.slowness[1:-1, 1:-1]
     values = found.found.values[1:-1, 1:-1]
@@ -158,7 +159,7 @@ def test_a_search_that_goes_on_is_a_search_from_scratch(seed):
     house = floor_plan(240, seed)
     blocked = house.blocked
     factor = None if seed % 2 else random.uniform(0.3, 1.0, blocked.shape)
-    roomy = np.argwhere(ndimage.distance_transform_edt(~blocked) > 14)
+    roomy = np.argwhere(np.asarray(ndimage.distance_transform_edt(~blocked)) > 14)
     goal = (*house.xy_of(roomy[random.integers(len(roomy))]), 0.0)
     found = search(house, blocked, goal, BODY, factor)
     for _ in range(4):
@@ -178,7 +179,7 @@ def test_a_search_that_goes_on_is_a_search_from_scratch(seed):
 
 def test_nothing_new_is_the_same_search_and_the_old_one_stays_as_it_was():
     house = floor_plan(180)
-    roomy = np.argwhere(ndimage.distance_transform_edt(~house.blocked) > 14)
+    roomy = np.argwhere(np.asarray(ndimage.distance_transform_edt(~house.blocked)) > 14)
     goal = (*house.xy_of(roomy[0]), 0.0)
     found = search(house, house.blocked, goal, BODY)
     assert search_again(found, house.blocked.copy()) is found
@@ -215,7 +216,7 @@ def test_several_goals_are_the_least_of_their_fields():
     both = solve_field(house, house.blocked, CHARGERS, DEFAULT_ROBOT)
     each = [solve_field(house, house.blocked, goal, DEFAULT_ROBOT) for goal in CHARGERS]
     heights = [np.asarray(field.cost_to_go.table)[..., 0] for field in each]
-    open_cells = ndimage.distance_transform_edt(~house.blocked) > 8
+    open_cells = np.asarray(ndimage.distance_transform_edt(~house.blocked)) > 8
     np.testing.assert_allclose(
         np.asarray(both.cost_to_go.table)[open_cells, 0],
         np.minimum(*heights)[open_cells],
@@ -299,7 +300,7 @@ def test_a_disc_field_takes_slow_zones():
     house = house_of(np.zeros((60, 100), bool))
     factor = np.ones((60, 100))
     factor[:, 40:60] = 0.5
-    settings = dict(radius=0.0, approach=0.1, speed=1.0, slowest=1.0)
+    settings: dict[str, Any] = {"radius": 0.0, "approach": 0.1, "speed": 1.0, "slowest": 1.0}
     goal = (0.5, 1.5, 0.0)
     plain = disc_field(house, house.blocked, goal, **settings)
     slow = disc_field(house, house.blocked, goal, **settings, factor=factor)
