@@ -45,18 +45,21 @@ def traversal_speed(
     nominal: float = 1.0,
     slowest: float = SLOWEST,
     comfort: float = COMFORT,
+    factor: Float[np.ndarray, "H W"] | None = None,
 ) -> Float[np.ndarray, "H W"]:
     """Speed of a body's centre over the map, m/s; 0 where the body cannot be.
 
     A cell is shut where the wall's surface (half a cell before the centre of the nearest
     blocked cell) is nearer than ``inscribed_radius``; what lies off the map is a wall.
     Beyond, the speed grows smoothly from ``slowest``·``nominal`` to ``nominal`` at a gap of
-    ``comfort`` metres.
+    ``comfort`` metres; ``factor`` (of slow zones) multiplies it cell by cell.
     """
     clearance = wall_distance(blocked, resolution)
     gap = clearance - inscribed_radius
     closeness = np.clip(gap / comfort, 0.0, 1.0)
     preference = slowest + (1.0 - slowest) * closeness**2 * (3.0 - 2.0 * closeness)
+    if factor is not None:
+        preference = preference * factor
     # The tolerance keeps a gap of exactly zero open whatever the rounding.
     return np.where(gap > -1e-6, nominal * preference, 0.0)
 
@@ -95,6 +98,7 @@ def solve_field(
     goal_map: Numbers,
     robot: RobotConfig,
     slowest: float = SLOWEST,
+    factor: Float[np.ndarray, "H W"] | None = None,
 ) -> RouteField:
     """Cost-to-go of this robot to the pose ``goal_map``, s.
 
@@ -104,6 +108,7 @@ def solve_field(
       goal_map: (x, y, yaw), m and rad.
       robot: its passing radius inflates the walls, its speed gives the seconds.
       slowest: fraction of the speed beside walls; 1 gives shortest paths, not routes.
+      factor: of the speed in each cell, as ``zones.speed_factor`` gives it.
 
     Raises:
       InputError: the goal is not finite, off the map or in a wall.
@@ -116,6 +121,7 @@ def solve_field(
         approach=circumscribed_radius(robot),
         speed=CRUISE * robot.speed,
         slowest=slowest,
+        factor=factor,
     )
 
 
@@ -128,6 +134,7 @@ def disc_field(
     approach: float,
     speed: float,
     slowest: float = SLOWEST,
+    factor: Float[np.ndarray, "H W"] | None = None,
 ) -> RouteField:
     """Cost-to-go of a disc of ``radius`` metres that cruises at ``speed`` m/s.
 
@@ -140,7 +147,7 @@ def disc_field(
     goal = _pose("goal", goal_map)
     row, column = _free_cell(house_map, blocked, "goal", goal)
     resolution = house_map.resolution
-    f = traversal_speed(blocked, resolution, radius, speed, slowest)
+    f = traversal_speed(blocked, resolution, radius, speed, slowest, factor=factor)
     f[_beside(blocked, row, column, approach / resolution) & (f == 0.0)] = slowest * speed
 
     V, reached = _march(f, resolution, (goal[:2] - house_map.origin) / resolution, row, column)
@@ -345,6 +352,9 @@ def _free_cell(
         expected = f"a free place on the map, {_shown(house_map.origin)} to {_shown(far)}"
         raise InputError(field, _shown(pose), expected, house_map.name)
     if blocked[row, column]:
+        if blocked.all():
+            found = "all unknown" if np.all(house_map.occupancy < 0) else "blocked everywhere"
+            raise InputError("map", found, "some free place", house_map.name)
         raise InputError(field, _shown(pose), "a free place, not in a wall", house_map.name)
     return int(row), int(column)
 

@@ -8,13 +8,14 @@ is seen free again, so a closed door stays closed behind the robot's back.
 import dataclasses
 
 import numpy as np
-from jaxtyping import Bool
+from jaxtyping import Bool, Float
 from scipy import ndimage
 
 from astro_jax.config import RobotConfig
 from astro_jax.errors import InputError, UnreachableError
 from astro_jax.route.field import check_query, solve_field
 from astro_jax.route.maps import HouseMap, Numbers
+from astro_jax.route.zones import blocked_by, speed_factor
 from astro_jax.types import Grid, RouteField
 from astro_jax.world.grid import LOW, PRIOR_FREE
 
@@ -35,6 +36,10 @@ class Route:
     robot: RobotConfig
     goal_map: tuple[float, float, float]
     field: RouteField
+    closed: Bool[np.ndarray, "H W"]
+    """What the map blocks or forbids."""
+    factor: Float[np.ndarray, "H W"]
+    """Of the speed, by the map's slow zones."""
     seen_blocked: Bool[np.ndarray, "H W"]
     """Cells that the map calls free and the robot has found blocked."""
     searches: int = 1
@@ -50,17 +55,23 @@ class Route:
 def plan_route(house_map: HouseMap, robot: RobotConfig, start: Numbers, goal: Numbers) -> Route:
     """Search the whole map for the way from ``start`` to ``goal`` (x, y, yaw).
 
+    The map's no-go zones and stairs are closed to it, its slow zones cost their time.
+
     Raises:
       InputError: start or goal is unusable.
       UnreachableError: there is no way between them.
     """
-    check_query(house_map, robot, start, goal)
+    closed = house_map.blocked | blocked_by(house_map.zones, house_map)
+    factor = speed_factor(house_map.zones, house_map)
+    check_query(house_map, robot, start, goal, closed)
     x, y, yaw = (float(value) for value in np.asarray(goal))
     return Route(
         house_map=house_map,
         robot=robot,
         goal_map=(x, y, yaw),
-        field=solve_field(house_map, house_map.blocked, (x, y, yaw), robot),
+        field=solve_field(house_map, closed, (x, y, yaw), robot, factor=factor),
+        closed=closed,
+        factor=factor,
         seen_blocked=np.zeros(house_map.blocked.shape, bool),
     )
 
@@ -76,7 +87,7 @@ def revise(
     seen = _contradictions(route, local_map, house_from_map)
     if _news(seen, route.seen_blocked) < NEWS:
         return route
-    blocked = route.house_map.blocked | seen
+    blocked = route.closed | seen
     searched = dataclasses.replace(route, seen_blocked=seen, searches=route.searches + 1)
     try:
         check_query(route.house_map, route.robot, pose_map, route.goal_map, blocked)
@@ -85,7 +96,9 @@ def revise(
     except InputError:
         pass  # too close to something to start from: the field still leads out
     try:
-        field = solve_field(route.house_map, blocked, route.goal_map, route.robot)
+        field = solve_field(
+            route.house_map, blocked, route.goal_map, route.robot, factor=route.factor
+        )
     except InputError as error:  # something stands on the goal
         failure = UnreachableError(error.field, error.value, error.expected, error.where)
         return dataclasses.replace(searched, failure=failure)
