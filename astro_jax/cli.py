@@ -183,7 +183,7 @@ def _demo(command: DemoCommand) -> None:
         TextColumn("{task.fields[shown]}"),
         TimeElapsedColumn(),
     )
-    whole = home.route.to_go(demo.start if demo.start is not None else home.scene.start_map)
+    whole = home.route.to_go(home.scene.start_map)
     with Progress(*columns, console=console) as progress:
         bar = progress.add_task("compiling", total=whole, shown="")
 
