@@ -20,7 +20,9 @@ from astro_jax.route.rooms import load_rooms, room_name
 from astro_jax.route.zones import Remarks, load_remarks
 
 MODES = ("trinary", "scale", "raw")
-MAX_YAML_BYTES = 1 << 20
+MAX_YAML_BYTES = 1 << 15
+MAX_NESTING = 20
+"""Together they bound the time to refuse any file."""
 FINEST, COARSEST = 0.001, 1.0
 """Edges of a cell, in metres per pixel, between which a floor plan makes sense."""
 ORIGIN_REACH = 1e6
@@ -111,6 +113,12 @@ class _PlainLoader(yaml.SafeLoader):
         if self.check_event(yaml.AliasEvent):
             raise yaml.YAMLError("an alias (*), which map files do not need")
         return super().compose_node(parent, index)
+
+    def fetch_flow_collection_start(self, TokenClass: Any) -> None:
+        # The scanner reads ahead of compose_node, quadratically in the number of brackets.
+        if self.flow_level >= MAX_NESTING:
+            raise yaml.YAMLError(f"brackets nested more than {MAX_NESTING} deep")
+        super().fetch_flow_collection_start(TokenClass)
 
 
 def _read_yaml(path: Path) -> dict[Any, Any]:
