@@ -33,9 +33,10 @@ JAMB_REACH = 0.15
 """Farthest that the end of a door may lie from the wall it is hinged to, m."""
 NEAR_BORDER = 0.5
 """Farthest that a door lies from where the labels of its rooms meet, m."""
-APART, DOORWAY = 0.5, 0.8
-"""Least distance between the middles of two doors, and of a passage from any, m: a deep doorway
-is narrow at both ends."""
+NEIGHBOURS = 0.25
+"""A passage is the narrowest line within this distance, m."""
+APART = 0.8
+"""Least distance between the middles of two doors, m: a deep doorway is narrow at both ends."""
 
 
 def find_doors(
@@ -69,15 +70,15 @@ def find_doors(
             for k in at[:: max(1, len(at) // 8)]:
                 chord = across.taken(np.array([k]))
                 if parted(chord, LABELLED):
-                    _add(found, _door(house_map, chord, joined), APART)
+                    _add(found, _door(house_map, chord, joined))
                     break
-    narrow = narrow_places(across, blocked.shape, 0.5 * APART / resolution)
+    narrow = narrow_places(across, blocked.shape, NEIGHBOURS / resolution)
     narrow = narrow.taken(widens(blocked, narrow, resolution) & _walled(house_map, narrow))
     for k in np.argsort(narrow.width, kind="stable"):
         chord = narrow.taken(np.array([k]))
         if parted(chord, PLAIN):
             beside = _rooms_beside(house_map, rooms, chord)
-            _add(found, _door(house_map, chord, beside), DOORWAY)
+            _add(found, _door(house_map, chord, beside))
     return _named(house_map, found)
 
 
@@ -107,9 +108,9 @@ def _door(house_map: HouseMap, chord: Chords, rooms: tuple[str, ...]) -> Door:
     return Door(name="", jambs=jambs, rooms=rooms)
 
 
-def _add(found: list[Door], door: Door, apart: float) -> None:
+def _add(found: list[Door], door: Door) -> None:
     middle = door.jambs.mean(axis=0)
-    if all(math.dist(middle, other.jambs.mean(axis=0)) >= apart for other in found):
+    if all(math.dist(middle, other.jambs.mean(axis=0)) >= APART for other in found):
         found.append(door)
 
 
