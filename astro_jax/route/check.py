@@ -78,7 +78,8 @@ def _reached(
         return np.zeros(closed.shape, bool)
     centres = labels == np.argmax(sizes)
     off = np.asarray(ndimage.distance_transform_edt(~centres))
-    return off * house_map.resolution <= radius
+    # Places are as fine as the cells: what lies within half a cell of the disc is under it.
+    return off * house_map.resolution <= radius + 0.5 * house_map.resolution
 
 
 def _cut_off(house_map: HouseMap, reached: Bool[np.ndarray, "H W"]) -> tuple[str, ...]:

@@ -92,14 +92,16 @@ def _brightness(
     image: Image.Image, mode: str
 ) -> tuple[Int[np.ndarray, "H W"], int, Bool[np.ndarray, "H W"]]:
     """Sum of the channels of each pixel, the sum of a white one, and opacity."""
-    opaque = np.ones((image.height, image.width), bool)
     if image.mode.startswith("I"):
         # PIL keeps greys of more than one byte on the scale of two.
-        return np.clip(np.asarray(image, np.int32), 0, 65535), 65535, opaque
+        grey = np.clip(np.asarray(image, np.int32), 0, 65535)
+        return grey, 65535, np.ones(grey.shape, bool)
     if image.mode in ("1", "L") and "transparency" not in image.info:
-        return np.asarray(image.convert("L")), 255, opaque
+        grey = np.asarray(image.convert("L"))
+        return grey, 255, np.ones(grey.shape, bool)
     if image.mode == "RGB" and "transparency" not in image.info:
         colours = np.asarray(image)
+        opaque = np.ones(colours.shape[:2], bool)
     elif image.mode in ("P", "LA", "PA", "RGBA", "RGB", "L", "1"):
         # Palettes, grey with alpha and transparent colours all mean some RGBA.
         pixels = np.asarray(image.convert("RGBA"))

@@ -88,7 +88,7 @@ def chords(blocked: Bool[np.ndarray, "H W"], narrowest: float, widest: float) ->
     here, first, away = here[ridge], first[ridge], away[ridge]
     first, last = _opposite(walled, here, first, away, widest)
     width = np.hypot(*(last - first).T) - 1.0
-    good = (width >= narrowest) & (width <= widest)
+    good = (width >= narrowest) & (width <= widest) & _clear_between(walled, first, last)
     return Chords(first=first[good] - 1.0, last=last[good] - 1.0, width=width[good])
 
 
@@ -114,6 +114,21 @@ def _opposite(
         last[nearer] = np.floor(here[nearer] + run[nearer, None] * ahead[nearer] + 0.5)
     seen = np.isfinite(best)
     return first[seen], last[seen]
+
+
+def _clear_between(
+    blocked: Bool[np.ndarray, "H W"],
+    first: Float[np.ndarray, "n 2"],
+    last: Float[np.ndarray, "n 2"],
+) -> Bool[np.ndarray, "n"]:
+    """Whether nothing is in the way, but for the walls' cells at both ends."""
+    way = last - first
+    length = np.hypot(*way.T)
+    clear = np.ones(len(way), bool)
+    for step in np.arange(1.0, np.max(length, initial=1.0) - 1.0, 0.5):
+        between = first + (step / np.maximum(length, 1.0))[:, None] * way
+        clear &= (step > length - 1.0) | ~blocked_near(blocked, between)
+    return clear
 
 
 def clear_run(

@@ -160,7 +160,7 @@ def _finish(figure: Figure, axes: Axes, report: MapReport) -> None:
         figure.legend(
             handles=entries,
             loc="lower center",
-            ncols=min(len(entries), 4),
+            ncols=min(len(entries), 6),
             fontsize=7,
             frameon=False,
             bbox_to_anchor=(0.5, 0.05 / tall),

@@ -291,3 +291,25 @@ def test_bench_forecast_hands_over_its_options(monkeypatch, tmp_path, capsys):
     monkeypatch.delenv("ASTRO_JAX_DATA")
     assert cli.main(["bench", "forecast"]) == 2
     assert "ASTRO_JAX_DATA" in capsys.readouterr().err
+
+
+def test_map_check_reports_and_draws(tmp_path, capsys):
+    picture = tmp_path / "pictures" / "flat.png"
+    flat = str(flat_scene().map_path)
+    assert cli.main(["map", "check", flat, "--picture", str(picture)]) == 0
+    shown = capsys.readouterr().out
+    for needle in ("11.50 x 9.00 m", "230 x 180", "66.8 m²", "within reach", "0.90 m"):
+        assert needle in shown
+    assert picture.read_bytes().startswith(b"\x89PNG")
+
+
+def test_map_check_refuses_in_one_line(tmp_path, capsys):
+    flat = str(flat_scene().map_path)
+    for arguments, needle in (
+        ([str(tmp_path / "none.yaml")], "none.yaml"),
+        ([flat, "--robot", "no.yaml"], "no.yaml"),
+        ([flat, "--picture", str(tmp_path / "plan.docx")], "picture"),
+    ):
+        assert cli.main(["map", "check", *arguments]) == 2
+        (line,) = capsys.readouterr().err.strip().splitlines()
+        assert needle in line and line.startswith("astro-jax: ")

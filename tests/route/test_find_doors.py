@@ -100,7 +100,7 @@ def check_against(house_map, truth, rooms):
     return doors
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=12, deadline=None)
 @given(case=plans(doors=3))
 def test_walls_alone_give_back_the_doors_they_were_drawn_with(case):
     house_map, truth = case
@@ -116,7 +116,7 @@ def test_walls_alone_give_back_the_doors_they_were_drawn_with(case):
         assert np.bincount(part).max() / part.size > 0.95
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=12, deadline=None)
 @given(case=plans())
 def test_rooms_give_back_all_doors_even_where_they_crowd(case):
     house_map, truth = case
