@@ -24,3 +24,7 @@ class InputError(ValueError):
 
 class UnreachableError(InputError):
     """There is no way from the start to the goal for this robot."""
+
+
+class StorageError(InputError):
+    """A store cannot be opened, read or written; what was acknowledged before is intact."""
