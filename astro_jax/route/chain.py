@@ -94,7 +94,7 @@ def features(time: Float[np.ndarray, "*n"]) -> Float[np.ndarray, "*n F"]:
     # 1970-01-01 was a Thursday.
     weekend = (np.floor(day) + 3.0) % 7.0 >= 5.0
     angle = 2.0 * np.pi * day[..., None] * np.arange(1, DAY_HARMONICS + 1)
-    waves = np.stack([np.cos(angle), np.sin(angle)], axis=-1).reshape(*day.shape, -1)
+    waves = np.stack([np.cos(angle), np.sin(angle)], axis=-1).reshape(*day.shape, 2 * DAY_HARMONICS)
     daily = np.concatenate([np.ones((*day.shape, 1)), waves], axis=-1)
     return np.concatenate(
         [daily, weekend[..., None] * daily[..., : 1 + 2 * WEEKEND_HARMONICS]], axis=-1

@@ -50,7 +50,9 @@ class History:
         self.path = path
         self._connection = connection
         with typed(path, "read"):
-            self._doors = dict(connection.execute("SELECT name, id FROM doors").fetchall())
+            self._doors = dict(
+                connection.execute("SELECT name, id FROM doors ORDER BY id").fetchall()
+            )
             counts = "SELECT door, count(*) FROM sightings GROUP BY door"
             self._counts = dict(connection.execute(counts).fetchall())
 

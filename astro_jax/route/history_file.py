@@ -5,6 +5,7 @@ and a connection with the tables of this version come out.
 """
 
 import contextlib
+import functools
 import json
 import os
 import sqlite3
@@ -145,17 +146,15 @@ def damage_of(path: Path) -> str:
     log into a damaged file, and delete it, when it is closed.
     """
     with typed(path, "open"):
-        connection = sqlite3.connect(
-            f"{path.resolve().as_uri()}?mode=ro", uri=True, timeout=PATIENCE
-        )
+        place = f"{path.resolve().as_uri()}?mode=ro"
+        connection = sqlite3.connect(place, uri=True, timeout=PATIENCE)
         with contextlib.closing(connection):
             try:
                 return _wrong_content(path, connection)
+            except UnicodeDecodeError:
+                return "what should be text is none"
             except sqlite3.DatabaseError as error:
-                if (error.sqlite_errorcode & 0xFF) in (
-                    sqlite3.SQLITE_CORRUPT,
-                    sqlite3.SQLITE_NOTADB,
-                ):
+                if _code(error) in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
                     return str(error)
                 raise
 
@@ -167,11 +166,14 @@ def _wrong_content(path: Path, connection: sqlite3.Connection) -> str:
     if application == 0 and version == 0 and tables == 0:
         return ""  # begun, and killed before the first table was there
     if application != APPLICATION:
-        raise StorageError("history", str(path), "a history of doors, not another database")
+        expected = "a history of doors, not another database"
+        raise StorageError("history", str(path), expected, str(path))
     if version > VERSION:
         raise StorageError(
             "version", version, f"at most {VERSION}: made by a later version", str(path)
         )
+    if version < 1 or _schema(connection) != _schema_of(version):
+        return f"its tables are not those of version {version}"
     found = connection.execute("PRAGMA integrity_check(1)").fetchone()[0]
     if found != "ok":
         return str(found)
@@ -181,6 +183,19 @@ def _wrong_content(path: Path, connection: sqlite3.Connection) -> str:
         if _code(error) == sqlite3.SQLITE_ERROR:
             return str(error)
         raise
+
+
+def _schema(connection: sqlite3.Connection) -> list[tuple]:
+    query = "SELECT CAST(name AS BLOB), CAST(sql AS BLOB) FROM sqlite_master ORDER BY rowid"
+    return connection.execute(query).fetchall()
+
+
+@functools.cache
+def _schema_of(version: int) -> list[tuple]:
+    with contextlib.closing(sqlite3.connect(":memory:")) as fresh:
+        for statements in MIGRATIONS[:version]:
+            fresh.executescript(statements)
+        return _schema(fresh)
 
 
 def _impossible(connection: sqlite3.Connection, version: int) -> str:
@@ -265,10 +280,12 @@ def set_aside(path: Path) -> Path:
         moved = path.with_name(f"{path.name}.damaged-{stamp}-{number}")
     with typed(path, "set aside"):
         # The log goes first: beside a new file it would be taken for that one's.
-        for end in ("-wal", "-shm", ""):
+        for end in ("-wal", ""):
             old = path.with_name(path.name + end)
-            if old.exists():
+            if old.exists() and old.stat().st_size > 0:
                 old.rename(moved.with_name(moved.name + end))
+        # an index of the log, which SQLite makes anew from it
+        path.with_name(path.name + "-shm").unlink(missing_ok=True)
         folder = os.open(path.parent, os.O_RDONLY)
         try:
             os.fsync(folder)

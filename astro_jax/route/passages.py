@@ -87,7 +87,7 @@ def passages_of(
         raise InputError("doors", names, "names that differ", house_map.name)
     shut = with_shut(house_map, doors)
     passable = traversal_speed(shut, house_map.resolution, passing_radius(robot)) > 0.0
-    region = _nearest_part(components(passable))
+    region = _parts(house_map, robot, shut)
     fronts = np.full((2 * len(doors), 2), np.nan)
     for k, door in enumerate(doors):
         if len(door_cells(house_map, door)[0]):
@@ -136,18 +136,35 @@ def with_shut(house_map: HouseMap, shut: Iterable[Door]) -> Bool[np.ndarray, "H 
 def times_from(passages: Passages, xy: Numbers) -> Float[np.ndarray, "H W"]:
     """Travel time between a place and every cell, all doors shut, s; infinite elsewhere.
 
-    All infinite for a place off the map, in a wall, or not a number.
+    From a place in a doorway both sides are reached: that door is open.  All infinite for a
+    place off the map, in a wall, or not a number.
     """
     house = passages.house_map
     row, column, inside = house.cell_of(xy)
-    if not inside or passages.shut[row, column]:
+    if not inside or house.blocked[row, column]:
+        return np.full(passages.shut.shape, np.inf)
+    blocked, region = passages.shut, passages.region
+    around = [door for door in passages.doors if _stands_in(passages, door, xy)]
+    if around:
+        blocked = with_shut(house, [door for door in passages.doors if door not in around])
+        region = _parts(house, passages.robot, blocked)
+    if blocked[row, column]:
         return np.full(passages.shut.shape, np.inf)
     x, y = np.asarray(xy, np.float64)
-    field = solve_field(house, passages.shut, (float(x), float(y), 0.0), passages.robot)
+    field = solve_field(house, blocked, (float(x), float(y), 0.0), passages.robot)
     times = np.asarray(field.cost_to_go.table, np.float64)[..., 0]
     # The field goes on through walls, where nobody can.
-    same = passages.region == passages.region[row, column]
-    return np.where(same, np.maximum(times, 0.0), np.inf)
+    return np.where(region == region[row, column], np.maximum(times, 0.0), np.inf)
+
+
+def _stands_in(passages: Passages, door: Door, xy: Numbers) -> bool:
+    """Whether a robot at ``xy`` would touch the door if it were shut."""
+    rows, columns = door_cells(passages.house_map, door)
+    if len(rows) == 0:
+        return False
+    way = passages.house_map.xy_of((rows, columns)) - np.asarray(xy, np.float64)
+    near = passing_radius(passages.robot) + passages.house_map.resolution
+    return bool(np.min(np.hypot(way[:, 0], way[:, 1])) < near)
 
 
 def front_times(passages: Passages, times: Float[np.ndarray, "H W"]) -> Float[np.ndarray, "F"]:
@@ -183,7 +200,12 @@ def sight_of(
     return seen
 
 
-def _nearest_part(labels: Int[np.ndarray, "H W"]) -> Int[np.ndarray, "H W"]:
+def _parts(
+    house_map: HouseMap, robot: RobotConfig, blocked: Bool[np.ndarray, "H W"]
+) -> Int[np.ndarray, "H W"]:
+    """The number of the part of the home that is nearest to each cell."""
+    speed = traversal_speed(blocked, house_map.resolution, passing_radius(robot))
+    labels = components(speed > 0.0)
     if not labels.any():
         return labels
     nearest = np.empty((2, *labels.shape), np.int32)
