@@ -224,7 +224,9 @@ def _apart(
     ways[-1, :count] = ways[:count, -1] = front_times(passages, from_goal)
     row, column, inside = passages.house_map.cell_of(start)
     if inside:
-        ways[-2, -1] = ways[-1, -2] = from_goal[row, column]
+        # Each from the other: one that stands in a doorway reaches both sides of it.
+        goal = np.argmin(from_goal)
+        ways[-2, -1] = ways[-1, -2] = min(from_goal[row, column], from_start.reshape(-1)[goal])
     np.fill_diagonal(ways, 0.0)
     return ways
 
