@@ -64,6 +64,7 @@ class _Problem:
     base: Float[np.ndarray, "N N"]
     """Travel times with the relevant doors shut, s."""
     relevant: tuple[int, ...]
+    stranded: float
     to_lookouts: dict[int, Float[np.ndarray, "N c"]]
     """Per front of a relevant door: from every node to the places from which it is seen."""
 
@@ -74,6 +75,7 @@ def best_gamble(
     from_goal: Float[np.ndarray, "H W"],
     start: tuple[float, float],
     chance: Float[np.ndarray, "n"],
+    stranded: float = STRANDED,
 ) -> Gamble:
     """The policy of least expected time, as far as it says what to do now.
 
@@ -83,6 +85,7 @@ def best_gamble(
       from_goal: ``times_from`` the goal.
       start: where the robot is, m.
       chance: per door, how probable it is that it is open; exactly 0 or 1 for one in sight.
+      stranded: what it costs to find the last way closed, s.
 
     Raises:
       InputError: a probability is none.
@@ -109,6 +112,7 @@ def best_gamble(
         chance=chance,
         base=base,
         relevant=relevant,
+        stranded=stranded,
         to_lookouts=_to_lookouts(passages, relevant, from_start, from_goal),
     )
     values, looks = _solve(problem)
@@ -142,7 +146,7 @@ def _solve(
     # More is known after a look than before.
     for known in sorted(states, key=lambda states: states.count(UNKNOWN)):
         way = _known_ways(problem, known)
-        best = np.minimum(way[:, -1], STRANDED)
+        best = np.minimum(way[:, -1], problem.stranded)
         choice: dict[int, Look] = {}
         for place, door in enumerate(problem.relevant):
             if known[place] != UNKNOWN:

@@ -15,6 +15,7 @@ import time as clocks
 import warnings
 from collections.abc import Mapping
 
+import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Bool, Float
 from scipy import ndimage
@@ -22,15 +23,15 @@ from scipy import ndimage
 from astro_jax.errors import InputError, StorageError, UnreachableError
 from astro_jax.route.chain import DAY, Belief, default_habit, expect, observe, predict
 from astro_jax.route.doors import door_cells
-from astro_jax.route.field import check_query, solve_field
 from astro_jax.route.gamble import Gamble, best_gamble
 from astro_jax.route.habit import learn
 from astro_jax.route.history import History
 from astro_jax.route.maps import Numbers
 from astro_jax.route.passages import Passages, times_from, with_shut
-from astro_jax.route.planner import Route
+from astro_jax.route.planner import Route, plan_route, revise
 from astro_jax.route.sightings import Sighting, sighting
 from astro_jax.types import Grid
+from astro_jax.world.grid import HIGH
 
 AGAIN = 60.0
 """The same sight of the same door is noted down again after this time, s."""
@@ -158,29 +159,31 @@ def remembered_route(
       InputError: start, goal or time is unusable.
       UnreachableError: no states of the doors that are possible leave a way.
     """
-    pose = tuple(float(v) for v in np.asarray(goal, np.float64))
-    place = tuple(float(v) for v in np.asarray(start, np.float64)[:2])
-    house, robot = passages.house_map, passages.robot
-    if not house.contains(place) or not house.contains(pose[:2]):
-        check_query(house, robot, start, goal)  # says what is wrong
+    house, here = passages.house_map, np.asarray(start, np.float64)[:2]
+    fresh = plan_route(house, passages.robot, start, goal)  # refuses what has no answer
     gamble = best_gamble(
         passages,
-        times_from(passages, place),
-        times_from(passages, pose[:2]),
-        (place[0], place[1]),
+        times_from(passages, here),
+        times_from(passages, np.asarray(goal, np.float64)[:2]),
+        (float(here[0]), float(here[1])),
         chances(history, passages, seen or {}, time),
     )
-    blocked = with_shut(house, [door for door in passages.doors if door.name in gamble.shut])
-    check_query(house, robot, start, goal, blocked)
-    goal_map = (pose[0], pose[1], pose[2])
-    route = Route(
-        house_map=house,
-        robot=robot,
-        goal_map=goal_map,
-        field=solve_field(house, blocked, goal_map, robot),
-        seen_blocked=blocked & ~house.blocked,
-    )
+    shut = [door for door in passages.doors if door.name in gamble.shut]
+    route = _with_blocked(fresh, with_shut(house, shut) & ~house.blocked, start)
+    if route.failure:
+        raise route.failure
     return route, gamble
+
+
+def _with_blocked(route: Route, cells: Bool[np.ndarray, "H W"], pose: Numbers) -> Route:
+    """The route after a look that shows these cells blocked, and nothing else."""
+    house = route.house_map
+    sight = Grid(
+        values=jnp.asarray(np.where(cells, HIGH, 0.0), jnp.float32),
+        origin=jnp.asarray(house.origin, jnp.float32),
+        resolution=jnp.asarray(house.resolution, jnp.float32),
+    )
+    return revise(route, sight, pose)
 
 
 def reconsider(
@@ -214,14 +217,9 @@ def reconsider(
     except InputError:
         return route, gamble  # too close to something to start from: the field still leads out
     elsewhere = route.seen_blocked & ~_beside_doors(passages)
-    if not np.any(elsewhere & ~found.seen_blocked):
-        return dataclasses.replace(found, searches=route.searches + 1), chosen
-    blocked = found.seen_blocked | elsewhere
-    field = solve_field(
-        route.house_map, route.house_map.blocked | blocked, route.goal_map, route.robot
-    )
-    searches = route.searches + 1
-    return dataclasses.replace(found, field=field, seen_blocked=blocked, searches=searches), chosen
+    if np.any(elsewhere & ~found.seen_blocked):
+        found = _with_blocked(found, elsewhere, pose)
+    return dataclasses.replace(found, searches=route.searches + 1), chosen
 
 
 def _beside_doors(passages: Passages) -> Bool[np.ndarray, "H W"]:

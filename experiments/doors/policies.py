@@ -1,12 +1,17 @@
 """How to choose: without a memory, by what was seen last, and by habits and odds."""
 
+import functools
+
 import numpy as np
 from drive import Home, Known, Shut
+from habits import DAY, KINDS, MONDAY, merged
 
-from astro_jax.route.chain import DAY, Belief, default_habit, expect, observe, predict
+from astro_jax.route.chain import Belief, default_habit, expect, observe, predict
 from astro_jax.route.gamble import best_gamble
 from astro_jax.route.habit import Record, added, empty_tally, learn
 from astro_jax.route.history import KEPT
+
+WEEK, SLOT = 7 * DAY, 300.0
 
 
 class NoMemory:
@@ -95,6 +100,57 @@ class Habits(NoMemory):
                 del rows[:-KEPT]
             self.habit[door] = learn(_record(rows), time, self.tally[door], guess=self.habit[door])
         self.learned = DAY * np.floor(time / DAY)
+
+
+class KnowsHabits(Habits):
+    """The same choice, by odds from three hundred draws of what the doors really do.
+
+    Nobody has these odds: how a door of this kind is on this day at this time, given what was
+    seen of it last.  It shows what a memory of the last sight and the habits could bring.
+    """
+
+    name = "knows the habits"
+
+    def __init__(self, home: Home, kinds: list[str]):
+        super().__init__(home)
+        self.draws = [_draws(kind) for kind in kinds]
+        self.last: dict[int, tuple[float, bool]] = {}
+
+    def believed(self, door: int, time: float) -> float:
+        since, states = time - MONDAY, self.draws[door]
+        slot = _slot(2 * WEEK + since % WEEK)
+        share = states[:, slot].mean()
+        if door in self.last:
+            before, opened = self.last[door]
+            elapsed = time - before
+            if elapsed < 2 * WEEK:
+                alike = states[:, _slot(2 * WEEK + since % WEEK - elapsed)] == opened
+                # half a draw of the unconditioned share, should there be none alike
+                share = (states[alike, slot].sum() + 0.5 * share) / (alike.sum() + 0.5)
+        return float(np.clip(share, 0.01, 0.99))
+
+    def learn(self, known: Known, time: float) -> None:
+        self.last.update({door: (time, opened) for door, opened in known.items()})
+
+    def _learn_habits(self, time: float) -> None:
+        self.learned = np.inf
+
+
+def _slot(since: float) -> int:
+    return int(since / SLOT)
+
+
+@functools.cache
+def _draws(kind: str) -> np.ndarray:
+    """Whether doors of that kind are open, in slots of five minutes of three weeks and a bit."""
+    rng = np.random.default_rng([7, list(KINDS).index(kind)])
+    at = SLOT * (0.5 + np.arange(_slot(3 * WEEK) + 1))
+    found = []
+    for _ in range(300):
+        begin, end = np.array(merged(KINDS[kind](rng, 22))).T
+        which = np.searchsorted(begin, at, side="right") - 1
+        found.append(~((which >= 0) & (at < end[np.maximum(which, 0)])))
+    return np.array(found)
 
 
 def _record(rows: list[tuple[float, bool]]) -> Record:

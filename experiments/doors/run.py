@@ -9,9 +9,7 @@ import numpy as np
 from drive import Home, oracle_time, trip
 from habits import DAY, HOUR, KINDS, MONDAY, is_open, merged
 from homes import drawn, flat
-from policies import Habits, LastSeen, NoMemory
-
-POLICIES = (NoMemory, LastSeen, Habits)
+from policies import Habits, KnowsHabits, LastSeen, NoMemory
 
 
 def main() -> None:
@@ -44,7 +42,7 @@ def weeks(home: Home, count: int, trips: int, seed: int) -> list[dict]:
     days = 7 * count
     kinds = [list(KINDS)[k] for k in rng.integers(len(KINDS), size=len(home.doors))]
     closed = [merged(KINDS[kind](rng, days + 1)) for kind in kinds]
-    policies = [kind(home) for kind in POLICIES]
+    policies = [NoMemory(home), LastSeen(home), Habits(home), KnowsHabits(home, kinds)]
     rows, place = [], 0
     for day in range(days):
         for t in np.sort(rng.uniform(6.5, 23.5, trips)) * HOUR + day * DAY:
