@@ -71,12 +71,10 @@ def draw(folder: Path, target: Path) -> None:
 
     figure, (left, right) = plt.subplots(1, 2, figsize=(11.0, 3.8), width_ratios=(3, 2))
     weeks = sorted({row["day"] // 7 for row in rows})
-    for shift, (name, (colour, marker)) in zip(
-        (-0.12, -0.04, 0.04, 0.12), LOOKS.items(), strict=True
-    ):
+    for k, (name, (colour, marker)) in enumerate(LOOKS.items()):
         told = [summary([r for r in rows if r["day"] // 7 == week])[name] for week in weeks]
         mean, low, high = np.array(told).T
-        x = np.array(weeks) + 1 + shift
+        x = np.array(weeks) + 0.88 + 0.08 * k
         left.errorbar(
             x, mean, [mean - low, high - mean], color=colour, marker=marker, capsize=2, label=name
         )

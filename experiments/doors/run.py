@@ -18,6 +18,7 @@ def main() -> None:
     parser.add_argument("--trips", type=int, default=24, help="a day")
     parser.add_argument("--drawn", type=int, nargs="*", default=[1, 2])
     parser.add_argument("--seeds", type=int, nargs="*", default=[0, 1, 2])
+    parser.add_argument("--kinds", nargs="*", default=list(KINDS), choices=list(KINDS))
     parser.add_argument("--out", type=Path, default=Path("out/doors"))
     options = parser.parse_args()
     options.out.mkdir(parents=True, exist_ok=True)
@@ -27,7 +28,7 @@ def main() -> None:
         home = Home(house, doors, places=15, seed=number)
         for seed in options.seeds:
             begin = time.process_time()
-            rows += weeks(home, options.weeks, options.trips, 1000 * number + seed)
+            rows += weeks(home, options.kinds, options.weeks, options.trips, 1000 * number + seed)
             spent = time.process_time() - begin
             (options.out / "doors.json").write_text(json.dumps(rows))
             print(
@@ -36,11 +37,11 @@ def main() -> None:
             )
 
 
-def weeks(home: Home, count: int, trips: int, seed: int) -> list[dict]:
+def weeks(home: Home, names: list[str], count: int, trips: int, seed: int) -> list[dict]:
     """All trips of one home with one draw of habits, for each way to choose."""
     rng = np.random.default_rng(seed)
     days = 7 * count
-    kinds = [list(KINDS)[k] for k in rng.integers(len(KINDS), size=len(home.doors))]
+    kinds = [names[k] for k in rng.integers(len(names), size=len(home.doors))]
     closed = [merged(KINDS[kind](rng, days + 1)) for kind in kinds]
     policies = [NoMemory(home), LastSeen(home), Habits(home), KnowsHabits(home, kinds)]
     rows, place = [], 0

@@ -1,6 +1,7 @@
 """The store under kill −9, failing disks and read-only directories, in processes of its own."""
 
 import os
+import sqlite3
 import subprocess
 import sys
 import textwrap
@@ -163,8 +164,6 @@ FAILING_DISK = """
 
 def sqlite_library() -> str:
     """The shared library of SQLite that this Python uses; empty where it is built in."""
-    import sqlite3
-
     maps = Path("/proc/self/maps")
     if not maps.exists() or not sqlite3.sqlite_version:
         return ""
