@@ -41,9 +41,11 @@ from astro_jax.route.chain import (
 
 HALF_LIFE = 30.0 * DAY
 """After this time a sighting counts half: habits change."""
-SHARE_SPREAD, WAVE_SPREAD, WEEKEND_SPREAD = 1.5, 2.0, 1.0
-"""Standard deviations of the log-odds: of the mean, of the first harmonic (of the k-th a
-k-th of it), and of what is different on weekends."""
+SHARE_SPREAD = 1.5
+"""Standard deviation of the mean's log-odds."""
+WAVE_SPREADS = (0.3, 1.0, 3.0)
+"""Of the first harmonic (of the k-th a k-th of it), and of what is different on weekends: from
+a door without a habit to one by the clock.  The record says which."""
 RATE_SPREAD = 1.5
 """Standard deviation of ln κ."""
 BRISK = 1.0 / HOUR
@@ -104,6 +106,9 @@ def learn(
       − Σᵢ cᵢ·ln P(sᵢ | sᵢ₋₁) − Σ_bins [open·ln m + closed·ln(1 − m)] + ½·Σ ((w − w̄)/σ)²,
 
     P from the chain's prediction and the eye's error rates, cᵢ halving every ``HALF_LIFE``.
+    That is done for each of ``WAVE_SPREADS``; the results are averaged by their evidence
+    (Laplace's approximation), so that a door without a habit is not given one.  Source:
+    D. J. C. MacKay, Bayesian interpolation (1992).
 
     Args:
       record: the sightings.
@@ -123,8 +128,26 @@ def learn(
     _check_record(record)
     if len(record.time) == 0 and not np.any(tally.open + tally.closed):
         return prior
-    loss = _loss_of(record, now, tally, prior, eye)
-    mean, spread = _prior_of(prior)
+    found = [_most_probable(record, now, tally, prior, guess, eye, waves) for waves in WAVE_SPREADS]
+    evidence = np.array([log_evidence for _, log_evidence in found])
+    share = np.exp(evidence - evidence.max())
+    x = share @ np.array([x for x, _ in found]) / share.sum()
+    rate = min(max(math.exp(x[-1]), SLOWEST_RATE), FASTEST_RATE)
+    return Habit(weights=x[:-1], rate=rate)
+
+
+def _most_probable(
+    record: Record,
+    now: float,
+    tally: Tally,
+    prior: Habit,
+    guess: Habit | None,
+    eye: Eye,
+    waves: float,
+) -> tuple[Float[np.ndarray, "G"], float]:
+    """Weights and ln κ under one width of the prior, and the logarithm of its evidence."""
+    mean, spread = _prior_of(prior, waves)
+    loss = _loss_of(record, now, tally, mean, spread, eye)
     low, high = np.full(FEATURES + 1, -LARGEST), np.full(FEATURES + 1, LARGEST)
     low[-1], high[-1] = math.log(SLOWEST_RATE), math.log(FASTEST_RATE)
     tries = []
@@ -142,12 +165,23 @@ def learn(
                 options={"maxiter": 40, "ftol": 1e-5},
             )
         )
-    x = np.clip(mean + spread * min(tries, key=lambda found: found.fun).x, low, high)
-    rate = min(max(math.exp(x[-1]), SLOWEST_RATE), FASTEST_RATE)
-    return Habit(weights=x[:-1], rate=rate)
+    best = min(tries, key=lambda found: found.fun)
+    step = 1e-4
+    bend = [loss(best.x + step * way)[1] - best.jac for way in np.eye(len(best.x))]
+    bend = 0.5 * (np.array(bend) + np.transpose(bend)) / step
+    # the prior alone bends by 1 in every direction
+    volume = np.sum(np.log(np.maximum(np.linalg.eigvalsh(bend), 0.5)))
+    return np.clip(mean + spread * best.x, low, high), -float(best.fun) - 0.5 * float(volume)
 
 
-def _loss_of(record: Record, now: float, tally: Tally, prior: Habit, eye: Eye):
+def _loss_of(
+    record: Record,
+    now: float,
+    tally: Tally,
+    mean: Float[np.ndarray, "G"],
+    spread: Float[np.ndarray, "G"],
+    eye: Eye,
+):
     at = features(record.time)
     gap = np.diff(record.time, prepend=-np.inf)
     # The first one, and one after a clock was put back, is judged by the habit alone.
@@ -159,7 +193,6 @@ def _loss_of(record: Record, now: float, tally: Tally, prior: Habit, eye: Eye):
     counted = float(_faded(np.asarray(now - tally.time)))
     opened, closed = counted * tally.open[bins], counted * tally.closed[bins]
     at_bins = at_bins[bins]
-    mean, spread = _prior_of(prior)
 
     def loss(off: np.ndarray) -> tuple[float, np.ndarray]:
         x = mean + spread * off
@@ -190,11 +223,11 @@ def _loss_of(record: Record, now: float, tally: Tally, prior: Habit, eye: Eye):
     return loss
 
 
-def _prior_of(prior: Habit) -> tuple[Float[np.ndarray, "G"], Float[np.ndarray, "G"]]:
+def _prior_of(prior: Habit, waves: float) -> tuple[Float[np.ndarray, "G"], Float[np.ndarray, "G"]]:
     """Means and standard deviations of the weights and of ln κ."""
-    daily = WAVE_SPREAD / np.repeat(np.arange(1, DAY_HARMONICS + 1), 2)
-    weekend = WEEKEND_SPREAD / np.repeat(np.arange(1, WEEKEND_HARMONICS + 1), 2)
-    spread = [[SHARE_SPREAD], daily, [WEEKEND_SPREAD], weekend, [RATE_SPREAD]]
+    daily = waves / np.repeat(np.arange(1, DAY_HARMONICS + 1), 2)
+    weekend = waves / np.repeat(np.arange(1, WEEKEND_HARMONICS + 1), 2)
+    spread = [[SHARE_SPREAD], daily, [waves], weekend, [RATE_SPREAD]]
     return np.concatenate([prior.weights, [math.log(prior.rate)]]), np.concatenate(spread)
 
 

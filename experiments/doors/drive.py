@@ -122,6 +122,9 @@ def trip(home: Home, start: int, goal: int, truth: np.ndarray, choose: Chooser):
             news = [door for door in home.in_sight(at, closed) if door not in known]
             if news:
                 known.update({door: bool(truth[door]) for door in news})
+                # as in the package, only a door that is not as the field has it is news
+                if all(bool(truth[door]) != (door in shut) for door in news):
+                    continue
                 if choose(at, dict(known)) != shut:
                     spent += begin - home.to_go(at, goal, shut)
                     xy = at

@@ -110,10 +110,11 @@ KINDS: dict[str, Callable[[np.random.Generator, int], Intervals]] = {
     "mostly open": mostly_open,
     "mostly closed": mostly_closed,
     "closed at night": closed_at_night,
-    "shut while working": shut_while_working,
     "office hours": office_hours,
-    "visits": visits,
     "flicker": flicker,
+    # these two only where they are asked for
+    "shut while working": shut_while_working,
+    "visits": visits,
 }
 
 
