@@ -8,7 +8,8 @@ from astro_jax.config import Latency, PlannerConfig, PlannerParams, RobotConfig,
 from astro_jax.errors import InputError, UnreachableError
 from astro_jax.known_world import known_world
 from astro_jax.local.planner import initial_state, plan
-from astro_jax.route.maps import HouseMap, load_map
+from astro_jax.route.house import HouseMap
+from astro_jax.route.maps import load_map
 from astro_jax.route.planner import Route, plan_route
 from astro_jax.scenes import flat_scene
 from astro_jax.strict_yaml import load_planner, load_robot

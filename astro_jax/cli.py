@@ -1,4 +1,4 @@
-"""The command line: ``astro-jax demo`` and ``astro-jax bench``.                 [host]"""
+"""The command line: ``astro-jax demo``, ``astro-jax map`` and ``astro-jax bench``.  [host]"""
 
 import dataclasses
 import math
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from astro_jax.bench.report import Report
+    from astro_jax.route.check import MapReport
 
 Pose = tuple[float, float, float]
 
@@ -54,6 +55,22 @@ class DemoCommand:
     """Of people, noise and search."""
     out: Path = Path("out/demo")
     """Folder for metrics.json, episode.npz, cycle.png and demo.mp4."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class MapCommand:
+    """Measure a map: floor, rooms, doors, what the robot reaches, what looks wrong."""
+
+    action: tyro.conf.Positional[Literal["check"]]
+    """What to do with it."""
+    file: tyro.conf.Positional[Path]
+    """map_server YAML; its rooms and zones are looked for beside it."""
+    robot: Path | None = None
+    """Robot YAML (see configs/robots)."""
+    unknown: Literal["blocked", "free"] = "blocked"
+    """What cells that nobody has seen count as."""
+    picture: Path | None = None
+    """Where to draw the map (PNG, PDF or SVG)."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -120,10 +137,27 @@ class BenchForecast:
     """Where to write the report."""
 
 
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class BenchRoute:
+    """Whether ways are right (MovingAI), none is missing (home maps), and how long they take."""
+
+    data: Path | None = None
+    """Folder with movingai and home_maps; without it the one that ASTRO_JAX_DATA names."""
+    pairs: int = 10_000
+    """Random pairs of places on the home maps."""
+    runs: int = 15
+    """Timed searches per size."""
+    seed: int = 0
+    """Of the pairs, the floor plans and the changes in them."""
+    json: Path | None = None
+    """Where to write the report."""
+
+
 Bench = (
     Annotated[BenchCycle, tyro.conf.subcommand("cycle")]
     | Annotated[BenchRisk, tyro.conf.subcommand("risk")]
     | Annotated[BenchForecast, tyro.conf.subcommand("forecast")]
+    | Annotated[BenchRoute, tyro.conf.subcommand("route")]
 )
 
 
@@ -138,6 +172,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command: 0 done, 2 unusable input (one line on stderr says what)."""
     command = tyro.cli(
         Annotated[DemoCommand, tyro.conf.subcommand("demo")]
+        | Annotated[MapCommand, tyro.conf.subcommand("map")]
         | Annotated[BenchCommand, tyro.conf.subcommand("bench")],
         prog="astro-jax",
         description="Graceful motion among people for home robots.",
@@ -146,6 +181,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         if isinstance(command, DemoCommand):
             _demo(command)
+        elif isinstance(command, MapCommand):
+            _map(command)
         else:
             _bench(command.bench)
     except InputError as error:
@@ -183,7 +220,7 @@ def _demo(command: DemoCommand) -> None:
         TextColumn("{task.fields[shown]}"),
         TimeElapsedColumn(),
     )
-    whole = home.route.to_go(demo.start if demo.start is not None else home.scene.start_map)
+    whole = home.route.to_go(home.scene.start_map)
     with Progress(*columns, console=console) as progress:
         bar = progress.add_task("compiling", total=whole, shown="")
 
@@ -234,13 +271,61 @@ def _demo_table(metrics: Mapping[str, float], episode: Episode) -> Table:
     return table
 
 
-def _bench(bench: BenchCycle | BenchRisk | BenchForecast) -> None:
+def _map(command: MapCommand) -> None:
+    robot = DEFAULT_ROBOT if command.robot is None else load_robot(command.robot)
+    from astro_jax.route.check import check_map
+    from astro_jax.route.maps import load_map
+
+    report = check_map(load_map(command.file, command.unknown), robot)
+    console = Console()
+    console.print(_map_table(report))
+    for warning in report.warnings:
+        console.print(f"warning: {warning}", style="yellow", highlight=False, soft_wrap=True)
+    if command.picture is not None:
+        from astro_jax.viz.house import house_figure
+
+        _draw(house_figure(report), command.picture, "picture")
+        console.print(f"picture: {command.picture}")
+
+
+def _map_table(report: "MapReport") -> Table:
+    house_map = report.house_map
+    rows, columns = house_map.occupancy.shape
+    cell = house_map.resolution
+    table = Table(show_header=False, title=f"Map {house_map.name}")
+    size = f"{columns * cell:.2f} x {rows * cell:.2f} m"
+    table.add_row("size", f"{size}, {columns} x {rows} cells of {100 * cell:g} cm")
+    if house_map.yaw:
+        table.add_row("turned by", f"{math.degrees(house_map.yaw):.1f}°")
+    table.add_row("free floor", f"{report.free:.1f} m²")
+    table.add_row("occupied / unknown", f"{report.occupied:.1f} / {report.unknown:.1f} m²")
+    robot = report.robot
+    reach = f"{report.reached_share:.1%} of the free floor"
+    table.add_row("within reach", f"{reach}, for {robot.name} ({robot.length} x {robot.width} m)")
+    for name, area in report.rooms.items():
+        note = ", not reached" if name in report.cut_off else ""
+        table.add_row(f"room: {name}", f"{area:.1f} m²{note}")
+    for door in report.doors:
+        x, y = house_map.to_file(door.jambs.mean(axis=0))
+        named = all(room in door.name for room in door.rooms)
+        joined = "" if named else f", {' – '.join(door.rooms)}"
+        kind = "door given" if door in house_map.doors else "door found"
+        table.add_row(f"{kind}: {door.name}", f"{door.width:.2f} m at {x:.2f}, {y:.2f}{joined}")
+    for zone in house_map.zones:
+        detail = {"slow": f", factor {zone.factor:g}", "stairs": f", margin {zone.margin:g} m"}
+        table.add_row(f"zone: {zone.name}", zone.kind + detail.get(zone.kind, ""))
+    return table
+
+
+def _bench(bench: BenchCycle | BenchRisk | BenchForecast | BenchRoute) -> None:
     if isinstance(bench, BenchCycle):
         report = _cycle(bench)
     elif isinstance(bench, BenchRisk):
         report = _risk(bench)
-    else:
+    elif isinstance(bench, BenchForecast):
         report = _forecast(bench)
+    else:
+        report = _route(bench)
     table = Table(title=f"bench {report.name}", show_header=False)
     for name, value in report.metrics.items():
         table.add_row(name, f"{value:.4g}")
@@ -286,9 +371,7 @@ def _risk(bench: BenchRisk) -> "Report":
 
 def _forecast(bench: BenchForecast) -> "Report":
     _check_from("seed", bench.seed, 0)
-    folder = bench.data or os.environ.get("ASTRO_JAX_DATA")
-    if not folder:
-        raise InputError("data", "missing", "a folder, or one that ASTRO_JAX_DATA names")
+    folder = _data_folder(bench.data)
     _, _, params = _configuration(None, bench.planner)
     from astro_jax.bench.forecast import bench_forecast
     from astro_jax.bench.trajectories import load_scenes
@@ -301,13 +384,29 @@ def _forecast(bench: BenchForecast) -> "Report":
     return report
 
 
-def _draw(figure: "Figure", path: Path) -> None:
+def _route(bench: BenchRoute) -> "Report":
+    for name, low in (("pairs", 1), ("runs", 1), ("seed", 0)):
+        _check_from(name, getattr(bench, name), low)
+    folder = _data_folder(bench.data)
+    from astro_jax.bench.route import bench_route
+
+    return bench_route(folder, bench.pairs, bench.runs, bench.seed)
+
+
+def _data_folder(given: Path | None) -> str | Path:
+    folder = given or os.environ.get("ASTRO_JAX_DATA")
+    if not folder:
+        raise InputError("data", "missing", "a folder, or one that ASTRO_JAX_DATA names")
+    return folder
+
+
+def _draw(figure: "Figure", path: Path, field: str = "plot") -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         figure.savefig(path)
     except (OSError, ValueError) as error:
         expected = f"a picture file that can be written ({error})"
-        raise InputError("plot", str(path), expected) from error
+        raise InputError(field, str(path), expected) from error
 
 
 def _check_from(field: str, value: int, low: int) -> None:

@@ -24,3 +24,15 @@ class InputError(ValueError):
 
 class UnreachableError(InputError):
     """There is no way from the start to the goal for this robot."""
+
+
+class MessageError(InputError):
+    """A message from a sensor cannot be used; whoever was to take it stays as they were."""
+
+
+class ClockError(MessageError):
+    """A clock has jumped back: nothing that was stamped before can be compared any more."""
+
+
+class StorageError(InputError):
+    """A store cannot be opened, read or written; what was acknowledged before is intact."""

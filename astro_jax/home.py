@@ -9,9 +9,11 @@ from jaxtyping import Bool, Float
 from astro_jax.config import PlannerConfig, RobotConfig
 from astro_jax.errors import InputError
 from astro_jax.route.field import check_query, guide_path, path_length, solve_field
-from astro_jax.route.maps import HouseMap, Numbers, load_map
+from astro_jax.route.house import HouseMap, Numbers
+from astro_jax.route.maps import load_map
 from astro_jax.route.planner import Route, plan_route
 from astro_jax.route.waypoints import paths_through, random_query, walking_paths
+from astro_jax.route.zones import blocked_by, closed_cells
 from astro_jax.scenes import flat_scene, truth_blocked
 from astro_jax.sim.scene import Scene, make_scene
 
@@ -74,18 +76,23 @@ def home_of_map(
 ) -> Home:
     """Any map_server map; what is not given (start, goal, walks) is drawn with ``seed``.
 
+    Start and goal are poses in the frame of the map's file.
+
     Raises:
       InputError: the map is missing or malformed, ``people`` is negative or too many, start
         or goal unusable or unreachable.
     """
     house_map = load_map(path)
     _check_people(people, config)
-    if start is None or goal is None:
-        drawn_start, drawn_goal = random_query(house_map, robot, seed)
-        start = drawn_start if start is None else start
-        goal = drawn_goal if goal is None else goal
+    first = None if start is None else house_map.to_house(start)
+    last = None if goal is None else house_map.to_house(goal)
+    if first is None or last is None:
+        closed = closed_cells(house_map)
+        drawn_start, drawn_goal = random_query(house_map, robot, seed, blocked=closed)
+        first = drawn_start if first is None else first
+        last = drawn_goal if last is None else last
     paths, lengths = walking_paths(house_map, people, seed, spacing=PATH_SPACING)
-    return _home(house_map, house_map.blocked, robot, config, start, goal, paths, lengths, seed)
+    return _home(house_map, house_map.blocked, robot, config, first, last, paths, lengths, seed)
 
 
 def _home(
@@ -100,8 +107,9 @@ def _home(
     seed: int,
 ) -> Home:
     route = plan_route(house_map, robot, start, goal)
-    check_query(house_map, robot, start, goal, blocked)
-    metres = solve_field(house_map, blocked, goal, robot, slowest=1.0)
+    closed = blocked | blocked_by(house_map.zones, house_map)
+    check_query(house_map, robot, start, goal, closed)
+    metres = solve_field(house_map, closed, goal, robot, slowest=1.0)
     scene = make_scene(
         house_map.occupancy,
         blocked,

@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from astro_jax.config import PlannerConfig, PlannerParams
 from astro_jax.errors import InputError
-from astro_jax.route.maps import HouseMap
+from astro_jax.route.house import HouseMap
 from astro_jax.types import Grid, Tracks, WorldAtEffect
 from astro_jax.world.distance import clearance_field
 from astro_jax.world.forecast import forecast

@@ -38,9 +38,10 @@ from astro_jax.types import (
 )
 from astro_jax.world.actuation import Actuation, configured, identify, obeys
 from astro_jax.world.distance import clearance_field
+from astro_jax.world.doubt import carried
 from astro_jax.world.forecast import forecast
 from astro_jax.world.grid import beam_bearings, blank_map, occupied, scan_points, update_map
-from astro_jax.world.health import Health, examine, unknown_health
+from astro_jax.world.health import Health, examine, pace_within, unknown_health
 from astro_jax.world.latency import allowance, fast_forward
 from astro_jax.world.people import follow
 
@@ -89,7 +90,7 @@ def start(
         planner=planner,
         gate=initial_gate(),
         screen=initial_screen(),
-        health=unknown_health(robot.sensor.beams, pose_map),
+        health=unknown_health(config, robot.sensor.beams, pose_map),
         local_map=local_map,
         clearance=_clearance(config, local_map),
         plan=rest,
@@ -166,6 +167,7 @@ def act(
         scan.age,
         tracks,
         state.clearance,
+        pace_within(state.health, (since_cycle + config.gate_period) / config.period),
     )
     target = intent(robot, state.plan.motion, config.dt)
     return (
@@ -200,6 +202,9 @@ def predict(
     command = upcoming[state.allowance]
     command_dot = limit_acceleration(robot, (command - upcoming[state.allowance - 1]) / tick)
     position_var = (params.dead_reckoning * way) ** 2
+    if odometry.cov is not None:
+        moved = pose[:2] - odometry.pose_map[:2]
+        position_var = position_var + carried(odometry.cov, moved)
     times = config.dt * jnp.arange(0, config.times, config.people_stride, dtype=jnp.float32)
     bodies = forecast(state.tracks, params, ahead + state.actuation.delay, times)
     return WorldAtEffect(

@@ -61,6 +61,8 @@ class Reason(enum.IntEnum):
     """The scan is missing, too old, or has too few valid beams."""
     BAD_STATE = 4
     """The command came out non-finite; the gate stops."""
+    PACED = 5
+    """Messages come too seldom, or nobody says where people are, to go any faster."""
 
 
 # ---- what the sensors say ------------------------------------------------------------
@@ -78,6 +80,9 @@ class Scan:
     height: Float[Array, "*batch R"] | None = None
     """Of the returns above the floor, m, where the sensor gives it (NaN: not for this one):
     the floor and what is above the robot is no obstacle, what lies below is an edge."""
+    free: Float[Array, "*batch R"] | None = None
+    """How far the way along each beam is known to be free, m, where that is less than up to
+    the return or the end of sight: something beside it was nearer, or was lost."""
 
 
 @pytree
@@ -88,6 +93,9 @@ class Odometry:
     twist: Float[Array, "*batch 2"]
     """(v, ω) as the wheels turned, m/s and rad/s."""
     age: float | Float[Array, "*batch"]
+    cov: Float[Array, "*batch 3 3"] | None = None
+    """Covariance of the pose's error (m, m, rad; map axes); None: it is as good as exact.  Not
+    what has drifted since the start: the local map has drifted with it."""
 
 
 class Kind(enum.IntEnum):
@@ -252,8 +260,8 @@ class WorldAtEffect:
     clearance: Clearance
     forecast: Forecast
     position_var: float | Float[Array, "*batch"] = 0.0
-    """Of the robot's own position, per axis, m²: grown since the pose was measured.  The
-    forecast's variances contain it; walls take it from here."""
+    """Of the robot's own position, per axis, m²: what it was measured with, and grown since.
+    The forecast's variances contain it; walls take it from here."""
 
 
 # ---- what comes out ------------------------------------------------------------------

@@ -282,6 +282,39 @@ def test_a_robot_that_was_slowed_continues_from_its_own_speed(rest, predict):
     np.testing.assert_allclose(world.command, [0.3, 0.2], atol=1e-5)
 
 
+def test_a_pose_that_is_unsure_makes_the_place_at_effect_unsure(rest, predict):
+    """Heading's share grows with the way that is still driven blindly."""
+    params = jax.tree.map(jnp.float32, PlannerParams(walker_slowing=0.0))
+    doubtful = jax.jit(lambda *given: navigator.predict(ROBOT, CONFIG, params, *given))
+    sure = predict(driving(rest, 0.6, 0.0), odometry_of(age=0.2))
+    ahead = np.array([float(sure.pose_map[0]), 0.0])
+    assert ahead[0] > 0.2
+    carry = np.array([[1.0, 0.0, 0.0], [0.0, 1.0, ahead[0]]])
+    root = np.array([[0.03, 0.0, 0.0], [0.01, 0.02, 0.0], [0.05, -0.04, 0.1]])
+    for cov in (np.zeros((3, 3)), root @ root.T):
+        told = dataclasses.replace(odometry_of(age=0.2), cov=jnp.asarray(cov, jnp.float32))
+        world = doubtful(driving(rest, 0.6, 0.0), told)
+        worst = np.linalg.eigvalsh(carry @ cov @ carry.T)[-1]
+        grown = float(world.position_var) - float(sure.position_var)
+        assert grown == pytest.approx(worst, rel=1e-3, abs=1e-8)
+        more = np.asarray(world.forecast.xy_var) - np.asarray(sure.forecast.xy_var)
+        np.testing.assert_allclose(more, worst, atol=1e-6)
+
+
+def test_the_gate_keeps_the_pace_that_health_sets(rest, act):
+    """Between the cycles' paces on a straight line."""
+    slow = dataclasses.replace(rest.health, pace=jnp.array([0.6, 0.5]))
+    state = dataclasses.replace(driving(rest, 0.75, 0.0), health=slow)
+    state = dataclasses.replace(
+        state, gate=dataclasses.replace(state.gate, twist=jnp.array([0.45, 0.0]))
+    )
+    for k in range(TICKS):
+        state, twist, _, reason = act(state, tick_of(k), scan_of(), odometry_of())
+        pace = 0.6 - 0.1 * (k + 1) / TICKS
+        assert float(twist[0]) == pytest.approx(1.01 * pace * ROBOT.speed, abs=1e-4)
+        assert int(reason) == Reason.PACED
+
+
 def test_people_are_foreseen_to_the_moment_of_effect(rest, predict):
     tracks = dataclasses.replace(
         rest.tracks,

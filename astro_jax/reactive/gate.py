@@ -65,6 +65,7 @@ def react(
     scan_age: Scalar,
     tracks: Tracks,
     clearance: Clearance,
+    pace: Scalar = 1.0,
 ) -> tuple[GateState, Float[Array, "2"], Float[Array, ""], Int[Array, ""]]:
     """One tick: (state, twist to send, scale s, reason).
 
@@ -72,13 +73,15 @@ def react(
     the odometry reports.  ``pose_map`` is where the robot will be when this command acts;
     ``points_map`` are end points of the scan, ``returned`` marks those that hit something.
     ``clearance`` is the last local map's: it knows what stands where the sensor cannot look.
+    ``pace`` is the share of its speeds that the robot may use (``Health.pace``).
     """
     tick = config.gate_period
     planned = _at_phase(plan.commands, state.phase, tick)
     wanted, last = path_speed(robot, planned), path_speed(robot, state.twist)
     path = _path_ahead(robot, config, plan, state.phase, pose_map)
     things = _gaps_to_things(robot, config, path, points_map, returned, clearance)
-    allowed = _allowed_speed(robot, latency, delay, tick, things, path)
+    paced = _paced(robot, pace, planned)
+    allowed = jnp.minimum(paced, _allowed_speed(robot, latency, delay, tick, things, path))
     persons = _gaps_to_people(robot, path, tracks)
     # who is passed in time stays passed only if nothing else slows the robot
     passed = _passed_in_time(robot, path, tracks, persons, last) & (allowed >= wanted)
@@ -113,6 +116,8 @@ def react(
     scale = jnp.where(fine, scale, 0.0)
 
     reason = jnp.where(allowed < wanted - 1e-3, jnp.int32(Reason.SLOWED), jnp.int32(Reason.CLEAR))
+    alone = (paced <= allowed) & (reason == int(Reason.SLOWED))
+    reason = jnp.where(alone, jnp.int32(Reason.PACED), reason)
     reason = jnp.where(scan_ok, reason, jnp.int32(Reason.BAD_SCAN))
     reason = jnp.where(plan_ok, reason, jnp.int32(Reason.BAD_PLAN))
     reason = jnp.where(fine & state_ok, reason, jnp.int32(Reason.BAD_STATE))
@@ -130,6 +135,18 @@ def path_speed(robot: RobotConfig, twist: Float[Array, "*n 2"]) -> Float[Array, 
     """Largest speed of a point of the footprint, bounded by |v| + |ω|·r (m/s)."""
     reach = (robot.length**2 + robot.width**2) ** 0.5 / 2
     return jnp.abs(twist[..., 0]) + reach * jnp.abs(twist[..., 1])
+
+
+def _paced(robot: RobotConfig, pace: Scalar, twist: Float[Array, "2"]) -> Float[Array, ""]:
+    """Path speed of ``twist``, slowed into ``pace`` times the limits (m/s).
+
+    At full pace it is that of ``twist`` itself, with 1 % of rounding granted.
+    """
+    speed, turning = 1.01 * pace * robot.speed, 1.01 * pace * robot.yaw_rate
+    over = jnp.maximum(jnp.abs(twist[0]) / speed, jnp.abs(twist[1]) / turning)
+    # no pace, or none that is a number: at rest
+    over = jnp.where(pace > 0.0, jnp.maximum(over, 1.0), jnp.inf)
+    return path_speed(robot, twist) / over
 
 
 def _believable(robot: RobotConfig, measured: Float[Array, "2"]) -> Bool[Array, ""]:

@@ -1,133 +1,150 @@
 """The way to the goal from everywhere: a cost-to-go in seconds over the whole map. [host]
 
 A floor plan and a goal come in; a ``RouteField`` goes out, finite everywhere so that the
-local planner may sample it (with slopes) wherever a candidate strays: inside walls and in
-places that cannot be reached it rises steeply away from the nearest reachable place.
+local planner may sample it (with slopes) wherever a candidate strays.  A ``Search`` also
+keeps what the field was made from: when a door closes, ``search_again`` mends what depends
+on it and leaves the rest.
 
-V solves the eikonal equation |∇V| = 1/f by fast marching, so routes are any-angle smooth.
-The speed f prefers the middle of corridors and doors.  Source: J. A. Sethian, A fast
-marching level set method for monotonically advancing fronts (1996), as in scikit-fmm.
+V solves the eikonal equation |∇V| = 1/f (``march``), so routes are any-angle smooth.  The
+speed f prefers the middle of corridors and doors (``speed``).
 """
 
-import itertools
-import math
-from collections.abc import Iterator
+import dataclasses
 
+import jax
 import jax.numpy as jnp
 import numpy as np
-import skfmm
-from jaxtyping import Bool, Float, Int
-from scipy import ndimage
+from jaxtyping import Bool, Float, Float32, Float64, Int64, UInt8
 
 from astro_jax.config import RobotConfig
-from astro_jax.errors import InputError, UnreachableError
-from astro_jax.route.maps import HouseMap, Numbers
+from astro_jax.route.descent import guide_path, path_length
+from astro_jax.route.distance import nearest_again, nearest_marked
+from astro_jax.route.goals import EXACT_DISC, Goal, Goals, free_goals, goals_of, seeds
+from astro_jax.route.house import HouseMap
+from astro_jax.route.march import NOBODY, SEED, march, repair
+from astro_jax.route.query import beside, check_query, reachable
+from astro_jax.route.speed import (
+    CRUISE,
+    PASSING_MARGIN,
+    SLOWEST,
+    cells_of_influence,
+    circumscribed_radius,
+    components,
+    passing_radius,
+    slowness,
+    traversal_speed,
+    wall_distance,
+)
+from astro_jax.route.surface import Found, mended, surface
 from astro_jax.types import RouteField, SmoothGrid
 
-CRUISE = 0.9
-"""Fraction of the top speed at which routes are timed: nobody drives flat out at home."""
-PASSING_MARGIN = 0.04
-"""Room beside the hull on either side, m."""
-SLOWEST = 0.2
-"""Fraction of the cruising speed right beside a wall."""
-COMFORT = 0.4
-"""Gap between hull and wall from which a wall no longer slows, m."""
+__all__ = [
+    "CRUISE",
+    "PASSING_MARGIN",
+    "Body",
+    "Search",
+    "body_of",
+    "check_query",
+    "circumscribed_radius",
+    "components",
+    "disc_field",
+    "guide_path",
+    "passing_radius",
+    "path_length",
+    "reachable",
+    "search",
+    "search_again",
+    "solve_field",
+    "traversal_speed",
+    "wall_distance",
+]
+
 WALL_STEEPNESS = 4.0
 """Slope of V inside walls, in units of the slope at cruising speed."""
-EXACT_DISC = 4.0
-"""Largest radius of the disc around the goal where V is set rather than marched, cells."""
+FRESH_SHARE = 0.25
+"""Share of the map within the frame of a change above which everything is searched anew."""
 
 
-def traversal_speed(
-    blocked: Bool[np.ndarray, "H W"],
-    resolution: float,
-    inscribed_radius: float,
-    nominal: float = 1.0,
-    slowest: float = SLOWEST,
-    comfort: float = COMFORT,
-) -> Float[np.ndarray, "H W"]:
-    """Speed of a body's centre over the map, m/s; 0 where the body cannot be.
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Body:
+    """What of a robot or a person counts on the way."""
 
-    A cell is shut where the wall's surface (half a cell before the centre of the nearest
-    blocked cell) is nearer than ``inscribed_radius``; what lies off the map is a wall.
-    Beyond, the speed grows smoothly from ``slowest``·``nominal`` to ``nominal`` at a gap of
-    ``comfort`` metres.
-    """
-    clearance = wall_distance(blocked, resolution)
-    gap = clearance - inscribed_radius
-    closeness = np.clip(gap / comfort, 0.0, 1.0)
-    preference = slowest + (1.0 - slowest) * closeness**2 * (3.0 - 2.0 * closeness)
-    # The tolerance keeps a gap of exactly zero open whatever the rounding.
-    return np.where(gap > -1e-6, nominal * preference, 0.0)
+    radius: float
+    """Room that it needs beside it, m."""
+    approach: float
+    """Within this of a goal the room does not count, m: ``check_query`` says what fits there."""
+    speed: float
+    """At which it cruises, m/s."""
+    slowest: float = SLOWEST
+    """Fraction of the speed beside walls; 1 gives shortest paths, not routes."""
 
 
-def wall_distance(blocked: Bool[np.ndarray, "H W"], resolution: float) -> Float[np.ndarray, "H W"]:
-    """Distance from each cell's centre to the nearest wall's surface, m (negative inside)."""
-    walled = np.pad(blocked, 1, constant_values=True)
-    cells = np.asarray(ndimage.distance_transform_edt(~walled))[1:-1, 1:-1]
-    return (cells - 0.5) * resolution
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
+class Search:
+    """A field and what it was made from.  Costs are in cells at cruising speed."""
 
+    field: RouteField
+    house_map: HouseMap
+    body: Body
+    goals: Goals
+    """As asked for."""
+    free: Goals
+    """Those that were free: from their cells the wave started."""
+    blocked: Bool[np.ndarray, "H W"]
+    factor: Float[np.ndarray, "H W"] | None
+    slowness: Float32[np.ndarray, "h w"]
+    """Cost of a cell, infinite where shut; as all of size h × w with a rim of one shut cell."""
+    owed: UInt8[np.ndarray, "h w"]
+    found: Found
+    renewed: int
+    """Cells that had to be settled anew: all with a value, or those that a change touched."""
 
-def components(passable: Bool[np.ndarray, "H W"]) -> Int[np.ndarray, "H W"]:
-    """Number the parts that hang together edge to edge from 1 up; 0 is impassable."""
-    labels = np.zeros(passable.shape, np.int32)
-    ndimage.label(passable, output=labels)
-    return labels
-
-
-def passing_radius(robot: RobotConfig) -> float:
-    """Half the width of the narrowest gap that the robot is sent through, m.
-
-    The largest disc within the footprint, and room on either side for the errors of map
-    and pose: a gap of the hull's own width is a way on paper only.
-    """
-    return 0.5 * min(robot.length, robot.width) + PASSING_MARGIN
-
-
-def circumscribed_radius(robot: RobotConfig) -> float:
-    """Radius of the smallest disc around the footprint, m."""
-    return 0.5 * math.hypot(robot.length, robot.width)
+    def reached(self, row: int, column: int) -> bool:
+        """Whether there is a way from a free cell, or from one that the robot can pass to."""
+        reach = self.body.approach / self.house_map.resolution
+        window, disc = beside(self.blocked, row, column, reach)
+        known = np.isfinite(self.found.values)
+        rows, columns = (k + w.start + 1 for k, w in zip(np.nonzero(disc), window, strict=True))
+        steps = ((0, 0), (1, 0), (-1, 0), (0, 1), (0, -1))
+        return any(bool(known[rows + i, columns + j].any()) for i, j in steps)
 
 
 def solve_field(
     house_map: HouseMap,
     blocked: Bool[np.ndarray, "H W"],
-    goal_map: Numbers,
+    goal_map: Goal,
     robot: RobotConfig,
     slowest: float = SLOWEST,
+    factor: Float[np.ndarray, "H W"] | None = None,
 ) -> RouteField:
-    """Cost-to-go of this robot to the pose ``goal_map``, s.
+    """Cost-to-go of this robot to the goal, s.
 
     Args:
       house_map: where the cells lie.
       blocked: the cells to avoid, usually ``house_map.blocked`` plus closed doors.
-      goal_map: (x, y, yaw), m and rad.
+      goal_map: (x, y, yaw), m and rad; or several such poses, of which the nearest by the
+        field counts; or a mask of cells, each of which will do.  The field's own ``goal_map``
+        is then the first pose, or the roomiest cell's.
       robot: its passing radius inflates the walls, its speed gives the seconds.
       slowest: fraction of the speed beside walls; 1 gives shortest paths, not routes.
+      factor: of the speed in each cell, above 0, for example of slow zones.
 
     Raises:
       InputError: the goal is not finite, off the map or in a wall.
     """
-    return disc_field(
-        house_map,
-        blocked,
-        goal_map,
-        radius=passing_radius(robot),
-        approach=circumscribed_radius(robot),
-        speed=CRUISE * robot.speed,
-        slowest=slowest,
-    )
+    return search(house_map, blocked, goal_map, body_of(robot, slowest), factor).field
 
 
 def disc_field(
     house_map: HouseMap,
     blocked: Bool[np.ndarray, "H W"],
-    goal_map: Numbers,
+    goal_map: Goal,
     *,
     radius: float,
     approach: float,
     speed: float,
     slowest: float = SLOWEST,
+    factor: Float[np.ndarray, "H W"] | None = None,
 ) -> RouteField:
     """Cost-to-go of a disc of ``radius`` metres that cruises at ``speed`` m/s.
 
@@ -137,241 +154,198 @@ def disc_field(
     Raises:
       InputError: the goal is not finite, off the map or in a wall.
     """
-    goal = _pose("goal", goal_map)
-    row, column = _free_cell(house_map, blocked, "goal", goal)
-    resolution = house_map.resolution
-    f = traversal_speed(blocked, resolution, radius, speed, slowest)
-    f[_beside(blocked, row, column, approach / resolution) & (f == 0.0)] = slowest * speed
+    body = Body(radius=radius, approach=approach, speed=speed, slowest=slowest)
+    return search(house_map, blocked, goal_map, body, factor).field
 
-    V, reached = _march(f, resolution, (goal[:2] - house_map.origin) / resolution, row, column)
-    V = _continue_into_walls(V, reached, resolution, WALL_STEEPNESS / speed)
-    slope_y, slope_x = np.gradient(V, resolution)
-    # Where two sides of a wall meet V jumps; its slope there must not dwarf all others.
-    size = np.hypot(slope_x, slope_y)
-    limit = np.minimum(1.0, WALL_STEEPNESS / speed / np.maximum(size, 1e-9))
-    table = np.stack([V, slope_x * limit, slope_y * limit], axis=-1)
-    return RouteField(
-        cost_to_go=SmoothGrid(
-            table=jnp.asarray(table, jnp.float32),
-            origin=jnp.asarray(house_map.origin, jnp.float32),
-            resolution=jnp.asarray(resolution, jnp.float32),
-        ),
-        goal_map=jnp.asarray(goal, jnp.float32),
+
+def body_of(robot: RobotConfig, slowest: float = SLOWEST) -> Body:
+    """What of a robot counts on the way."""
+    return Body(
+        radius=passing_radius(robot),
+        approach=circumscribed_radius(robot),
+        speed=CRUISE * robot.speed,
+        slowest=slowest,
     )
 
 
-def _march(
-    f: Float[np.ndarray, "H W"],
-    resolution: float,
-    goal_cells: Float[np.ndarray, "2"],
-    row: int,
-    column: int,
-) -> tuple[Float[np.ndarray, "H W"], Bool[np.ndarray, "H W"]]:
-    """Travel time to the goal, s, and where it is known."""
-    labels = components(f > 0.0)
-    reached = labels == labels[row, column]
-    # The front of a point source is too curved for differences, so V is exact in a disc
-    # that stays clear of the walls (but always covers the goal's own cell).
-    room = np.asarray(ndimage.distance_transform_edt(np.pad(reached, 1)))[row + 1, column + 1]
-    disc = resolution * float(np.clip(room - 0.75, 1.0, EXACT_DISC))
-    rows, columns = np.ogrid[: f.shape[0], : f.shape[1]]
-    r = resolution * np.hypot(columns - goal_cells[0], rows - goal_cells[1])
-    front = np.ma.MaskedArray(r - disc, ~reached)
-    times = skfmm.travel_time(front, np.where(reached, f, 1.0), dx=resolution, order=2)
-    times = np.ma.filled(times, np.inf)
-    V = np.where(r < disc, r, times * f[row, column] + disc) / f[row, column]
-    known = reached & np.isfinite(times)
-    return np.where(known, V, 0.0), known
-
-
-def _continue_into_walls(
-    V: Float[np.ndarray, "H W"],
-    reached: Bool[np.ndarray, "H W"],
-    resolution: float,
-    slope: float,
-) -> Float[np.ndarray, "H W"]:
-    nearest = np.empty((2, *V.shape), np.int32)
-    distance = ndimage.distance_transform_edt(~reached, return_indices=True, indices=nearest)
-    return V[nearest[0], nearest[1]] + slope * resolution * np.asarray(distance)
-
-
-def check_query(
-    house_map: HouseMap,
-    robot: RobotConfig,
-    start: Numbers,
-    goal: Numbers,
-    blocked: Bool[np.ndarray, "H W"] | None = None,
-) -> None:
-    """Refuse a question that has no answer, before a field is spent on it.
-
-    Both poses must be finite, on the map, and with the whole footprint off the walls; they
-    may be so close to a wall that the robot could not turn there.
-
-    Args:
-      house_map: the floor plan.
-      robot: its footprint at either end, its passing radius between them.
-      start: (x, y, yaw), m and rad.
-      goal: (x, y, yaw), m and rad.
-      blocked: instead of ``house_map.blocked``, for example with doors closed.
-
-    Raises:
-      InputError: ``start`` or ``goal`` is unusable.
-      UnreachableError: both are fine, but there is no way between them.
-    """
-    blocked = house_map.blocked if blocked is None else blocked
-    start_pose, goal_pose = _pose("start", start), _pose("goal", goal)
-    start_cell = _free_cell(house_map, blocked, "start", start_pose)
-    goal_cell = _free_cell(house_map, blocked, "goal", goal_pose)
-    for field, pose in (("start", start_pose), ("goal", goal_pose)):
-        if _hits_wall(house_map, blocked, robot, pose):
-            expected = f"a free place for a footprint of {robot.length} x {robot.width} m"
-            raise InputError(field, _shown(pose), expected, house_map.name)
-
-    f = traversal_speed(blocked, house_map.resolution, passing_radius(robot))
-    reach = circumscribed_radius(robot) / house_map.resolution
-    ends = [_beside(blocked, *cell, reach) for cell in (start_cell, goal_cell)]
-    labels = components((f > 0.0) | ends[0] | ends[1])
-    if labels[start_cell] != labels[goal_cell]:
-        expected = f"a place that can be reached from {_shown(start_pose)}"
-        raise UnreachableError("goal", _shown(goal_pose), expected, house_map.name)
-
-
-def reachable(
+def search(
     house_map: HouseMap,
     blocked: Bool[np.ndarray, "H W"],
-    start: Numbers,
-    radius: float,
-) -> Bool[np.ndarray, "H W"]:
-    """Where the centre of a disc of ``radius`` metres can get to from ``start``.
-
-    Nowhere if the disc does not fit at ``start`` itself.
-
-    Raises:
-      InputError: ``start`` is not finite, off the map or in a wall.
-    """
-    cell = _free_cell(house_map, blocked, "start", _pose("start", start))
-    labels = components(traversal_speed(blocked, house_map.resolution, radius) > 0.0)
-    return (labels == labels[cell]) & (labels > 0)
-
-
-def guide_path(
-    field: RouteField, start: Numbers, step: float = 0.05, max_len: float = 200.0
-) -> Float[np.ndarray, "N 2"]:
-    """Descend the field from ``start`` to the goal in steps of ``step`` metres.
-
-    Its length (``path_length``) is what metrics call the shortest path.  It ends at the
-    goal, or after ``max_len`` metres.
+    goal_map: Goal,
+    body: Body,
+    factor: Float[np.ndarray, "H W"] | None = None,
+) -> Search:
+    """The field of ``solve_field`` for any body, and what it takes to mend it.
 
     Raises:
-      UnreachableError: the descent ends in a pit; ``check_query`` would have said so.
+      InputError: the goal is not finite, off the map or in a wall.
     """
-    points = list(_descent(field, np.asarray(start, np.float64)[:2], step, max_len))
-    return np.asarray(points, np.float64)
+    return _search(house_map, blocked, goals_of(house_map, goal_map), body, factor)
 
 
-def path_length(points: Float[np.ndarray, "N 2"]) -> float:
-    """Length of a polyline, m."""
-    return float(np.sum(np.hypot(*np.diff(points, axis=0).T)))
+def search_again(before: Search, blocked: Bool[np.ndarray, "H W"]) -> Search:
+    """What a new search finds with these cells blocked, for less.
+
+    Only what is owed to a changed cell is settled anew, and what can now be had for less.  A
+    change at a goal, or all over the map, takes a new search.
+
+    Raises:
+      InputError: no goal is free any more.
+    """
+    changed = np.nonzero(before.blocked != blocked)
+    if len(changed[0]) == 0:
+        return before
+    resolution, body = before.house_map.resolution, before.body
+    reach = cells_of_influence(resolution, body.radius)
+    inner = _frame(changed, reach, blocked.shape)
+    if _at_goal(before, inner) or _share(inner, blocked.shape) > FRESH_SHARE:
+        return _search(before.house_map, blocked, before.goals, body, before.factor)
+
+    # What lies beyond the outer frame is taken for a wall, too far from the inner one to count.
+    outer = _frame(changed, 2 * reach, blocked.shape)
+    factor = None if before.factor is None else before.factor[outer]
+    part = slowness(blocked[outer], resolution, body.radius, body.slowest, factor)
+    rim = tuple(slice(i.start + 1, i.stop + 1) for i in inner)
+    cut = tuple(
+        slice(i.start - o.start + 1, i.stop - o.start + 1)
+        for i, o in zip(inner, outer, strict=True)
+    )
+    costs = before.slowness.copy()
+    different = costs[rim] != part[cut]
+    costs[rim] = part[cut]
+    rows, columns = (k + r.start for k, r in zip(np.nonzero(different), rim, strict=True))
+    values, owed = before.found.values.copy(), before.owed.copy()
+    stride = costs.shape[1]
+    flat = (values.reshape(-1), owed.reshape(-1), costs.reshape(-1))
+    renewed, spans = repair(*flat, rows * stride + columns, stride, _bounds(body, before.factor))
+
+    closest = before.found[1:]
+    window = _reach_changed(before.found.values, values, spans)
+    if window is not None:
+        known = np.isfinite(values[1:-1, 1:-1])
+        closest = nearest_again(known, closest, window, margin=2 * reach)
+    found = Found(values, *closest)
+    grid = before.field.cost_to_go
+    table = np.asarray(grid.table)
+    table = mended(table, before.found, found, *_measures(resolution, body), spans)
+    cost_to_go = dataclasses.replace(grid, table=jnp.from_dlpack(table))
+    return dataclasses.replace(
+        before,
+        field=dataclasses.replace(before.field, cost_to_go=cost_to_go),
+        blocked=blocked.copy(),
+        slowness=costs,
+        found=found,
+        owed=owed,
+        renewed=renewed,
+    )
 
 
-def _descent(
-    field: RouteField, start: Float[np.ndarray, "2"], step: float, max_len: float
-) -> Iterator[tuple[float, float]]:
-    table = np.asarray(field.cost_to_go.table, np.float64)
-    origin_x, origin_y = np.asarray(field.cost_to_go.origin, np.float64).tolist()
-    resolution = float(field.cost_to_go.resolution)
-    goal_x, goal_y, _ = np.asarray(field.goal_map, np.float64).tolist()
-
-    def sample(x: float, y: float) -> Float[np.ndarray, "3"]:
-        """Bilinear value and slopes."""
-        column = min(max((x - origin_x) / resolution, 0.0), table.shape[1] - 1.001)
-        row = min(max((y - origin_y) / resolution, 0.0), table.shape[0] - 1.001)
-        j, i = int(column), int(row)
-        u, v = column - j, row - i
-        low = (1.0 - u) * table[i, j] + u * table[i, j + 1]
-        high = (1.0 - u) * table[i + 1, j] + u * table[i + 1, j + 1]
-        return (1.0 - v) * low + v * high
-
-    def downhill(x: float, y: float) -> tuple[float, float]:
-        _, slope_x, slope_y = sample(x, y)
-        size = max(math.hypot(slope_x, slope_y), 1e-12)
-        return -slope_x / size, -slope_y / size
-
-    x, y = float(start[0]), float(start[1])
-    yield x, y
-    for _ in range(math.ceil(max_len / step)):
-        remaining = math.hypot(goal_x - x, goal_y - y)
-        if remaining <= max(step, resolution):
-            if remaining > 0.0:
-                yield goal_x, goal_y
-            return
-        dx, dy = downhill(x, y)
-        dx, dy = downhill(x + 0.5 * step * dx, y + 0.5 * step * dy)
-        here = sample(x, y)[0]
-        if sample(x + step * dx, y + step * dy)[0] >= here:
-            # On a ridge or in a notch of the grid the slope misleads: look around instead.
-            turns = [math.tau * k / 32 for k in range(32)]
-            rings = itertools.product((step, 2.0 * step), turns)
-            moves = [(r * math.cos(a) / step, r * math.sin(a) / step) for r, a in rings]
-            dx, dy = min(moves, key=lambda m: sample(x + step * m[0], y + step * m[1])[0])
-            if sample(x + step * dx, y + step * dy)[0] >= here:
-                place = (round(float(start[0]), 3), round(float(start[1]), 3))
-                raise UnreachableError("start", place, "a place from which the goal is reachable")
-        x, y = x + step * dx, y + step * dy
-        yield x, y
-
-
-def _pose(field: str, pose: Numbers) -> Float[np.ndarray, "3"]:
-    try:
-        values = np.asarray(pose, np.float64)
-    except (TypeError, ValueError) as error:
-        raise InputError(field, pose, "three numbers: x, y, yaw") from error
-    if values.shape != (3,):
-        raise InputError(field, pose, "three numbers: x, y, yaw")
-    if not np.all(np.isfinite(values)):
-        raise InputError(field, _shown(values), "a free place on the map, in finite numbers")
-    return values
-
-
-def _free_cell(
+def _search(
     house_map: HouseMap,
     blocked: Bool[np.ndarray, "H W"],
-    field: str,
-    pose: Float[np.ndarray, "3"],
-) -> tuple[int, int]:
-    row, column, inside = house_map.cell_of(pose[:2])
-    if not inside:
-        far = house_map.origin + house_map.resolution * np.subtract(blocked.shape[::-1], 1)
-        expected = f"a free place on the map, {_shown(house_map.origin)} to {_shown(far)}"
-        raise InputError(field, _shown(pose), expected, house_map.name)
-    if blocked[row, column]:
-        raise InputError(field, _shown(pose), "a free place, not in a wall", house_map.name)
-    return int(row), int(column)
+    goals: Goals,
+    body: Body,
+    factor: Float[np.ndarray, "H W"] | None,
+) -> Search:
+    resolution = house_map.resolution
+    free = free_goals(house_map, blocked, goals, inside=body.approach)
+    costs = slowness(blocked, resolution, body.radius, body.slowest, factor)
+    for cell in free.cells if free.region is None else ():
+        window, disc = beside(blocked, *cell, body.approach / resolution)
+        part = costs[1:-1, 1:-1][window]
+        part[disc & np.isinf(part)] = 1.0 / body.slowest
+
+    values = np.full(costs.shape, np.inf)
+    owed = np.full(costs.shape, NOBODY, np.uint8)
+    index, cost = seeds(house_map, free, costs)
+    values.reshape(-1)[index] = cost
+    owed.reshape(-1)[index] = SEED
+    flat = (values.reshape(-1), owed.reshape(-1), costs.reshape(-1))
+    march(*flat, index, costs.shape[1], _bounds(body, factor))
+
+    known = np.isfinite(values[1:-1, 1:-1])
+    found = Found(values, *nearest_marked(known))
+    table = surface(found, *_measures(resolution, body))
+    small = (house_map.origin, np.array(resolution), free.poses[0])
+    origin, edge, pose = jax.device_put([np.asarray(k, np.float32) for k in small])
+    return Search(
+        field=RouteField(
+            cost_to_go=SmoothGrid(
+                table=jnp.from_dlpack(table),
+                origin=origin,
+                resolution=edge,
+            ),
+            goal_map=pose,
+        ),
+        house_map=house_map,
+        body=body,
+        goals=goals,
+        free=free,
+        blocked=blocked.copy(),  # the caller's may change
+        factor=factor,
+        slowness=costs,
+        found=found,
+        owed=owed,
+        renewed=int(np.count_nonzero(known)),
+    )
 
 
-def _shown(values: Numbers) -> tuple[float, ...]:
-    return tuple(round(float(v), 3) for v in np.asarray(values))
+def _bounds(body: Body, factor: Float[np.ndarray, "H W"] | None) -> tuple[float, float]:
+    """Between which all finite costs of cells lie."""
+    fastest, slowest = (1.0, 1.0) if factor is None else (factor.max(), factor.min())
+    return 1.0 / max(1.0, float(fastest)), 1.0 / (body.slowest * min(1.0, float(slowest)))
 
 
-def _beside(
-    blocked: Bool[np.ndarray, "H W"], row: int, column: int, radius: float
-) -> Bool[np.ndarray, "H W"]:
-    """Free cells up to ``radius`` cells from a free one, joined to it within that disc."""
-    rows, columns = np.ogrid[: blocked.shape[0], : blocked.shape[1]]
-    near = ~blocked & (np.hypot(rows - row, columns - column) <= radius)
-    labels = components(near)
-    return near & (labels == labels[row, column])
+def _measures(resolution: float, body: Body) -> tuple[float, float, float]:
+    """Seconds per cell at cruising speed, edge of a cell (m), steepest slope (s/m)."""
+    return resolution / body.speed, resolution, WALL_STEEPNESS / body.speed
 
 
-def _hits_wall(
-    house_map: HouseMap,
-    blocked: Bool[np.ndarray, "H W"],
-    robot: RobotConfig,
-    pose: Float[np.ndarray, "3"],
-) -> bool:
-    """Whether a blocked cell's centre lies in the footprint, by more than the map resolves."""
-    x, y = (house_map.xy_of(np.nonzero(blocked)) - pose[:2]).T
-    along = np.abs(np.cos(pose[2]) * x + np.sin(pose[2]) * y)
-    across = np.abs(np.cos(pose[2]) * y - np.sin(pose[2]) * x)
-    length, width = robot.length - house_map.resolution, robot.width - house_map.resolution
-    return bool(np.any((along < 0.5 * length) & (across < 0.5 * width)))
+def _reach_changed(
+    before: Float64[np.ndarray, "h w"],
+    after: Float64[np.ndarray, "h w"],
+    spans: Int64[np.ndarray, "h 2"],
+) -> tuple[slice, slice] | None:
+    """The part of the map (without its rim) where cells got or lost a value, if there is one."""
+    rows = np.flatnonzero(spans[:, 1] >= 0)
+    if not len(rows):
+        return None
+    top, left = int(rows[0]), int(spans[rows, 0].min())
+    part = (slice(top, int(rows[-1]) + 1), slice(left, int(spans[rows, 1].max()) + 1))
+    differs = np.nonzero(np.isfinite(before[part]) != np.isfinite(after[part]))
+    if not len(differs[0]):
+        return None
+    rows, columns = differs[0] + top - 1, differs[1] + left - 1
+    return (
+        slice(int(rows.min()), int(rows.max()) + 1),
+        slice(int(columns.min()), int(columns.max()) + 1),
+    )
+
+
+def _frame(
+    cells: tuple[Int64[np.ndarray, "K"], ...], margin: int, shape: tuple[int, ...]
+) -> tuple[slice, slice]:
+    """The part of the map that holds these cells, with a margin."""
+    rows, columns = cells
+    return (
+        slice(max(int(rows.min()) - margin, 0), min(int(rows.max()) + margin + 1, shape[0])),
+        slice(max(int(columns.min()) - margin, 0), min(int(columns.max()) + margin + 1, shape[1])),
+    )
+
+
+def _share(frame: tuple[slice, slice], shape: tuple[int, ...]) -> float:
+    rows, columns = frame
+    return (rows.stop - rows.start) * (columns.stop - columns.start) / (shape[0] * shape[1])
+
+
+def _at_goal(before: Search, frame: tuple[slice, slice]) -> bool:
+    """Whether a change within the frame may touch the cells that the wave starts from."""
+    if before.goals.region is not None:
+        return bool(before.goals.region[frame].any())
+    margin = before.body.approach / before.house_map.resolution + EXACT_DISC + 2.0
+    rows, columns = frame
+    return any(
+        rows.start - margin <= row < rows.stop + margin
+        and columns.start - margin <= column < columns.stop + margin
+        for row, column in before.goals.cells
+    )

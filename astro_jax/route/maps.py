@@ -1,80 +1,35 @@
 """Floor plans as ROS map_server keeps them: a YAML beside a PGM or PNG.        [host]
 
-A path comes in; a ``HouseMap`` goes out, or an ``InputError`` that says which line of
-which file to mend.  Nothing of the image is decoded before its size is known to be sane.
+A path comes in; a ``HouseMap`` goes out with the rooms, zones and doors that lie beside it, or
+an ``InputError`` that says what to mend in which file.
 """
 
-import dataclasses
 import math
-import warnings
-from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
-import jax
 import numpy as np
 import yaml
-from jaxtyping import Bool, Float, Int, Int8
-from PIL import Image
 
 from astro_jax.errors import InputError
-
-Numbers = Sequence[Any] | np.ndarray | jax.Array
-"""Anything that NumPy makes an array of: callers hold poses as tuples and as arrays."""
+from astro_jax.route.house import HouseMap as HouseMap
+from astro_jax.route.house import Numbers as Numbers
+from astro_jax.route.house import turned
+from astro_jax.route.map_image import read_occupancy
+from astro_jax.route.rooms import load_rooms, room_name
+from astro_jax.route.zones import Remarks, load_remarks
 
 MODES = ("trinary", "scale", "raw")
-MAX_YAML_BYTES = 1 << 20
-MAX_CELLS = 16_000_000
+MAX_YAML_BYTES = 1 << 15
+MAX_NESTING = 20
+"""Together they bound the time to refuse any file."""
 FINEST, COARSEST = 0.001, 1.0
 """Edges of a cell, in metres per pixel, between which a floor plan makes sense."""
 ORIGIN_REACH = 1e6
 """Farthest origin of a map, m: beyond it float32 no longer resolves a cell."""
-LIKELY_OCCUPIED = 50
-"""Percent from which a graded cell (modes scale and raw) counts as an obstacle."""
 
 
-@dataclasses.dataclass(frozen=True, eq=False, kw_only=True)
-class HouseMap:
-    """A floor plan on square cells aligned with the map axes; row 0 is the smallest y."""
-
-    occupancy: Int8[np.ndarray, "H W"]
-    """0 free, 100 occupied, between them percent (modes scale and raw), −1 unknown."""
-    resolution: float
-    """Edge of a cell, m."""
-    origin: Float[np.ndarray, "2"]
-    """Map coordinates of the *centre* of cell [0, 0], m."""
-    name: str = ""
-
-    @property
-    def blocked(self) -> Bool[np.ndarray, "H W"]:
-        """Where a robot must not be: occupied, or never seen."""
-        return (self.occupancy < 0) | (self.occupancy >= LIKELY_OCCUPIED)
-
-    def cell_of(
-        self, xy_map: Numbers
-    ) -> tuple[Int[np.ndarray, "*n"], Int[np.ndarray, "*n"], Bool[np.ndarray, "*n"]]:
-        """Row, column and whether the point is on the map at all.
-
-        Row and column are 0 where the third answer is false (outside, or not finite), so
-        that they always index.
-        """
-        with np.errstate(invalid="ignore", over="ignore"):
-            steps = (np.asarray(xy_map, np.float64) - self.origin) / self.resolution
-            cells = np.floor(steps + 0.5)
-        inside = np.asarray(np.all((cells >= 0) & (cells < self.occupancy.shape[::-1]), axis=-1))
-        indices = np.where(inside[..., None], cells, 0.0).astype(np.int64)
-        return indices[..., 1], indices[..., 0], inside
-
-    def contains(self, xy_map: Numbers) -> Bool[np.ndarray, "*n"]:
-        """Whether points lie on the map; not-a-number does not."""
-        return self.cell_of(xy_map)[2]
-
-    def xy_of(self, cells: Numbers) -> Float[np.ndarray, "*n 2"]:
-        """Map coordinates of the centres of cells, m; takes (rows, columns)."""
-        return self.origin + self.resolution * np.moveaxis(np.asarray(cells)[::-1], 0, -1)
-
-
-def load_map(path: str | Path) -> HouseMap:
+def load_map(path: str | Path, unknown: Literal["blocked", "free"] = "blocked") -> HouseMap:
     """Read a map_server YAML and the image it names.
 
     A pixel's occupancy is p = 1 − brightness, or the brightness itself with ``negate``.
@@ -83,38 +38,72 @@ def load_map(path: str | Path) -> HouseMap:
     itself is the percentage, above 100 unknown.  As in map_server an alpha channel is
     averaged in like a colour in mode trinary, and otherwise left out of the brightness.
 
+    An origin with a yaw turns the house's frame (see ``route.house``).  ``home.zones.yaml``
+    (see ``route.zones``) and ``home.rooms.png`` beside ``home.yaml`` are read if they exist.
+
     Args:
       path: the YAML file; a relative image is looked for beside it.
+      unknown: what cells that nobody has seen count as.
 
     Raises:
-      InputError: the YAML or the image is missing or malformed, or a value is of the wrong
-        type or out of range; names the field, the value and the file.
+      InputError: a file is missing or malformed, or a value is of the wrong type or out of
+        range; names the field, the value and the file.
 
     Source: ROS map_server and nav2_map_server, map file format (wiki.ros.org/map_server).
     """
     path = Path(path)
-    entries = _read_yaml(path)
     where = str(path)
+    if unknown not in ("blocked", "free"):
+        raise InputError("unknown", unknown, "blocked or free")
+    entries = _read_yaml(path)
     resolution = _number(entries, "resolution", FINEST, COARSEST, where)
-    corner = _origin(entries, where)
+    x, y, yaw = _origin(entries, where)
     negate = _flag(entries, "negate", where)
     free, occupied = _thresholds(entries, where)
     mode = entries.get("mode", "trinary")
     if not isinstance(mode, str) or mode.lower() not in MODES:
         raise _refusal("mode", mode, f"one of {', '.join(MODES)}", where)
-    image_name = _required(entries, "image", where)
-    if not isinstance(image_name, str) or not image_name.strip() or "\0" in image_name:
-        raise _refusal("image", image_name, "the name of a PGM or PNG file", where)
+    image = path.parent / _image_name(entries, where)
 
-    brightness, opaque = _read_image(path.parent / image_name, mode.lower(), where)
-    occupancy = _interpret(brightness, opaque, mode.lower(), negate, free, occupied)
-    return HouseMap(
-        occupancy=np.ascontiguousarray(occupancy[::-1]),
+    occupancy = read_occupancy(image, mode.lower(), negate, free, occupied, where)
+    beside = path.with_suffix(".zones.yaml")
+    remarks = load_remarks(beside, yaw) if beside.exists() else Remarks()
+    house_map = HouseMap(
+        occupancy=occupancy,
         resolution=resolution,
         # map_server's origin is the outer corner of the lower left pixel.
-        origin=corner + 0.5 * resolution,
+        origin=turned((x, y), -yaw) + 0.5 * resolution,
         name=path.stem,
+        yaw=yaw,
+        unknown_is_free=unknown == "free",
+        rooms=_rooms(path, remarks, occupancy.shape),
+        room_names=remarks.room_names,
+        zones=remarks.zones,
+        doors=remarks.doors,
     )
+    _refuse_unknown_rooms(house_map, str(beside))
+    return house_map
+
+
+def _rooms(path: Path, remarks: Remarks, shape: tuple[int, int]) -> np.ndarray | None:
+    named = path.parent / (remarks.rooms_image or path.with_suffix(".rooms.png").name)
+    if not remarks.rooms_image and not named.exists():
+        return None
+    where = str(path.with_suffix(".zones.yaml") if remarks.rooms_image else named)
+    return load_rooms(named, shape, where)
+
+
+def _refuse_unknown_rooms(house_map: HouseMap, where: str) -> None:
+    numbers = [] if house_map.rooms is None else np.unique(house_map.rooms).tolist()
+    for number, name in house_map.room_names.items():
+        if number not in numbers:
+            expected = f"names of rooms in the picture; it has no number {number}"
+            raise InputError("rooms.names", name, expected, where)
+    known = [room_name(house_map, number) for number in numbers if number]
+    for door in house_map.doors:
+        for name in door.rooms if known else ():
+            if name not in known:
+                raise InputError("doors.rooms", name, f"one of {', '.join(known)}", where)
 
 
 class _PlainLoader(yaml.SafeLoader):
@@ -124,6 +113,12 @@ class _PlainLoader(yaml.SafeLoader):
         if self.check_event(yaml.AliasEvent):
             raise yaml.YAMLError("an alias (*), which map files do not need")
         return super().compose_node(parent, index)
+
+    def fetch_flow_collection_start(self, TokenClass: Any) -> None:
+        # The scanner reads ahead of compose_node, quadratically in the number of brackets.
+        if self.flow_level >= MAX_NESTING:
+            raise yaml.YAMLError(f"brackets nested more than {MAX_NESTING} deep")
+        super().fetch_flow_collection_start(TokenClass)
 
 
 def _read_yaml(path: Path) -> dict[Any, Any]:
@@ -183,14 +178,22 @@ def _flag(entries: dict[Any, Any], key: str, where: str) -> bool:
     return bool(value)
 
 
-def _origin(entries: dict[Any, Any], where: str) -> Float[np.ndarray, "2"]:
+def _origin(entries: dict[Any, Any], where: str) -> tuple[float, float, float]:
     origin = _required(entries, "origin", where)
     numbers = isinstance(origin, list) and all(_is_finite_number(v) for v in origin)
     if not numbers or len(origin) != 3 or max(abs(v) for v in origin) > ORIGIN_REACH:
         raise _refusal("origin", origin, f"[x, y, yaw], numbers within ±{ORIGIN_REACH:g}", where)
-    if origin[2] != 0:
-        raise InputError("origin", origin, "a yaw of 0 (turned maps are not supported yet)", where)
-    return np.asarray(origin[:2], np.float64)
+    if abs(origin[2]) > math.tau:
+        raise _refusal("origin", origin, "a yaw in radians, within ±2π", where)
+    x, y, yaw = (float(v) for v in origin)
+    return x, y, yaw
+
+
+def _image_name(entries: dict[Any, Any], where: str) -> str:
+    name = _required(entries, "image", where)
+    if not isinstance(name, str) or not name.strip() or "\0" in name:
+        raise _refusal("image", name, "the name of a PGM or PNG file", where)
+    return name
 
 
 def _thresholds(entries: dict[Any, Any], where: str) -> tuple[float, float]:
@@ -199,74 +202,3 @@ def _thresholds(entries: dict[Any, Any], where: str) -> tuple[float, float]:
     if free >= occupied:
         raise InputError("free_thresh", free, f"less than occupied_thresh ({occupied})", where)
     return free, occupied
-
-
-def _read_image(
-    path: Path, mode: str, where: str
-) -> tuple[Float[np.ndarray, "H W"], Bool[np.ndarray, "H W"]]:
-    """Brightness 0 … 1 and opacity of each pixel, row 0 at the top."""
-    if not path.is_file():
-        raise InputError("image", str(path), "an existing PGM or PNG file", where)
-    try:
-        with warnings.catch_warnings():
-            # Our own limit on the size is below PIL's; its warning would only be noise.
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-            image = Image.open(path, formats=("PPM", "PNG"))
-        with image:
-            width, height = image.size
-            if not 0 < width * height <= MAX_CELLS:
-                found, limit = f"{width} x {height} pixels", f"1 to {MAX_CELLS} pixels"
-                raise InputError("image", found, limit, where)
-            return _brightness(image, mode)
-    except InputError:
-        raise
-    except Image.DecompressionBombError as error:
-        raise InputError("image", str(error), f"1 to {MAX_CELLS} pixels", where) from error
-    # PIL raises a different type for each way in which a file can be damaged.
-    except Exception as error:
-        found = f"{path.name} ({error})"
-        raise InputError("image", found, "a readable PGM or PNG image", where) from error
-
-
-def _brightness(
-    image: Image.Image, mode: str
-) -> tuple[Float[np.ndarray, "H W"], Bool[np.ndarray, "H W"]]:
-    opaque = np.ones((image.height, image.width), bool)
-    white = 255.0
-    if image.mode.startswith(("I", "F")):
-        # PIL keeps greys of more than one byte on the scale of two.
-        colours, white = np.asarray(image, np.float64)[..., None], 65535.0
-    elif image.mode in ("1", "L") and "transparency" not in image.info:
-        colours = np.asarray(image.convert("L"))[..., None]
-    elif image.mode == "RGB" and "transparency" not in image.info:
-        colours = np.asarray(image)
-    else:
-        # Palettes, grey with alpha and transparent colours all mean some RGBA.
-        pixels = np.asarray(image.convert("RGBA"))
-        opaque = pixels[..., 3] == 255
-        colours = pixels if mode == "trinary" else pixels[..., :3]
-    # Whole-number sums: a grey exactly at a threshold must not be tipped over by rounding.
-    return colours.sum(axis=-1, dtype=np.float64) / (white * colours.shape[-1]), opaque
-
-
-def _interpret(
-    brightness: Float[np.ndarray, "H W"],
-    opaque: Bool[np.ndarray, "H W"],
-    mode: str,
-    negate: bool,
-    free: float,
-    occupied: float,
-) -> Int8[np.ndarray, "H W"]:
-    """Occupancy of each pixel, row 0 still at the top."""
-    if mode == "raw":
-        percent = np.rint(brightness * 255.0)
-        return np.where(percent <= 100.0, percent, -1.0).astype(np.int8)
-
-    p = brightness if negate else 1.0 - brightness
-    between = -1.0
-    if mode == "scale":
-        between = np.rint(100.0 * (p - free) / (occupied - free))
-    values = np.where(p > occupied, 100.0, np.where(p < free, 0.0, between))
-    if mode == "scale":
-        values = np.where(opaque, values, -1.0)
-    return values.astype(np.int8)

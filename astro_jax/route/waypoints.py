@@ -26,7 +26,7 @@ from astro_jax.route.field import (
     traversal_speed,
     wall_distance,
 )
-from astro_jax.route.maps import HouseMap, Numbers
+from astro_jax.route.house import HouseMap, Numbers
 from astro_jax.types import RouteField
 
 BESIDE_WALLS = 0.5

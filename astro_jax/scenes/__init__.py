@@ -15,7 +15,7 @@ import yaml
 from jaxtyping import Bool
 
 from astro_jax.errors import InputError
-from astro_jax.route.maps import HouseMap
+from astro_jax.route.house import HouseMap
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -11,7 +11,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from astro_jax.config import Latency, PlannerConfig, PlannerParams, RobotConfig
-from astro_jax.route.planner import Route, revise
+from astro_jax.route.guidance import Guidance, Look, look_again
+from astro_jax.route.planner import Route
 from astro_jax.sim.episode import run_cycles, start_episode
 from astro_jax.sim.odometry import localise
 from astro_jax.sim.physics import AFTER_ARRIVAL
@@ -21,6 +22,8 @@ from astro_jax.sim.state import Circumstances, CycleLog, SimState, TickLog, hone
 Advance = Callable[..., tuple[SimState, CycleLog, TickLog]]
 """(circumstances, params, scene, field, state) → one segment later."""
 
+STANDING = 0.15
+"""Whoever is tracked to be slower than this stands, m/s."""
 SEGMENT = 1.0
 """Seconds between two looks of the route layer at the local map."""
 
@@ -59,6 +62,7 @@ def drive(
     seeds: Sequence[int],
     seconds: float,
     on_segment: Callable[[SimState], None] = lambda state: None,
+    segment: float = SEGMENT,
 ) -> list[Episode]:
     """One episode per scene, all of them in one jitted call per segment.
 
@@ -67,7 +71,7 @@ def drive(
     state after every segment.  An episode goes on until all have arrived or ``seconds`` are
     over; its logs end one second after its own arrival.
     """
-    cycles = round(SEGMENT / config.period)
+    cycles = round(segment / config.period)
     batch = len(scenes)
     world = honest(circumstances) if isinstance(circumstances, Latency) else circumstances
     params, world = jax.tree.map(jnp.float32, (params, world))
@@ -93,9 +97,9 @@ def drive(
     compile_seconds = time.perf_counter() - began
 
     began = time.perf_counter()
-    histories = [[(0.0, route)] for route in routes]
+    histories = [[(0.0, Guidance(route=route))] for route in routes]
     logs, tick_logs = [], []
-    for _ in range(round(seconds / SEGMENT)):
+    for _ in range(round(seconds / segment)):
         state, log, ticks = advance(world, params, scene, field, state)
         logs.append(jax.device_get(log))
         tick_logs.append(jax.device_get(ticks))
@@ -105,9 +109,8 @@ def drive(
         if np.all(now > arrived + AFTER_ARRIVAL - 1e-6):
             break
         if _revise_all(histories, state, now):
-            field = _stacked(
-                [jax.tree.map(jnp.asarray, history[-1][1].field) for history in histories]
-            )
+            latest = [history[-1][1].route for history in histories]
+            field = _stacked([jax.tree.map(jnp.asarray, route.field) for route in latest])
     run_seconds = time.perf_counter() - began
     timing = (compile_seconds, run_seconds, len(traces) - 1)
     return [
@@ -156,24 +159,38 @@ def _stacked(trees):
     return jax.tree.map(lambda *leaves: jnp.stack(leaves), *trees)
 
 
-def _revise_all(histories: list[list[tuple[float, Route]]], state: SimState, now: float) -> bool:
-    """Let every route see its robot's map; whether any of them changed."""
-    local_map, pose, belief, arrived_at = jax.device_get(
-        (state.robot.local_map.grid, state.pose, state.belief, state.arrived_at)
+def _revise_all(histories: list[list[tuple[float, Guidance]]], state: SimState, now: float) -> bool:
+    """Let every route see what its robot sees; whether any of them changed."""
+    seen = jax.device_get(
+        (
+            state.robot.local_map.grid,
+            state.robot.tracks,
+            state.pose,
+            state.belief,
+            state.arrived_at,
+        )
     )
     changed = False
     for k, history in enumerate(histories):
-        own = local_map, pose, belief, arrived_at
-        if len(histories) > 1:
-            own = jax.tree.map(operator.itemgetter(k), own)
-        own_map, own_pose, own_belief, own_arrived_at = own
-        if np.isfinite(own_arrived_at):
+        own = jax.tree.map(operator.itemgetter(k), seen) if len(histories) > 1 else seen
+        local_map, tracks, pose, belief, arrived_at = own
+        if np.isfinite(arrived_at):
             continue
-        seen = localise(own_belief, own_pose)
-        revised = revise(history[-1][1], own_map, own_pose, np.asarray(seen))
-        if revised is not history[-1][1]:
-            history.append((now, revised))
+        stands = tracks.valid & (np.hypot(*tracks.velocity_map.T) < STANDING)
+        look = Look(
+            local_map=local_map,
+            pose=pose,
+            house_from_map=np.asarray(localise(belief, pose)),
+            standing_map=tracks.xy_map[stands],
+            time=now,
+        )
+        before = history[-1][1]
+        after = look_again(before, look)
+        if after.route is not before.route:
+            history.append((now, after))
             changed = True
+        else:
+            history[-1] = (history[-1][0], after)
     return changed
 
 
@@ -205,7 +222,7 @@ def _record(which: int | None, logs, tick_logs, state: SimState, history, timing
         log=log,
         ticks=ticks,
         final=final,
-        routes=tuple(history),
+        routes=tuple((since, guidance.route) for since, guidance in history),
         arrived_at=arrived_at,
         compile_seconds=compile_seconds,
         run_seconds=run_seconds,

@@ -7,7 +7,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from astro_jax.config import PlannerConfig, RobotConfig
-from astro_jax.route.maps import HouseMap
+from astro_jax.route.house import HouseMap
 from astro_jax.sim.state import CycleLog, TickLog
 from astro_jax.types import Diagnostics, Plan, RouteField, WorldAtEffect
 from astro_jax.viz.plots import cycle_figure

@@ -17,6 +17,14 @@ STRIPES = ("#1d2733", "#f2b705")
 PLAN, ROBOT, SCREEN = "#0b4fd1", "#0d2f6e", "#00a9c9"
 PERSON, UNSEEN = "#8a3ea8", "#a9a3ad"
 TRAIL, GUIDE, GOAL = "#5b6675", "#a8b7c8", "#0d2f6e"
+ROOMS = (
+    *("#dbe8f6", "#fbe6cf", "#dcefdc", "#f3dfe9", "#eee8c9", "#d9eef0", "#e6e0f3", "#f6dcd6"),
+    *("#e3ead0", "#d6e0ea", "#efe3da", "#d8ece3"),
+)
+"""Tints of rooms, pale enough for text and walls to stand out."""
+DOOR, DOOR_NARROW, UNREACHED = "#0b4fd1", "#c2571a", "#9aa5b1"
+ZONES = {"no-go": ("#b3261e", "xx"), "slow": ("#b88600", ".."), "stairs": ("#7a1f8a", "||")}
+"""Colour and hatching of zones by kind."""
 SPEED, TURN = "#0b4fd1", "#c2571a"
 
 COST = LinearSegmentedColormap.from_list(

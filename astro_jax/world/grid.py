@@ -32,6 +32,9 @@ FLOOR = 0.02
 """Returns this close to the floor's height (m) are the floor."""
 PERSON_MARGIN = 0.25
 """Returns this close to a tracked person's outline (m) are that person, not a wall."""
+TOGETHER = 1.5
+"""Tracks that were true longer before or after a scan than this explain none of its returns, s:
+with the tracker dead, people are obstacles."""
 
 
 def prior_from_occupancy(occupancy: Float[Array, "H W"]) -> Float[Array, "H W"]:
@@ -130,7 +133,8 @@ def _beams_on_people(robot: RobotConfig, scan: Scan, tracks: Tracks) -> Bool[Arr
     # tracks and scan may differ in age by a few hundredths of a second
     at_scan = tracks.xy_map + tracks.velocity_map * (tracks.age - scan.age)
     gap = jnp.linalg.norm(xy[:, None, :] - at_scan[None], axis=-1) - tracks.radius[None, :]
-    return returned & jnp.any((gap < PERSON_MARGIN) & tracks.valid[None, :], axis=1)
+    known = tracks.valid & (jnp.abs(tracks.age - scan.age) < TOGETHER)
+    return returned & jnp.any((gap < PERSON_MARGIN) & known[None, :], axis=1)
 
 
 def _evidence(
@@ -154,7 +158,8 @@ def _evidence(
     reach = jnp.where(scan.valid, jnp.minimum(scan.ranges, sensor.range_max), 0.0)
     margin = 0.7 * local.resolution
     # a cell lies between the beams ``lower`` and ``lower + 1``: both must pass
-    passes = jnp.minimum(reach, jnp.concatenate([reach[1:], reach[-1:]]))
+    clear = reach if scan.free is None else jnp.minimum(reach, scan.free)
+    passes = jnp.minimum(clear, jnp.concatenate([clear[1:], clear[-1:]]))
     free = distance < passes[lower] - margin
     stops, edge = _obstacles(robot, scan)
     wall = scan.valid & (scan.ranges < sensor.range_max) & stops & ~on_person

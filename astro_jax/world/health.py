@@ -3,6 +3,8 @@
 A message that is stale, stamped in the future, frozen or not a number must never look like
 free space: its beams become invalid, and a robot without a fit message stops until the next
 one.  A pose that jumps within its own frame makes what was seen from the old one worthless.
+What is not unfit but worse than it should be (scans that come too seldom, a silent detector of
+people, a pose that is unsure of itself) slows the robot instead: ``Health.pace``.
 """
 
 import dataclasses
@@ -11,7 +13,8 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
 from astro_jax.config import Latency, PlannerConfig
-from astro_jax.types import Scan, Snapshot, pytree
+from astro_jax.types import Odometry, Scalar, Scan, Snapshot, pytree
+from astro_jax.world.doubt import bounded
 
 LATE = 0.3
 """Older than expected by more than this, a message is stale, s."""
@@ -27,6 +30,16 @@ STILL, STILL_YAW = 0.02, 0.02
 """Moved by more than this (m, rad) the robot cannot see the very same ranges again."""
 ENOUGH_RETURNS = 8
 """Returns that must be the same to the last bit for content to be called frozen."""
+DOUBTED = 5
+"""So many messages in a row whose covariance is none, or too large, are put up with."""
+RATE_MEMORY = 0.1
+"""Weight of the last interval in the mean interval between scans: one lost scan is no trend."""
+RARE = 1.1
+"""Scans may be so much rarer than planning cycles before it counts."""
+UNWATCHED = 0.4
+"""Pace while nobody says where people are: every return of the scan may be one who walks."""
+EASE = 0.05
+"""The pace changes by this per cycle at most: .4 m/s² at full speed."""
 
 
 @pytree
@@ -42,9 +55,15 @@ class Health:
     jumped: Bool[Array, "*batch"]
     settling: Int[Array, "*batch"]
     """Messages still to come before the robot trusts its pose again after a jump."""
+    doubted: Int[Array, "*batch"]
+    """Messages in a row whose covariance could not be taken as it was."""
+    interval: Float[Array, "*batch"]
+    """Mean time between the moments at which scans were true, s."""
+    pace: Float[Array, "*batch 2"]
+    """Share of the robot's speeds that it may use, at the start of this cycle and at its end."""
 
 
-def unknown_health(beams: int, pose_map: Float[Array, "3"]) -> Health:
+def unknown_health(config: PlannerConfig, beams: int, pose_map: Float[Array, "3"]) -> Health:
     """Before the first message."""
     return Health(
         ranges=jnp.full(beams, jnp.inf, jnp.float32),
@@ -54,6 +73,9 @@ def unknown_health(beams: int, pose_map: Float[Array, "3"]) -> Health:
         fit=jnp.asarray(False),
         jumped=jnp.asarray(False),
         settling=jnp.int32(0),
+        doubted=jnp.int32(0),
+        interval=jnp.float32(config.period),
+        pace=jnp.ones(2),
     )
 
 
@@ -68,25 +90,58 @@ def examine(
     frozen = same & truth_moved_on & moved
     fresh = _timely(scan.age, latency) & jnp.all(jnp.isfinite(scan.pose_map))
     placed = jnp.all(jnp.isfinite(odometry.pose_map)) & _timely(odometry.age, latency)
+    located = jnp.all(jnp.isfinite(snapshot.house_from_map))
+    located = located & jnp.all(jnp.isfinite(odometry.twist))
+    odometry, sure = _sure(odometry)
+    doubted = jnp.where(sure, 0, last.doubted + 1)
     jumped = _apart(odometry.pose_map, last.pose_map, JUMP, JUMP_YAW)
     trusted = fresh & ~frozen
     # the same message once more is no second witness
     again = same & ~truth_moved_on
     jumped = placed & jumped
     settling = jnp.where(jumped, SETTLING, jnp.maximum(last.settling - 1, 0))
+    some = jnp.any(scan.valid)
     # frozen content stays with the place it was first seen from, until there is other
     kept = same | ~jnp.all(jnp.isfinite(scan.pose_map))
+    interval = _interval(config, last, scan.age, trusted & truth_moved_on)
+    watched = _timely(snapshot.detections.age, latency)
+    pace = jnp.minimum(RARE * config.period / interval, jnp.where(watched, 1.0, UNWATCHED))
+    eased = last.pace[1] + jnp.clip(jnp.minimum(pace, 1.0) - last.pace[1], -EASE, EASE)
     health = Health(
         ranges=jnp.asarray(scan.ranges),
         eye_map=jnp.where(kept, last.eye_map, scan.pose_map),
         pose_map=jnp.where(placed, odometry.pose_map, last.pose_map),
         scan_age=jnp.where(fresh, jnp.asarray(scan.age), last.scan_age),
-        fit=trusted & placed & (settling == 0) & jnp.any(scan.valid),
+        fit=trusted & placed & located & (settling == 0) & (doubted <= DOUBTED) & some,
         jumped=jumped,
         settling=settling,
+        doubted=doubted,
+        interval=interval,
+        pace=jnp.stack([last.pace[1], eased]),
     )
     counted = dataclasses.replace(scan, valid=scan.valid & trusted & ~again)
-    return health, dataclasses.replace(snapshot, scan=counted)
+    return health, dataclasses.replace(snapshot, scan=counted, odometry=odometry)
+
+
+def pace_within(health: Health, share: Scalar) -> Float[Array, ""]:
+    """The pace after ``share`` of the cycle that ``health`` is of: no step between cycles."""
+    return health.pace[0] + jnp.clip(share, 0.0, 1.0) * (health.pace[1] - health.pace[0])
+
+
+def _interval(
+    config: PlannerConfig, last: Health, age: Scalar, news: Bool[Array, ""]
+) -> Float[Array, ""]:
+    """Mean time between the moments at which scans were true, after this message, s."""
+    since = jnp.clip(last.scan_age + config.period - age, 0.0, LATE)
+    return jnp.where(news, last.interval + RATE_MEMORY * (since - last.interval), last.interval)
+
+
+def _sure(odometry: Odometry) -> tuple[Odometry, Bool[Array, ""]]:
+    """Odometry with a covariance to plan with, and whether it came with one."""
+    if odometry.cov is None:
+        return odometry, jnp.asarray(True)
+    cov, sound = bounded(odometry.cov)
+    return dataclasses.replace(odometry, cov=cov), sound
 
 
 def _timely(age: float | Float[Array, ""], latency: Latency) -> Bool[Array, ""]:

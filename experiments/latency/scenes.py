@@ -3,15 +3,13 @@
 import dataclasses
 from pathlib import Path
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 
 from astro_jax.config import DEFAULT_ROBOT, PlannerConfig
 from astro_jax.home import home_of_map
-from astro_jax.route.field import solve_field
-from astro_jax.route.maps import HouseMap
-from astro_jax.route.planner import Route
+from astro_jax.route.house import HouseMap
+from astro_jax.route.planner import Route, plan_route
 from astro_jax.scenes import flat_scene
 from astro_jax.sim.scene import Scene, make_scene
 
@@ -60,14 +58,7 @@ def crossings(
     )
     ahead = np.arctan2(*(goal - start)[::-1])
     start, goal = np.array([*start, ahead]), np.array([*goal, ahead])
-    field = solve_field(house, house.blocked, goal, DEFAULT_ROBOT)
-    route = Route(
-        house_map=house,
-        robot=DEFAULT_ROBOT,
-        goal_map=(float(goal[0]), float(goal[1]), float(goal[2])),
-        field=jax.tree.map(jnp.asarray, field),
-        seen_blocked=np.zeros_like(blocked),
-    )
+    route = plan_route(house, DEFAULT_ROBOT, start, goal)
     found = []
     for seed in seeds:
         people = positions[seed].transpose(1, 0, 2)

@@ -176,6 +176,8 @@ BAD_BENCH = {
     "no samples": (["risk", "--samples", "0"], ["samples", "0"]),
     "missing data": (["forecast", "--data", "nowhere"], ["data", "nowhere"]),
     "no recordings": (["forecast", "--data", "configs"], ["data", "configs"]),
+    "no pairs": (["route", "--pairs", "0"], ["pairs", "0"]),
+    "no grids": (["route", "--data", "configs"], ["data", "configs"]),
     "forecast's seed below 0": (["forecast", "--seed", "-1"], ["seed", "-1"]),
 }
 
@@ -290,4 +292,50 @@ def test_bench_forecast_hands_over_its_options(monkeypatch, tmp_path, capsys):
     capsys.readouterr()
     monkeypatch.delenv("ASTRO_JAX_DATA")
     assert cli.main(["bench", "forecast"]) == 2
+    assert "ASTRO_JAX_DATA" in capsys.readouterr().err
+
+
+def test_map_check_reports_and_draws(tmp_path, capsys):
+    picture = tmp_path / "pictures" / "flat.png"
+    flat = str(flat_scene().map_path)
+    assert cli.main(["map", "check", flat, "--picture", str(picture)]) == 0
+    shown = capsys.readouterr().out
+    for needle in ("11.50 x 9.00 m", "230 x 180", "66.8 m²", "within reach", "0.90 m"):
+        assert needle in shown
+    assert picture.read_bytes().startswith(b"\x89PNG")
+
+
+def test_map_check_refuses_in_one_line(tmp_path, capsys):
+    flat = str(flat_scene().map_path)
+    for arguments, needle in (
+        ([str(tmp_path / "none.yaml")], "none.yaml"),
+        ([flat, "--robot", "no.yaml"], "no.yaml"),
+        ([flat, "--picture", str(tmp_path / "plan.docx")], "picture"),
+    ):
+        assert cli.main(["map", "check", *arguments]) == 2
+        (line,) = capsys.readouterr().err.strip().splitlines()
+        assert needle in line and line.startswith("astro-jax: ")
+
+
+def test_bench_route_hands_over_its_options(monkeypatch, tmp_path, capsys):
+    import types
+
+    from astro_jax.bench.report import Report
+
+    asked = {}
+
+    def bench_route(data, pairs, runs, seed):
+        asked.update(data=str(data), pairs=pairs, runs=runs, seed=seed)
+        return Report(name="route", metrics={"mismatches": 0.0})
+
+    made = types.SimpleNamespace(bench_route=bench_route)
+    monkeypatch.setitem(sys.modules, "astro_jax.bench.route", made)
+    path = tmp_path / "route.json"
+    options = ["--pairs", "5", "--runs", "2", "--seed", "4", "--json", str(path)]
+    assert cli.main(["bench", "route", "--data", "maps", *options]) == 0
+    assert asked == {"data": "maps", "pairs": 5, "runs": 2, "seed": 4}
+    assert json.loads(path.read_text())["metrics"] == {"mismatches": 0.0}
+    capsys.readouterr()
+    monkeypatch.delenv("ASTRO_JAX_DATA", raising=False)
+    assert cli.main(["bench", "route"]) == 2
     assert "ASTRO_JAX_DATA" in capsys.readouterr().err

@@ -241,7 +241,7 @@ def test_who_stopped_just_now_still_answers_for_where_it_stands():
     dt, stop = 0.2, 8
     speed = np.where(np.arange(21) < stop, 0.7, 0.0).astype(np.float32)
     speed = np.stack([speed, np.zeros_like(speed)], axis=-1)
-    twist = np.stack([speed, 0.0 * speed, 0.0 * speed], axis=1)
+    twist = jnp.asarray(np.stack([speed, 0.0 * speed, 0.0 * speed], axis=1))
     motion = Motion(pose_map=0.0 * twist, twist=twist, twist_dot=0.0 * twist)
     drives, rests = np.asarray(answerable(motion, dt)).T
     now = np.asarray(under_way(motion))[:, 0]

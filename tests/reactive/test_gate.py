@@ -113,6 +113,7 @@ def inputs_of(
             age=f32(0.1),
         ),
         "clearance": OPEN,
+        "pace": f32(1.0),
     }
     return base | others
 
@@ -408,6 +409,66 @@ def test_the_properties_above_meet_every_reason():
     reasons = [int(react(random_inputs(seed))[3]) for seed in range(200)]
     assert reasons.count(Reason.CLEAR) > 20 and reasons.count(Reason.SLOWED) > 20
     assert np.sum(scales > 0.95) > 20 and np.sum(scales < 0.5) > 20
+
+
+# ---- pace ----------------------------------------------------------------------------
+
+
+@settings(max_examples=150)
+@given(seed=st.integers(0, 100_000), high=st.floats(0.01, 1.0), share=st.floats(0.0, 1.0))
+def test_10_less_pace_never_raises_the_scale_and_keeps_the_curvature(seed, high, share):
+    inputs = random_inputs(seed)
+    whole = float(react(inputs)[2])
+    _, _, more, _ = react(inputs | {"pace": f32(high)})
+    _, twist, less, _ = react(inputs | {"pace": f32(share * high)})
+    assert float(less) <= float(more) + 1e-6 <= whole + 2e-6
+    ticks, phase = TICK * np.arange(STEPS), float(inputs["state"].phase)
+    planned = np.array([np.interp(phase, ticks, c) for c in inputs["plan"].commands.T])
+    if path_speed(planned) > 1e-3:
+        np.testing.assert_allclose(twist, float(less) * planned, atol=2e-5)
+
+
+@pytest.mark.parametrize(("v", "omega"), [(0.75, 0.0), (0.7, 0.5), (0.2, 1.5), (-0.25, 0.1)])
+@pytest.mark.parametrize("pace", [1.0, 0.8, 0.5, 0.1])
+def test_pace_is_a_share_of_the_limits(v, omega, pace):
+    """Driven on until it settles; slow plans are not slowed."""
+    cap = 1.01 * pace * np.array([ROBOT.speed, ROBOT.yaw_rate])
+    expected = min(1.0, *(cap / np.maximum(np.abs([v, omega]), 1e-6)))
+    inputs = inputs_of(constant_plan(v, omega), twist=(v, omega), pace=f32(pace))
+    for _ in range(40):
+        state, *_ = react(inputs)
+        inputs = inputs | {"state": dataclasses.replace(state, phase=f32(0.0))}
+    _, twist, scale, reason = react(inputs)
+    assert float(scale) == pytest.approx(expected, abs=1e-5)
+    np.testing.assert_allclose(twist, expected * np.array([v, omega]), atol=1e-5)
+    assert int(reason) == (Reason.PACED if expected < 0.995 else Reason.CLEAR)
+
+
+def test_a_pace_that_is_no_number_stops():
+    for pace in (np.nan, 0.0, -1.0):
+        _, twist, _, _ = react(inputs_of(twist=(0.5, 0.0), pace=f32(pace)))
+        assert float(twist[0]) == pytest.approx(0.5 - ROBOT.braking * TICK, abs=1e-5)
+
+
+def test_33_of_scan_and_local_map_the_more_cautious_is_believed():
+    """A wall that only one of them knows counts as much as one that both know."""
+    x = -2.0 + 0.2 * np.arange(20)
+
+    def scale(in_scan, in_map):
+        points = [(in_scan, y) for y in np.linspace(-0.3, 0.3, 9)] if in_scan else ()
+        clearance = OPEN
+        if in_map:
+            clearance = clearance_of(np.tile(np.minimum(np.abs(in_map - x), 1.0), (20, 1)))
+        given = inputs_of(
+            constant_plan(0.7, 0.0), twist=(0.7, 0.0), points=points, clearance=clearance
+        )
+        return float(react(given)[2])
+
+    for near, far in ((0.45, 0.9), (0.5, None), (0.6, 1.5)):
+        alone = scale(near, None), scale(None, near)
+        assert max(alone) < 0.99
+        assert scale(near, far) == pytest.approx(min(alone[0], scale(None, far)))
+        assert scale(far, near) == pytest.approx(min(alone[1], scale(far, None)))
 
 
 # ---- P4: rest ------------------------------------------------------------------------

@@ -20,7 +20,7 @@ from astro_jax.route.field import (
     traversal_speed,
     wall_distance,
 )
-from astro_jax.route.maps import HouseMap
+from astro_jax.route.house import HouseMap
 
 SPEED = CRUISE * DEFAULT_ROBOT.speed
 RESOLUTION = 0.05

@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from astro_jax.errors import InputError
-from astro_jax.route import maps
-from astro_jax.route.maps import HouseMap, load_map
+from astro_jax.route import map_image, maps
+from astro_jax.route.house import HouseMap
+from astro_jax.route.maps import load_map
 
 GOOD = {
     "image": "m.png",
@@ -138,7 +139,7 @@ BAD_ENTRIES = [
     ("resolution", "0x" + "f" * 5000),
     ("origin", None),
     ("origin", "[0, 0]"),
-    ("origin", "[0, 0, 0.5]"),
+    ("origin", "[0, 0, 90]"),
     ("origin", "[0, .nan, 0]"),
     ("origin", "[0, 1.0e+9, 0]"),
     ("origin", "[a, 0, 0]"),
@@ -231,7 +232,7 @@ def test_refuses_huge_images_before_decoding(tmp_path, size):
     # A header without pixels: decoding it would fail with another message.
     path = write(tmp_path, np.zeros((2, 2), np.uint8))
     (tmp_path / "m.png").write_bytes(f"P5\n{size}\n255\n".encode())
-    with pytest.raises(InputError, match=f"1 to {maps.MAX_CELLS} pixels"):
+    with pytest.raises(InputError, match=f"1 to {map_image.MAX_CELLS} pixels"):
         load_map(path)
 
 

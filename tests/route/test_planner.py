@@ -12,7 +12,7 @@ import pytest
 from astro_jax.config import DEFAULT_PLANNER, DEFAULT_ROBOT, SensorConfig
 from astro_jax.errors import InputError, UnreachableError
 from astro_jax.route.field import guide_path, solve_field
-from astro_jax.route.maps import HouseMap
+from astro_jax.route.house import HouseMap
 from astro_jax.route.planner import KNOWN_MARGIN, NEWS, SURE_BLOCKED, Route, plan_route, revise
 from astro_jax.types import Grid, LocalMap, Scan
 from astro_jax.world.grid import HIGH, LOW, blank_map, prior_from_occupancy, update_map

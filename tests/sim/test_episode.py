@@ -13,7 +13,7 @@ import pytest
 from astro_jax.config import DEFAULT_ROBOT, Latency, PlannerConfig, PlannerParams
 from astro_jax.geometry import wrap_angle
 from astro_jax.route.field import solve_field
-from astro_jax.route.maps import HouseMap
+from astro_jax.route.house import HouseMap
 from astro_jax.sim.episode import run_cycles, start_episode
 from astro_jax.sim.odometry import EXACT, PoseErrors
 from astro_jax.sim.physics import ARRIVAL_ANGLE, ARRIVAL_DISTANCE

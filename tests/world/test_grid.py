@@ -259,6 +259,37 @@ def test_one_bad_beam_frees_nothing_beside_it():
     assert np.asarray(look(walls, prior, scans=3, tamper=invalid).grid.values).min() >= UNKNOWN
 
 
+def test_no_cell_is_free_beyond_what_a_beam_knows_to_be():
+    """The return counts, the way to it only as far as it is known (also if that is no number)."""
+    walls, _ = room()
+    prior = house(UNKNOWN)
+    plain = look(walls, prior, scans=3)
+    with_free = lambda free: look(
+        walls,
+        prior,
+        scans=3,
+        tamper=lambda scan: dataclasses.replace(scan, free=free(scan.ranges)),
+    )
+    np.testing.assert_array_equal(with_free(lambda r: r).grid.values, plain.grid.values)
+    near = np.asarray(with_free(lambda r: jnp.minimum(r, 0.5)).grid.values)
+    # the sensor looks from .1 m ahead of the base, into every direction
+    away = np.linalg.norm(xy_of(plain) - EYE, axis=-1)
+    far, close = away > 0.6, away < 0.35
+    assert np.any(np.asarray(plain.grid.values)[far] < UNKNOWN)
+    assert np.all(near[far] >= UNKNOWN)
+    np.testing.assert_array_equal(near[close], np.asarray(plain.grid.values)[close])
+    hit = np.asarray(plain.grid.values) > UNKNOWN + 1.0
+    assert np.count_nonzero(hit) > 50 and np.all(near[hit] > UNKNOWN + 1.0)
+    lost = np.asarray(with_free(lambda r: jnp.nan * r).grid.values)
+    assert np.all(lost >= UNKNOWN)
+
+
+def test_32_where_nothing_is_known_everything_is_blocked():
+    unknown = occupancy.prior_from_occupancy(jnp.full(SHAPE, -1))
+    local = blank_map(CONFIG, house(unknown), jnp.asarray(EYE, jnp.float32))
+    assert np.all(occupancy.occupied(local))
+
+
 def test_a_beam_that_meets_nothing_frees_as_far_as_it_can_see():
     sensor = dataclasses.replace(SENSOR, range_max=1.5)
     scan = Scan(
@@ -307,6 +338,11 @@ def test_people_who_are_tracked_leave_no_obstacle():
     early = lambda scan: dataclasses.replace(scan, age=jnp.float32(-1.0))
     same = look(walls, house(FREE), people=people, turns=1, tracks=moving, tamper=early)
     np.testing.assert_array_equal(occupancy.occupied(same), occupancy.occupied(aware))
+    # With the tracker dead for longer, somebody is an obstacle like any other (fault 40).
+    for age in (2.0, np.nan):
+        old = dataclasses.replace(tracks, age=jnp.float32(age))
+        dead = look(walls, house(FREE), people=people, turns=1, tracks=old)
+        np.testing.assert_array_equal(dead.grid.values, unaware.grid.values)
     # An invalid track excuses nothing.
     gone = dataclasses.replace(tracks, valid=jnp.zeros(2, bool))
     np.testing.assert_array_equal(

@@ -1,5 +1,7 @@
 """Which messages are fit to drive on."""
 
+import dataclasses
+
 import chex
 import jax
 import jax.numpy as jnp
@@ -13,9 +15,13 @@ from astro_jax.config import DEFAULT_PLANNER, Latency
 from astro_jax.types import Detections, Odometry, Scan, Snapshot
 from astro_jax.world.health import (
     AHEAD_OF_TIME,
+    DOUBTED,
+    EASE,
     LATE,
     SETTLING,
+    UNWATCHED,
     examine,
+    pace_within,
     unknown_health,
 )
 
@@ -44,7 +50,18 @@ def check():
     return run
 
 
-def message(seed=0, pose=(1.0, 2.0, 0.3), age=AGE, odometry_age=AGE, ranges=None, valid=None):
+def message(
+    seed=0,
+    pose=(1.0, 2.0, 0.3),
+    age=AGE,
+    odometry_age=AGE,
+    ranges=None,
+    valid=None,
+    cov=None,
+    people_age=AGE,
+    twist=(0.0, 0.0),
+    house=(0.0, 0.0, 0.0),
+):
     drawn = np.random.default_rng(seed).uniform(0.5, 5.0, BEAMS)
     pose = jnp.asarray(pose, jnp.float32)
     return Snapshot(
@@ -54,21 +71,26 @@ def message(seed=0, pose=(1.0, 2.0, 0.3), age=AGE, odometry_age=AGE, ranges=None
             pose_map=pose,
             age=jnp.float32(age),
         ),
-        odometry=Odometry(pose_map=pose, twist=jnp.zeros(2), age=jnp.float32(odometry_age)),
-        detections=NOBODY,
-        house_from_map=jnp.zeros(3),
+        odometry=Odometry(
+            pose_map=pose,
+            twist=jnp.asarray(twist, jnp.float32),
+            age=jnp.float32(odometry_age),
+            cov=jnp.asarray(np.zeros((3, 3)) if cov is None else cov, jnp.float32),
+        ),
+        detections=dataclasses.replace(NOBODY, age=jnp.float32(people_age)),
+        house_from_map=jnp.asarray(house, jnp.float32),
     )
 
 
 def begun(check):
     """After one good message."""
-    health, _ = check(unknown_health(BEAMS, START), message())
+    health, _ = check(unknown_health(DEFAULT_PLANNER, BEAMS, START), message())
     assert bool(health.fit)
     return health
 
 
 def test_before_the_first_message_nothing_is_fit():
-    assert not bool(unknown_health(BEAMS, START).fit)
+    assert not bool(unknown_health(DEFAULT_PLANNER, BEAMS, START).fit)
 
 
 def test_a_good_message_passes_untouched(check):
@@ -131,7 +153,9 @@ def test_a_jump_of_dead_reckoning_stops_until_the_pose_has_settled(check, pose):
 
 @pytest.mark.parametrize("yaw", [np.pi - 0.02, -np.pi + 0.02])
 def test_a_full_turn_is_no_jump(check, yaw):
-    health, _ = check(unknown_health(BEAMS, jnp.array([0.0, 0.0, np.pi])), message())
+    health, _ = check(
+        unknown_health(DEFAULT_PLANNER, BEAMS, jnp.array([0.0, 0.0, np.pi])), message()
+    )
     for seed in range(1, 2 + SETTLING):
         health, _ = check(health, message(seed, pose=(1.0, 2.0, np.pi)))
     health, _ = check(health, message(99, pose=(1.0, 2.0, yaw)))
@@ -164,3 +188,84 @@ def test_a_lost_pose_leaves_the_last_one_in_memory(check):
     health, _ = check(before, message(1, pose=(np.nan, 2.0, 0.3)))
     np.testing.assert_array_equal(health.pose_map, before.pose_map)
     assert not bool(health.fit)
+
+
+@pytest.mark.parametrize("bad", [{"twist": (np.nan, 0.0)}, {"house": (0.0, np.inf, 0.0)}])
+def test_a_twist_or_place_that_is_no_number_is_not_fit(check, bad):
+    health, _ = check(begun(check), message(1, **bad))
+    assert not bool(health.fit)
+    health, _ = check(health, message(2))
+    assert bool(health.fit)
+
+
+# ---- what slows ----------------------------------------------------------------------
+
+
+def run_on(check, messages, health=None):
+    """Paces after each message."""
+    health, paces = health or begun(check), []
+    for each in messages:
+        health, _ = check(health, each)
+        paces.append(float(health.pace[1]))
+    return health, np.array(paces)
+
+
+def test_10_half_the_scans_are_half_the_pace_and_come_back(check):
+    def halved(count):
+        # the same one again, a period older
+        return [
+            message(100 + k // 2, age=AGE + (k % 2) * DEFAULT_PLANNER.period) for k in range(count)
+        ]
+
+    health, paces = run_on(check, halved(100))
+    assert bool(health.fit)
+    assert 0.5 <= paces[-1] <= 0.56  # a tenth is granted
+    assert np.all(np.diff(paces) <= 1e-6)
+    third, paces = run_on(
+        check,
+        [message(100 + k // 3, age=AGE + (k % 3) * DEFAULT_PLANNER.period) for k in range(150)],
+    )
+    assert bool(third.fit) and paces[-1] < 0.38
+    health, paces = run_on(check, [message(500 + k) for k in range(60)], health)
+    assert paces[-1] == 1.0 and np.all(np.diff(paces) >= -1e-6)
+
+
+def test_a_lost_scan_and_jitter_are_no_reason_to_slow(check):
+    lost = [message(k, age=AGE) for k in range(9)] + [message(8, age=AGE + 0.1)]
+    _, paces = run_on(check, lost + [message(20 + k) for k in range(10)])
+    assert np.all(paces == 1.0)
+    random = np.random.default_rng(0)
+    late = [message(k, age=AGE + random.uniform(0.0, 0.04)) for k in range(100)]
+    _, paces = run_on(check, late)
+    assert np.all(paces == 1.0)
+
+
+@pytest.mark.parametrize("age", [AGE + LATE + 0.01, 100.0, np.inf, np.nan, -1.0])
+def test_40_a_silent_detector_slows_and_does_not_stop(check, age):
+    health, paces = run_on(check, [message(k, people_age=age) for k in range(30)])
+    assert bool(health.fit) and paces[-1] == pytest.approx(UNWATCHED)
+    assert np.min(np.diff(paces)) >= -EASE - 1e-6
+    _, paces = run_on(check, [message(50 + k) for k in range(30)], health)
+    assert paces[-1] == 1.0 and np.max(np.diff(paces)) <= EASE + 1e-6
+
+
+def test_the_pace_has_no_step_between_cycles_either(check):
+    health, _ = run_on(check, [message(1, people_age=9.0)])
+    first, _ = check(health, message(2, people_age=9.0))
+    second, _ = check(first, message(3, people_age=9.0))
+    assert float(pace_within(first, 1.0)) == float(pace_within(second, 0.0))
+    assert float(pace_within(first, 0.0)) - float(pace_within(first, 1.0)) == pytest.approx(EASE)
+    assert float(pace_within(first, 7.0)) == float(first.pace[1])
+
+
+@pytest.mark.parametrize(
+    "cov", [np.full((3, 3), np.nan), np.diag([1e-4, -1.0, 1e-4]), np.diag([4.0, 4.0, 1e-4])]
+)
+def test_21_a_bad_covariance_is_bounded_and_stops_if_it_stays(check, cov):
+    health = begun(check)
+    for k in range(3 * DOUBTED):
+        health, snapshot = check(health, message(1 + k, cov=cov))
+        assert np.all(np.isfinite(snapshot.odometry.cov))
+        assert bool(health.fit) == (k < DOUBTED)
+    health, _ = check(health, message(99))
+    assert bool(health.fit)

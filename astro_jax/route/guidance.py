@@ -1,0 +1,84 @@
+"""A route under way: what the robot sees is held against it, and whether it gets anywhere. [host]
+
+Looks of the local map come in; the route that guides from now on goes out.  Three things make a
+new search worth its time: the map is contradicted (``planner.revise``), what contradicted it is
+gone, or the robot has not come nearer to the goal for a while.  Then whatever stands about, people
+who do not move included, counts as a wall for some time: there may be a way around.
+"""
+
+import dataclasses
+import math
+
+import numpy as np
+from jaxtyping import Float
+
+from astro_jax.route.planner import Route, avoid, revise
+from astro_jax.types import Grid
+
+WITHOUT_PROGRESS = 6.0
+"""A robot whose cost-to-go has not fallen for so long is held up, s."""
+PROGRESS = 0.5
+"""By how much it has to fall to count, s."""
+DETOUR = 20.0
+"""For so long what holds the robot up counts as a wall, s."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
+class Look:
+    """What the robot knows of its surroundings at a moment."""
+
+    local_map: Grid
+    pose: Float[np.ndarray, "3"]
+    """In the house."""
+    house_from_map: Float[np.ndarray, "3"]
+    """Places the local map, and people."""
+    standing_map: Float[np.ndarray, "n 2"]
+    """People and other bodies that do not move, m."""
+    time: float
+    """Monotonic, s."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Guidance:
+    """A route, and how the drive along it goes."""
+
+    route: Route
+    least: float = math.inf
+    """The least cost-to-go so far, s."""
+    since: float = math.inf
+    """When it was reached, s; inf before the first look."""
+    detour_until: float = -math.inf
+
+
+def look_again(before: Guidance, look: Look) -> Guidance:
+    """The guidance after a look; the same object if nothing has changed."""
+    route, until = before.route, before.detour_until
+    if until < look.time and math.isfinite(until):
+        nothing = np.empty((0, 2))
+        route, until = avoid(route, look.pose, nothing, nothing), -math.inf
+    route = revise(route, look.local_map, look.pose, look.house_from_map)
+    to_go = route.to_go(look.pose)
+    if route is not before.route or not math.isfinite(before.since):
+        return Guidance(route=route, least=to_go, since=look.time, detour_until=until)
+    if to_go < before.least - PROGRESS:
+        return dataclasses.replace(before, least=to_go, since=look.time)
+    if look.time - before.since <= WITHOUT_PROGRESS:
+        return before
+    route = avoid(route, look.pose, *in_the_way(look))
+    if route is not before.route:
+        to_go, until = route.to_go(look.pose), look.time + DETOUR
+    return Guidance(route=route, least=to_go, since=look.time, detour_until=until)
+
+
+def in_the_way(look: Look) -> tuple[Float[np.ndarray, "n 2"], Float[np.ndarray, "m 2"]]:
+    """Places in the house where something stands: occupied cells of the local map; bodies."""
+    rows, columns = np.nonzero(np.asarray(look.local_map.values) > 0.0)
+    cells = np.stack([columns, rows], axis=-1) * float(look.local_map.resolution)
+    cells = cells + np.asarray(look.local_map.origin)
+    return _in_house(look, cells), _in_house(look, np.asarray(look.standing_map))
+
+
+def _in_house(look: Look, xy: Float[np.ndarray, "n 2"]) -> Float[np.ndarray, "n 2"]:
+    x, y, turn = (float(v) for v in look.house_from_map)
+    c, s = math.cos(turn), math.sin(turn)
+    return np.stack([x + c * xy[:, 0] - s * xy[:, 1], y + s * xy[:, 0] + c * xy[:, 1]], axis=-1)
