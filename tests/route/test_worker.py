@@ -1,0 +1,256 @@
+"""The route layer's own thread: floods, cancels, time limits and what holds a robot up."""
+
+import threading
+import time
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from astro_jax.config import DEFAULT_ROBOT
+from astro_jax.route.blocker import blocker
+from astro_jax.route.field import guide_path, path_length
+from astro_jax.route.guidance import DETOUR, WITHOUT_PROGRESS, Guidance, Look, look_again
+from astro_jax.route.house import Door, HouseMap
+from astro_jax.route.planner import plan_route
+from astro_jax.route.worker import (
+    Cancelled,
+    Failed,
+    Found,
+    Refused,
+    RouteWorker,
+    TimedOut,
+    Unreachable,
+)
+from astro_jax.types import Grid
+from astro_jax.world.grid import HIGH
+
+START, GOAL = (1.5, 2.0, 0.0), (4.5, 2.0, 0.0)
+DOORS = tuple(
+    Door(name=name, jambs=np.array([[3.0, y - 0.45], [3.0, y + 0.45]]))
+    for name, y in (("near", 1.8), ("far", 5.5))
+)
+
+
+def house_with(*open_doors):
+    """Two rooms of 3 m by 7 m; a wall at x = 3 m with these doors."""
+    house = HouseMap(
+        occupancy=np.zeros((140, 120), np.int8),
+        resolution=0.05,
+        origin=np.array([0.025, 0.025]),
+        name="test",
+    )
+    x, y = np.moveaxis(house.xy_of(np.indices(house.occupancy.shape)), -1, 0)
+    gaps = [np.abs(y - door.jambs.mean(axis=0)[1]) < 0.45 for door in open_doors]
+    through = np.any(gaps, axis=0) if gaps else np.zeros(x.shape, bool)
+    house.occupancy[(np.abs(x - 3.0) < 0.08) & ~through] = 100
+    house.occupancy[[0, -1]] = house.occupancy[:, [0, -1]] = 100
+    return house
+
+
+def look_at(pose, now, blocked=(), standing=()):
+    """A local map of 6 m around (3, 3.5), unknown but for blocked places (x0, x1, y0, y1)."""
+    values = np.zeros((120, 120), np.float32)
+    y, x = np.mgrid[0:120, 0:120] * 0.05
+    x, y = x + 0.025, y + 0.525
+    for x0, x1, y0, y1 in blocked:
+        values[(x >= x0) & (x <= x1) & (y >= y0) & (y <= y1)] = HIGH
+    grid = Grid(
+        values=jnp.asarray(values),
+        origin=jnp.array([0.025, 0.525]),
+        resolution=jnp.float32(0.05),
+    )
+    return Look(
+        local_map=grid,
+        pose=np.asarray(pose, float),
+        house_from_map=np.zeros(3),
+        standing_map=np.asarray(standing, float).reshape(-1, 2),
+        time=now,
+    )
+
+
+SHUT = {door.name: (2.98, 3.05, *(door.jambs[:, 1] + [-0.05, 0.05])) for door in DOORS}
+
+
+def answer_of(worker, patience=60.0):
+    until = time.monotonic() + patience
+    while time.monotonic() < until:
+        if answer := worker.poll():
+            return answer
+        time.sleep(0.005)
+    raise AssertionError("no answer")
+
+
+@pytest.fixture
+def start_worker():
+    started = []
+
+    def start(house, **others):
+        started.append(RouteWorker(house, DEFAULT_ROBOT, DOORS, **others))
+        return started[-1]
+
+    yield start
+    for worker in started:
+        worker.close()
+
+
+class Gated:
+    """A search that waits until it is let go on, and counts."""
+
+    def __init__(self):
+        self.go, self.begun, self.asked = threading.Event(), threading.Event(), []
+
+    def __call__(self, house, robot, start, goal):
+        self.asked.append(goal)
+        self.begun.set()
+        assert self.go.wait(60.0)
+        return plan_route(house, robot, start, goal)
+
+
+def test_it_answers_with_the_route_of_plan_route(start_worker):
+    house = house_with(*DOORS)
+    worker = start_worker(house, limit=60.0)
+    ticket = worker.ask(START, GOAL)
+    answer = answer_of(worker)
+    assert isinstance(answer, Found) and answer.ticket == ticket
+    expected = plan_route(house, DEFAULT_ROBOT, START, GOAL)
+    np.testing.assert_array_equal(
+        answer.route.field.cost_to_go.table, expected.field.cost_to_go.table
+    )
+    assert worker.poll() is None
+
+
+@pytest.mark.parametrize("goal", [(np.nan, 0.0, 0.0), (99.0, 0.0, 0.0), (3.0, 3.5, 0.0), "home"])
+def test_a_goal_that_makes_no_sense_is_refused(start_worker, goal):
+    worker = start_worker(house_with(*DOORS), limit=60.0)
+    ticket = worker.ask(START, goal)
+    answer = answer_of(worker)
+    assert isinstance(answer, Refused) and answer.ticket == ticket
+    assert "goal" in str(answer.error)
+
+
+def test_what_cannot_be_reached_is_answered_with_the_wall_in_between(start_worker):
+    worker = start_worker(house_with(), limit=60.0)
+    worker.ask(START, GOAL)
+    answer = answer_of(worker)
+    assert isinstance(answer, Unreachable)
+    assert answer.blocker and answer.blocker.place == pytest.approx((2.9, 2.0), abs=0.1)
+
+
+def test_of_a_flood_of_goals_the_latest_wins(start_worker):
+    plan = Gated()
+    worker = start_worker(house_with(*DOORS), limit=60.0, plan=plan)
+    worker.ask(START, GOAL)
+    assert plan.begun.wait(60.0)
+    goals = [(4.5, 1.0 + 0.01 * k, 0.0) for k in range(500)]
+    tickets = [worker.ask(START, goal) for goal in goals]
+    plan.go.set()
+    answer = answer_of(worker)
+    assert isinstance(answer, Found) and answer.ticket == tickets[-1]
+    assert answer.route.goal_map == pytest.approx(goals[-1])
+    # the one that had begun, and the last: no queue
+    assert plan.asked == [GOAL, goals[-1]]
+
+
+def test_a_cancelled_search_is_not_heard(start_worker):
+    plan = Gated()
+    worker = start_worker(house_with(*DOORS), limit=60.0, plan=plan)
+    ticket = worker.ask(START, GOAL)
+    assert plan.begun.wait(60.0)
+    worker.cancel()
+    assert worker.poll() == Cancelled(ticket=ticket)
+    plan.go.set()
+    # whatever comes next is the answer to the next question
+    after = worker.ask(START, GOAL)
+    assert answer_of(worker).ticket == after
+
+
+def test_a_search_that_takes_too_long_times_out_and_is_not_heard(start_worker):
+    plan = Gated()
+    worker = start_worker(house_with(*DOORS), limit=0.01, plan=plan)
+    ticket = worker.ask(START, GOAL)
+    assert plan.begun.wait(60.0)
+    assert answer_of(worker) == TimedOut(ticket=ticket)
+    plan.go.set()
+    worker.close()
+    assert worker.poll() is None
+
+
+def test_a_search_that_breaks_down_says_so_and_the_next_one_works(start_worker):
+    def breaks(house, robot, start, goal):
+        if goal == "break":
+            raise ZeroDivisionError("a defect")
+        return plan_route(house, robot, start, goal)
+
+    worker = start_worker(house_with(*DOORS), limit=60.0, plan=breaks)
+    worker.ask(START, "break")
+    answer = answer_of(worker)
+    assert isinstance(answer, Failed) and isinstance(answer.error, ZeroDivisionError)
+    worker.ask(START, GOAL)
+    assert isinstance(answer_of(worker), Found)
+
+
+def test_a_door_that_is_seen_shut_changes_the_way_and_two_leave_none(start_worker):
+    worker = start_worker(house_with(*DOORS), limit=60.0)
+    worker.ask(START, GOAL)
+    first = answer_of(worker)
+    assert isinstance(first, Found)
+    worker.look(look_at(START, 0.0))
+    worker.look(look_at(START, 1.0, blocked=[SHUT["near"]]))
+    second = answer_of(worker)
+    assert isinstance(second, Found)
+    assert second.route.to_go(START) > first.route.to_go(START) + 3.0
+    worker.look(look_at(START, 2.0, blocked=[SHUT["near"], SHUT["far"]]))
+    last = answer_of(worker)
+    assert isinstance(last, Unreachable) and last.ticket == first.ticket
+    assert last.blocker and last.blocker.door == "near"
+
+
+def test_the_door_behind_which_the_goal_lies_is_named_not_the_wall_before_it():
+    """The straight way leads through the wall; what can be opened is the door."""
+    house = house_with(DOORS[1])
+    blocked = house.blocked.copy()
+    row, column, _ = house.cell_of(np.linspace(DOORS[1].jambs[0], DOORS[1].jambs[1], 60))
+    blocked[row, column] = True
+    found = blocker(house, DEFAULT_ROBOT, START, GOAL, blocked, DOORS)
+    assert found and found.door == "far"
+    assert blocker(house, DEFAULT_ROBOT, START, GOAL, house.blocked, DOORS) is None
+
+
+def driven(looks):
+    guidance = Guidance(route=plan_route(house_with(*DOORS), DEFAULT_ROBOT, START, GOAL))
+    found = []
+    for look in looks:
+        guidance = look_again(guidance, look)
+        found.append(guidance)
+    return found
+
+
+def test_a_robot_that_is_held_up_by_somebody_takes_the_other_door_for_a_while():
+    stands = [(3.0, 1.8)]
+    pose = (2.4, 1.8, 0.0)
+    times = np.arange(0.0, WITHOUT_PROGRESS + DETOUR + 4.0, 1.0)
+    found = driven([look_at(pose, float(now), standing=stands) for now in times])
+    first = found[0].route
+    for now, guidance in zip(times, found, strict=True):
+        away = guidance.route.to_go(pose) > first.to_go(pose) + 3.0
+        # the detour ends, and begins again only after another wait
+        on_detour = WITHOUT_PROGRESS < now <= WITHOUT_PROGRESS + 1.0 + DETOUR
+        assert away == on_detour, now
+    way = guide_path(found[int(WITHOUT_PROGRESS) + 2].route.field, pose)
+    assert np.max(way[:, 1]) > 4.9
+    assert path_length(way) > 6.0
+
+
+def test_a_robot_that_gets_on_is_left_alone():
+    poses = [(1.5 + 0.1 * k, 2.0, 0.0) for k in range(12)]
+    found = driven([look_at(p, float(k), standing=[(3.0, 1.8)]) for k, p in enumerate(poses)])
+    assert all(guidance.route is found[0].route for guidance in found)
+
+
+def test_without_another_way_the_old_one_stays():
+    guidance = Guidance(route=plan_route(house_with(DOORS[0]), DEFAULT_ROBOT, START, GOAL))
+    before = guidance.route
+    for now in np.arange(0.0, 3.0 * WITHOUT_PROGRESS):
+        guidance = look_again(guidance, look_at((2.4, 1.8, 0.0), float(now), standing=[(3.0, 1.8)]))
+    assert guidance.route is before and guidance.route.failure is None
