@@ -185,7 +185,7 @@ class PlannerConfig:
     stages: int = setting(1, 1, 20)  # of sampling, each around the last one's best
     guided_candidates: int = setting(12, 1, 1000)
     elites: int = setting(4, 1, 64)  # centres of the next stage
-    finalists: int = setting(8, 1, 64)  # that are judged exactly
+    finalists: int = setting(16, 1, 64)  # that are judged exactly
     descents: int = setting(4, 1, 64)  # ways to go that gradients refine
     gradient_steps: int = setting(7, 0, 100)  # of each descent
     step_lengths: tuple[float, ...] = (1.5, 0.4)  # tried per step, in quasi-Newton steps
