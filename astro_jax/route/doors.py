@@ -31,6 +31,8 @@ from astro_jax.route.rooms import meetings, room_name
 
 JAMB_REACH = 0.15
 """Farthest that the end of a door may lie from the wall it is hinged to, m."""
+OPENING = 1.8
+"""Longest border between two rooms that may be that of a door, m."""
 NEAR_BORDER = 0.5
 """Farthest that a door lies from where the labels of its rooms meet, m."""
 NEIGHBOURS = 0.25
@@ -65,6 +67,8 @@ def find_doors(
     if rooms is not None:
         for (one, other), border in meetings(rooms, blocked, resolution):
             joined = (room_name(house_map, one), room_name(house_map, other))
+            if np.max(np.ptp(border, axis=0)) > OPENING / resolution:
+                continue
             at = _nearest_to(across, border, NEAR_BORDER / resolution)
             # several ways across the same opening: the first that parts the rooms
             for k in at[:: max(1, len(at) // 8)]:

@@ -35,7 +35,7 @@ class Demands:
 
 PLAIN = Demands(around=2.0, room=0.5)
 """Where nothing but the walls speaks for a door: no table may pass for one."""
-LABELLED = Demands(around=1.4, room=0.1)
+LABELLED = Demands(around=1.1, room=0.1)
 """Where rooms meet: several doors may be close to each other, and closets are rooms."""
 
 FAN = (0, 6, -6, 12, -12, 18, -18)

@@ -15,6 +15,9 @@ from astro_jax.route.map_image import read_labels
 UNLABELLED = 0.4
 """Widest strip without a room, as in a doorway, that is shared out to its neighbours, m."""
 
+LEG = 0.2
+"""Widest obstacle across which a border between rooms goes on, m."""
+
 
 def load_rooms(path: Path, shape: tuple[int, int], where: str) -> Int[np.ndarray, "H W"]:
     """The number of each cell's room, 0 for none, row 0 at the bottom.
@@ -48,7 +51,7 @@ def meetings(
 ) -> Iterator[tuple[tuple[int, int], Float[np.ndarray, "n 2"]]]:
     """Where rooms meet: both numbers, and the cells (x, y) on both sides of the border.
 
-    Borders that walls or furniture interrupt come in parts.
+    Borders that walls interrupt come in parts; legs of furniture interrupt none.
     """
     labels = np.where(blocked, 0, rooms)
     for _ in range(math.ceil(UNLABELLED / resolution)):
@@ -67,8 +70,11 @@ def meetings(
         low = cells.min(axis=0)
         border = np.zeros(cells.max(axis=0) - low + 1, bool)
         border[*(cells - low).T] = True
-        pieces = np.zeros(border.shape, np.int32)
-        ndimage.label(border, np.ones((3, 3), bool), output=pieces)
+        reach = max(1, round(0.5 * LEG / resolution))
+        near = ndimage.binary_dilation(np.pad(border, reach), np.ones((3, 3)), iterations=reach)
+        pieces = np.zeros(np.shape(near), np.int32)
+        ndimage.label(near, np.ones((3, 3), bool), output=pieces)
+        pieces = np.where(border, pieces[reach:-reach, reach:-reach], 0)
         for k in range(1, int(pieces.max()) + 1):
             yield pair, (np.argwhere(pieces == k) + low)[:, ::-1].astype(np.float64)
 

@@ -44,14 +44,15 @@ def summary(rows: list[dict]) -> dict[str, tuple[float, float, float]]:
     total = {name: values[draws].sum(axis=1) for name, values in days.items()}
     mean = {name: total[name] / total["trips"] for name in LOOKS}
     best = np.minimum(mean["no memory"], mean["last seen"])
-    figures = {
-        **mean,
-        "closed of (i)": 1.0 - mean[OURS] / mean["no memory"],
-        "closed of (ii)": 1.0 - mean[OURS] / mean["last seen"],
-        "closed of the better": 1.0 - mean[OURS] / best,
-        "of what habits allow": (mean["no memory"] - mean[OURS])
-        / (mean["no memory"] - mean["knows the habits"]),
-    }
+    with np.errstate(divide="ignore", invalid="ignore"):  # no excess at all in a draw of few days
+        figures = {
+            **mean,
+            "closed of (i)": 1.0 - mean[OURS] / mean["no memory"],
+            "closed of (ii)": 1.0 - mean[OURS] / mean["last seen"],
+            "closed of the better": 1.0 - mean[OURS] / best,
+            "of what habits allow": (mean["no memory"] - mean[OURS])
+            / (mean["no memory"] - mean["knows the habits"]),
+        }
     return {
         name: (float(v[0]), *np.quantile(v[1:], [0.025, 0.975]).tolist())
         for name, v in figures.items()
@@ -62,7 +63,8 @@ def draw(folder: Path, target: Path) -> None:
     rows = json.loads((folder / "doors.json").read_text())
     homes = list(dict.fromkeys(row["home"] for row in rows))
     parts = {**{home: [r for r in rows if r["home"] == home] for home in homes}, "all": rows}
-    for name, part in parts.items():
+    later = {"all from week 4 on": [r for r in rows if r["day"] >= 21]}
+    for name, part in {**parts, **later}.items():
         told = summary(part)
         oracle = np.mean([row["oracle"] for row in part])
         print(f"\n{name}: {len(part)} trips, oracle {oracle:.2f} s")
