@@ -126,6 +126,19 @@ def think(
     return dataclasses.replace(state, planner=planner, next_plan=next_plan), world, diagnostics
 
 
+def halt(state: NavigatorState) -> NavigatorState:
+    """Without a goal: brake from the next tick on along the way that is being driven.
+
+    To be called after every ``think`` until there is a goal again, from which on plans count.
+    """
+    stop = jnp.full_like(state.plan.status, int(Status.NO_GOAL))
+    return dataclasses.replace(
+        state,
+        plan=dataclasses.replace(state.plan, status=stop),
+        next_plan=dataclasses.replace(state.next_plan, status=stop),
+    )
+
+
 def act(
     robot: RobotConfig,
     config: PlannerConfig,

@@ -47,6 +47,8 @@ class Status(enum.IntEnum):
     """A stop begun a little way into the plan would not end before a wall."""
     BAD_INPUT = 4
     """What the sensors say is not fit to drive on, or the base does not obey."""
+    NO_GOAL = 5
+    """There is nowhere to go: the goal was cancelled, or there is no way to it."""
 
 
 class Reason(enum.IntEnum):

@@ -201,6 +201,27 @@ def test_the_robot_does_not_drive_where_it_is_blind(rest, act, first, last, stop
     assert (float(twist[0]) < 0.5) == stops
 
 
+def test_a_cancelled_goal_stops_the_robot_from_the_next_tick_on(rest, act):
+    """It brakes smoothly along its arc, and no plan that was under way gets it going again."""
+    state, speeds = navigator.halt(driving(rest, 0.6, 0.3)), [0.6]
+    for k in range(60):
+        if k % TICKS == 0:  # a cycle has planned on towards the old goal
+            state = navigator.halt(dataclasses.replace(state, next_plan=plan_at(state, 0.6, 0.3)))
+        tick = tick_of(k % TICKS)
+        state, twist, _, reason = act(state, tick, scan_of(), odometry_of())
+        speeds.append(float(twist[0]))
+        assert int(reason) == int(Reason.BAD_PLAN)
+        assert float(twist[1]) == pytest.approx(0.5 * float(twist[0]), abs=1e-6)
+    drops = -np.diff(speeds)
+    assert drops[0] > 0.0
+    assert np.all(drops >= -1e-7) and np.all(drops <= ROBOT.braking * TICK + 1e-6)
+    assert speeds[-1] == 0.0
+    # a new goal: plans count again
+    state = dataclasses.replace(state, plan=plan_at(rest, 0.6, 0.3))
+    _, twist, _, _ = act(state, tick_of(TICKS - 1), scan_of(), odometry_of())
+    assert float(twist[0]) > 0.0
+
+
 def test_the_gate_sees_its_window_only(rest, act):
     """A wall within a metre slows the robot, one beyond that does not."""
     twists = {}

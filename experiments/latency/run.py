@@ -56,19 +56,23 @@ def main() -> None:
     # latency is data: every batch runs the same program
     jax.config.update("jax_compilation_cache_dir", str(options.out / "compiled"))
     path = options.out / f"{options.scene}.json"
-    rows = json.loads(path.read_text()) if path.exists() else []
-    done = {(row["latency"], row["knowing"], row["seed"]) for row in rows}
+    rows = {key(row): row for row in (json.loads(path.read_text()) if path.exists() else [])}
     for seeds in batches(options.scene, options.episodes, options.batch):
         for seconds in options.latencies:
             for knowing in options.knowing:
-                if all((seconds, knowing, seed) in done for seed in seeds):
+                if all((seconds, knowing, seed) in rows for seed in seeds):
                     continue
                 began = time.perf_counter()
-                rows += driven(options.scene, Path(options.data), seeds, seconds, bool(knowing))
-                path.write_text(json.dumps(rows))
+                new = driven(options.scene, Path(options.data), seeds, seconds, bool(knowing))
+                rows |= {key(row): row for row in new}
+                path.write_text(json.dumps(list(rows.values())))
                 took = time.perf_counter() - began
                 print(f"{seconds:g} s, knowing {knowing}, seeds {seeds[0]}…: {took:.0f} s")
     plot.draw(options.out)
+
+
+def key(row: dict) -> tuple:
+    return row["latency"], row["knowing"], row["seed"]
 
 
 def batches(scene: str, episodes: int, size: int) -> list[list[int]]:
