@@ -27,7 +27,7 @@ demo: install
 	$(BIN)/astro-jax demo --out out/demo $(ARGS)
 
 test: install
-	$(BIN)/python -m pytest -n $(WORKERS) $(ARGS)
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile $(ARGS)
 
 soak: install
 	$(BIN)/python -m pytest -m soak $(ARGS)
