@@ -61,7 +61,8 @@ def draw(folder: Path) -> None:
             for knowing, (colour, marker, words) in LOOKS.items():
                 own = [line for line in lines if line["knowing"] == knowing]
                 axis.errorbar(
-                    [1e3 * line["latency"] for line in own],
+                    # side by side, or one would hide the other
+                    [1e3 * line["latency"] + (6.0 if knowing else -6.0) for line in own],
                     [line[key] for line in own],
                     [line[key + "_ci"] for line in own],
                     color=colour,
@@ -71,6 +72,7 @@ def draw(folder: Path) -> None:
                 )
             axis.set_title(label, fontsize=10)
             axis.set_xlabel("latency, ms")
+            axis.set_xlim(-40.0, 540.0)
             low, high = (0.7, 1.02) if key == "success" else (0.0, None)
             axis.set_ylim(bottom=low, top=high)
             axis.grid(color=style.FAINT, alpha=0.4)
