@@ -15,8 +15,12 @@ from jaxtyping import Float
 from astro_jax.route.planner import Route, avoid, revise
 from astro_jax.types import Grid
 
-WITHOUT_PROGRESS = 6.0
-"""A robot whose cost-to-go has not fallen for so long is held up, s."""
+WITHOUT_PROGRESS = 20.0
+"""A robot whose cost-to-go has not fallen for so long is held up, s.
+
+Most people walk on: on twenty busy errands through the flat (half a second late) 6 s gave one
+contact, two errands not done in a minute and 28.5 s, no detours at all none of these and 23.1 s.
+"""
 PROGRESS = 0.5
 """By how much it has to fall to count, s."""
 DETOUR = 20.0
