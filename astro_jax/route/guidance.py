@@ -19,7 +19,8 @@ WITHOUT_PROGRESS = 20.0
 """A robot whose cost-to-go has not fallen for so long is held up, s.
 
 Most people walk on: on twenty busy errands through the flat (half a second late) 6 s gave one
-contact, two errands not done in a minute and 28.5 s, no detours at all none of these and 23.1 s.
+contact, two errands not done in a minute and 28.5 s, 20 s no contact, one not done and 24.3 s, no
+detours at all neither and 23.1 s.
 """
 PROGRESS = 0.5
 """By how much it has to fall to count, s."""
