@@ -116,8 +116,9 @@ def test_the_best_candidate_is_among_the_finalists(costs, to_win):
 
 
 @pytest.mark.xfail(
-    reason="open: 3.3 % of what there is to win (.022 of .67 s) is lost in the median since "
-    "forecasts of people who stand are sharp; it was .3 %",
+    reason="open: 3.7 % of what there is to win (.058 of 1.54 s) is lost in the median since a "
+    "touch at rest costs 5 s; 3.3 % of .67 s before, .3 % before forecasts of people who stand were "
+    "sharp",
     strict=False,
 )
 def test_descents_by_the_quick_look_end_as_well_more_often_than_not(costs, to_win):
@@ -127,13 +128,13 @@ def test_descents_by_the_quick_look_end_as_well_more_often_than_not(costs, to_wi
 
 
 @pytest.mark.xfail(
-    reason="open: 5.9 % ± 2.9 % of what there is to win (.6 s) is lost in the mean", strict=False
+    reason="open: 7.1 % of what there is to win (.11 of 1.54 s) is lost in the mean", strict=False
 )
 def test_descents_by_the_quick_look_lose_nothing_in_the_mean(costs, to_win):
     assert np.mean(costs["shipped"] - costs["exact throughout"]) < 0.01 * to_win
 
 
-@pytest.mark.xfail(reason="open: .57 s lost in one of 60 scenes, to win are .6 s", strict=False)
+@pytest.mark.xfail(reason="open: .91 s lost in one of 60 scenes, to win are 1.54 s", strict=False)
 def test_descents_by_the_quick_look_go_badly_wrong_nowhere(costs, to_win):
     assert np.max(costs["shipped"] - costs["exact throughout"]) < 0.25 * to_win
 
