@@ -14,11 +14,14 @@ _F = TypeVar("_F", bound=Callable)
 
 
 def compiled(function: _F) -> _F:
-    """``function`` as machine code: same arguments, same answer."""
+    """``function`` as machine code: same arguments, same answer.
+
+    It lets go of the interpreter: a search in another thread must not hold up a control loop.
+    """
     try:
-        return cast(_F, numba.njit(cache=True, error_model="numpy")(function))
+        return cast(_F, numba.njit(cache=True, nogil=True, error_model="numpy")(function))
     except RuntimeError:  # Numba found no folder that it may write to
-        return cast(_F, numba.njit(error_model="numpy")(function))
+        return cast(_F, numba.njit(nogil=True, error_model="numpy")(function))
 
 
 def inlined(function: _F) -> _F:
