@@ -84,7 +84,7 @@ def react(
     allowed = jnp.minimum(paced, _allowed_speed(robot, latency, delay, tick, things, path))
     persons = _gaps_to_people(robot, path, tracks)
     # who is passed in time stays passed only if nothing else slows the robot
-    passed = _passed_in_time(robot, path, tracks, persons, last) & (allowed >= wanted)
+    passed = _slowing_is_no_help(robot, path, tracks, persons, last) & (allowed >= wanted)
     persons = jnp.where(tracks.valid[None] & ~passed[None], persons - PERSON_MARGIN, 1e3)
     allowed = jnp.minimum(allowed, _allowed_speed(robot, latency, delay, tick, persons, path))
     allowed = jnp.where(jnp.isnan(allowed), 0.0, allowed)
@@ -254,7 +254,7 @@ def _gaps_to_people(robot: RobotConfig, path: _Path, tracks: Tracks) -> Float[Ar
     return _rectangle_gap(robot, jax.vmap(to_frame)(path.poses, people)) - tracks.radius[None]
 
 
-def _passed_in_time(
+def _slowing_is_no_help(
     robot: RobotConfig,
     path: _Path,
     tracks: Tracks,
