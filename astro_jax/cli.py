@@ -1,17 +1,15 @@
 """The command line: ``astro-jax demo``, ``astro-jax map`` and ``astro-jax bench``.  [host]"""
 
 import dataclasses
-import math
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import tyro
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
-from rich.table import Table
 
 from astro_jax.config import (
     DEFAULT_PLANNER,
@@ -21,14 +19,13 @@ from astro_jax.config import (
     RobotConfig,
 )
 from astro_jax.errors import InputError
-from astro_jax.sim.closed_loop import Episode
 from astro_jax.strict_yaml import load_planner, load_robot
+from astro_jax.tables import demo_table, map_table, metrics_table
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from astro_jax.bench.report import Report
-    from astro_jax.route.check import MapReport
 
 Pose = tuple[float, float, float]
 
@@ -236,39 +233,8 @@ def _demo(command: DemoCommand) -> None:
         progress.update(bar, description="drawing", completed=whole)
         film, report = demonstration.write_results(command.out, demo, home, episode)
         progress.update(bar, description="done")
-    console.print(_demo_table(report.metrics, episode))
+    console.print(demo_table(report.metrics, episode))
     console.print(f"film and figures: {film.parent} ({film.name}, cycle.png, metrics.json)")
-
-
-def _demo_table(metrics: Mapping[str, float], episode: Episode) -> Table:
-    def milliseconds(name: str) -> str:
-        return f"{metrics[name]:.1f} ms"
-
-    def metres(name: str) -> str:
-        value = metrics[name]
-        return f"{value:.2f} m" if math.isfinite(value) else "nobody near"
-
-    table = Table(show_header=False, title="One drive through the home")
-    if metrics["timeout"]:
-        why = f" ({episode.route.failure})" if episode.route.failure else ""
-        table.add_row("reached the goal", f"no, gave up after {metrics['time']:.0f} s{why}")
-    else:
-        table.add_row("reached the goal", f"yes, after {metrics['time']:.1f} s")
-    table.add_row("path over shortest path", f"{metrics['path_ratio']:.2f}")
-    contacts = f"{metrics['contacts']:.0f}, of these at fault {metrics['at_fault']:.0f}"
-    table.add_row("contacts", contacts)
-    table.add_row("smallest gap to people", metres("min_clearance_people"))
-    table.add_row("smallest gap to walls", metres("min_clearance_walls"))
-    table.add_row("smoothness SPARC (0 is best)", f"{metrics['sparc']:.2f}")
-    table.add_row("RMS jerk", f"{metrics['rms_jerk']:.2f} m/s³")
-    table.add_row("route searches", f"{metrics['searches']:.0f}")
-    planning = f"{milliseconds('plan_median_ms')} / {milliseconds('plan_p99_ms')}"
-    table.add_row("planning time median / p99", planning)
-    table.add_row(
-        "compiled in, driven in", f"{metrics['compile_s']:.0f} s, {metrics['run_s']:.0f} s"
-    )
-    table.add_row("peak memory", f"{metrics['peak_mb']:.0f} MB")
-    return table
 
 
 def _map(command: MapCommand) -> None:
@@ -278,7 +244,7 @@ def _map(command: MapCommand) -> None:
 
     report = check_map(load_map(command.file, command.unknown), robot)
     console = Console()
-    console.print(_map_table(report))
+    console.print(map_table(report))
     for warning in report.warnings:
         console.print(f"warning: {warning}", style="yellow", highlight=False, soft_wrap=True)
     if command.picture is not None:
@@ -286,35 +252,6 @@ def _map(command: MapCommand) -> None:
 
         _draw(house_figure(report), command.picture, "picture")
         console.print(f"picture: {command.picture}")
-
-
-def _map_table(report: "MapReport") -> Table:
-    house_map = report.house_map
-    rows, columns = house_map.occupancy.shape
-    cell = house_map.resolution
-    table = Table(show_header=False, title=f"Map {house_map.name}")
-    size = f"{columns * cell:.2f} x {rows * cell:.2f} m"
-    table.add_row("size", f"{size}, {columns} x {rows} cells of {100 * cell:g} cm")
-    if house_map.yaw:
-        table.add_row("turned by", f"{math.degrees(house_map.yaw):.1f}°")
-    table.add_row("free floor", f"{report.free:.1f} m²")
-    table.add_row("occupied / unknown", f"{report.occupied:.1f} / {report.unknown:.1f} m²")
-    robot = report.robot
-    reach = f"{report.reached_share:.1%} of the free floor"
-    table.add_row("within reach", f"{reach}, for {robot.name} ({robot.length} x {robot.width} m)")
-    for name, area in report.rooms.items():
-        note = ", not reached" if name in report.cut_off else ""
-        table.add_row(f"room: {name}", f"{area:.1f} m²{note}")
-    for door in report.doors:
-        x, y = house_map.to_file(door.jambs.mean(axis=0))
-        named = all(room in door.name for room in door.rooms)
-        joined = "" if named else f", {' – '.join(door.rooms)}"
-        kind = "door given" if door in house_map.doors else "door found"
-        table.add_row(f"{kind}: {door.name}", f"{door.width:.2f} m at {x:.2f}, {y:.2f}{joined}")
-    for zone in house_map.zones:
-        detail = {"slow": f", factor {zone.factor:g}", "stairs": f", margin {zone.margin:g} m"}
-        table.add_row(f"zone: {zone.name}", zone.kind + detail.get(zone.kind, ""))
-    return table
 
 
 def _bench(bench: BenchCycle | BenchRisk | BenchForecast | BenchRoute) -> None:
@@ -326,10 +263,7 @@ def _bench(bench: BenchCycle | BenchRisk | BenchForecast | BenchRoute) -> None:
         report = _forecast(bench)
     else:
         report = _route(bench)
-    table = Table(title=f"bench {report.name}", show_header=False)
-    for name, value in report.metrics.items():
-        table.add_row(name, f"{value:.4g}")
-    Console().print(table)
+    Console().print(metrics_table(report.name, report.metrics))
     if bench.json is not None:
         from astro_jax.bench.report import write_json
 

@@ -13,6 +13,7 @@ ROOMS: list[str] = [
     *"types errors config strict_yaml geometry products robot world route local".split(),
     *"reactive body navigator known_world sim scenes home suites learning".split(),
     *"sweep deploy viz bench demo".split(),
+    "tables",
     "cli",
     "__init__",
 ]
