@@ -9,14 +9,14 @@ import dataclasses
 
 import jax
 import jax.numpy as jnp
-import numpy as np
-from jaxtyping import Array, Bool, Float, Int
+from jaxtyping import Array, Float, Int
 
 from astro_jax.body.screen import ScreenState, initial_screen, intent, move_screen
 from astro_jax.config import Latency, PlannerConfig, PlannerParams, RobotConfig
-from astro_jax.geometry import to_frame
 from astro_jax.local.planner import basis_of, initial_state, plan
-from astro_jax.reactive.gate import GateState, initial_gate, react, upcoming_twists
+from astro_jax.reactive.gate import react
+from astro_jax.reactive.path import upcoming_twists
+from astro_jax.reactive.senses import GateState, Orders, Senses, Verdict, initial_gate
 from astro_jax.robot.drive import limit_acceleration
 from astro_jax.route.crop import crop_field
 from astro_jax.types import (
@@ -29,6 +29,7 @@ from astro_jax.types import (
     Plan,
     PlannerState,
     RouteField,
+    Scalar,
     Scan,
     Snapshot,
     Status,
@@ -40,15 +41,13 @@ from astro_jax.world.actuation import Actuation, configured, identify, obeys
 from astro_jax.world.distance import clearance_field
 from astro_jax.world.doubt import carried
 from astro_jax.world.forecast import forecast
-from astro_jax.world.grid import beam_bearings, blank_map, occupied, scan_points, update_map
+from astro_jax.world.grid import blank_map, occupied, update_map
 from astro_jax.world.health import Health, examine, pace_within, unknown_health
 from astro_jax.world.latency import allowance, fast_forward
 from astro_jax.world.people import follow
 
 HISTORY_TICKS = 64
 """Commands remembered: 1.28 s at 50 Hz, more than any latency we accept."""
-AHEAD = 0.5
-"""Half of the sector ahead in which the robot must not be blind, rad."""
 
 
 @pytree
@@ -88,7 +87,7 @@ def start(
     local_map = blank_map(config, house, pose_map[:2])
     return NavigatorState(
         planner=planner,
-        gate=initial_gate(),
+        gate=initial_gate(robot.sensor.beams),
         screen=initial_screen(),
         health=unknown_health(config, robot.sensor.beams, pose_map),
         local_map=local_map,
@@ -147,8 +146,13 @@ def act(
     tick: Int[Array, ""],
     scan: Scan,
     odometry: Odometry,
-) -> tuple[NavigatorState, Float[Array, "2"], Float[Array, ""], Int[Array, ""]]:
-    """One reactive tick, the ``tick``-th since the cycle began: (…, twist, scale, reason)."""
+    orders: Orders | None = None,
+    elapsed: Scalar | None = None,
+) -> tuple[NavigatorState, Verdict]:
+    """One reactive tick, the ``tick``-th since the cycle began.
+
+    ``elapsed`` is the time since the last tick (s), by default just one period.
+    """
     state = _take_over(state, tick)
     delay = state.actuation.delay
     pose, _ = fast_forward(
@@ -160,41 +164,30 @@ def act(
         0.0,
         config.gate_period,
     )
-    # like the pose, people are wanted for the moment at which this command acts
     since_cycle = tick.astype(jnp.float32) * config.gate_period
-    tracks = dataclasses.replace(state.tracks, age=state.tracks.age + since_cycle + delay)
-    points, returned = scan_points(robot, scan)
-    gate, twist, scale, reason = react(
-        robot,
-        config,
-        latency,
-        delay,
-        odometry.twist,
-        state.gate,
-        state.plan,
-        state.plan_age,
-        pose,
-        points,
-        returned & _in_view(odometry.pose_map, points),
-        _sighted(robot, scan),
-        scan.age,
-        tracks,
-        state.clearance,
-        pace_within(state.health, (since_cycle + config.gate_period) / config.period),
+    senses = Senses(
+        pose_map=pose,
+        delay=delay,
+        odometry=odometry,
+        scan=scan,
+        tracks=dataclasses.replace(state.tracks, age=state.tracks.age + since_cycle),
+        clearance=state.clearance,
+        map_age=since_cycle,
+        plan_age=state.plan_age,
+        pace=pace_within(state.health, (since_cycle + config.gate_period) / config.period),
+        elapsed=config.gate_period if elapsed is None else elapsed,
+        orders=orders or Orders(),
     )
+    gate, verdict = react(robot, config, state.gate, state.plan, senses)
     target = intent(robot, state.plan.motion, config.dt)
-    return (
-        dataclasses.replace(
-            state,
-            gate=gate,
-            screen=move_screen(robot, state.screen, target, config.gate_period),
-            plan_age=state.plan_age + config.gate_period,
-            sent=jnp.concatenate([state.sent[1:], twist[None]]),
-        ),
-        twist,
-        scale,
-        reason,
+    after = dataclasses.replace(
+        state,
+        gate=gate,
+        screen=move_screen(robot, state.screen, target, config.gate_period),
+        plan_age=state.plan_age + config.gate_period,
+        sent=jnp.concatenate([state.sent[1:], verdict.twist[None]]),
     )
+    return after, verdict
 
 
 def predict(
@@ -283,18 +276,6 @@ def _take_over(state: NavigatorState, tick: Int[Array, ""]) -> NavigatorState:
         plan_age=jnp.where(now, 0.0, state.plan_age),
         gate=dataclasses.replace(state.gate, phase=jnp.where(now, 0.0, state.gate.phase)),
     )
-
-
-def _in_view(pose_map: Float[Array, "3"], points_map: Float[Array, "R 2"]) -> Bool[Array, "R"]:
-    """The reactive layer's 2 x 2 m window around the robot; NaN might be anywhere: in."""
-    return ~jnp.any(jnp.abs(to_frame(pose_map, points_map)) > 1.0, axis=-1)
-
-
-def _sighted(robot: RobotConfig, scan: Scan) -> Float[Array, ""]:
-    """Share of beams that say something: of all, or of those ahead if these are fewer."""
-    says = (scan.valid & ~jnp.isnan(scan.ranges)).astype(jnp.float32)
-    ahead = np.flatnonzero(np.abs(beam_bearings(robot.sensor)) <= AHEAD)
-    return jnp.minimum(jnp.mean(says), jnp.mean(says[ahead]))
 
 
 def _resting_plan(

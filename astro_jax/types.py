@@ -62,9 +62,19 @@ class Reason(enum.IntEnum):
     BAD_SCAN = 3
     """The scan is missing, too old, or has too few valid beams."""
     BAD_STATE = 4
-    """The command came out non-finite; the gate stops."""
+    """Pose or twist are too old, jump, or cannot be; or the command came out non-finite."""
     PACED = 5
     """Messages come too seldom, or nobody says where people are, to go any faster."""
+    BLIND = 6
+    """The way leads where the sensor does not look."""
+    BAD_MAP = 7
+    """The local map is missing or too old."""
+    BAD_CLOCK = 8
+    """The time since the last tick is none, or too long."""
+    WAITING = 9
+    """All is well again, but has not been for long enough."""
+    E_STOP = 10
+    """The emergency stop is pressed, or was, and nobody has armed the robot again."""
 
 
 # ---- what the sensors say ------------------------------------------------------------

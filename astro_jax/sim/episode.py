@@ -135,11 +135,11 @@ def act(
         scan, odometry = observe_nearby(
             robot, config, circumstances, scene, state, key_scan, key_pose
         )
-        brain, twist, scale, reason = navigator.act(
+        brain, verdict = navigator.act(
             robot, config, circumstances.told, state.robot, index, scan, odometry
         )
         state = dataclasses.replace(
-            state, robot=brain, sent=jnp.concatenate([state.sent[1:], twist[None]]), key=key
+            state, robot=brain, sent=jnp.concatenate([state.sent[1:], verdict.twist[None]]), key=key
         )
         before = state.pose
         state = advance(robot, config, circumstances.latency, scene, state)
@@ -155,9 +155,10 @@ def act(
             time=state.time,
             pose_map=state.pose,
             twist=state.twist,
-            command=twist,
-            scale=scale,
-            reason=reason,
+            command=verdict.twist,
+            scale=verdict.scale,
+            mode=verdict.mode,
+            reason=verdict.reason,
             pan=brain.screen.pan,
             contacts=state.contacts.contacts,
         )

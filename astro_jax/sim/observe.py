@@ -73,7 +73,12 @@ def observe_nearby(
     age = circumstances.told.reactive_sensor
     near = dataclasses.replace(robot.sensor, range_max=min(robot.sensor.range_max, GATE_SIGHT))
     scan = take_scan(near, scene, past.pose, past.people, age, key_scan, GATE_SCAN_STEPS)
-    scan = dataclasses.replace(scan, pose_map=eye_of(robot.sensor, past.belief))
+    scan = dataclasses.replace(
+        scan,
+        pose_map=eye_of(robot.sensor, past.belief),
+        # it looks no farther: what it does not see there is not known to be free
+        free=jnp.minimum(scan.ranges, near.range_max),
+    )
     return scan, _measured(past, age, key_pose)
 
 

@@ -88,6 +88,7 @@ class TickLog:
     twist: Float[Array, "*batch 2"]
     command: Float[Array, "*batch 2"]
     scale: Float[Array, "*batch"]
+    mode: Int[Array, "*batch"]
     reason: Int[Array, "*batch"]
     pan: Float[Array, "*batch"]
     contacts: Int[Array, "*batch"]

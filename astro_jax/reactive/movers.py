@@ -1,0 +1,161 @@
+"""Whoever moves, wherever they might get to, and how fast the robot may be in spite of them.
+
+A robot that stops from v drives on for the reaction time, brakes, and rests after
+T = t_r + v/b.  It may drive v if until then, wherever it still moves, nobody can be where it is
+(passive safety: Bouraine, Fraichard & Salhi, "Provably safe navigation for mobile robots with
+limited field-of-views in dynamic environments", 2012).  Who is tracked is within
+½·a·t² of where they would be at their velocity; what has only just appeared, within u·t of
+where it is, in every direction.
+"""
+
+import dataclasses
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Bool, Float
+
+from astro_jax.config import RobotConfig
+from astro_jax.geometry import to_frame
+from astro_jax.reactive.gaps import NEARER, rectangle_gap
+from astro_jax.reactive.path import Path, along
+from astro_jax.reactive.stopping import travelled
+from astro_jax.types import Scalar, Tracks
+
+MOVER_MARGIN = 0.05
+"""Gap (m) to where somebody might be."""
+TURN = 1.0
+"""Acceleration that is granted to whoever is tracked, in any direction, m/s²."""
+FASTEST = 3.0
+"""Faster tracks are taken for so fast, and may be anywhere within the difference, m/s."""
+RUSH = 1.6
+"""Speed that is granted to what has just appeared, m/s."""
+SPEEDS, INSTANTS = 10, 8
+"""Speeds that are tried up to the planned one, and moments of each stop that are looked at."""
+SECTORS = 12
+"""Around the robot: in each, the nearest new return stands for all."""
+FARTHER = 0.01
+"""What counts as farther from somebody than a robot that stays, m."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Movers:
+    """Discs that move and grow: xy + velocity·t, radius + ½·turn·t² + rush·t."""
+
+    xy_map: Float[Array, "M 2"]
+    velocity_map: Float[Array, "M 2"]
+    radius: Float[Array, "M"]
+    turn: float
+    rush: Float[Array, "M"]
+    since: Float[Array, "M"]
+    """From when they were there to the moment at which the command acts, s."""
+    there: Bool[Array, "M"]
+
+    def at(self, time: Float[Array, "*n"]) -> tuple[Float[Array, "*n M 2"], Float[Array, "*n M"]]:
+        """(Centres, radii of what they may reach) ``time`` s after the command acts."""
+        t = jnp.asarray(time)[..., None] + self.since
+        grown = self.radius + 0.5 * self.turn * t**2 + self.rush * t
+        return self.xy_map + t[..., None] * self.velocity_map, grown
+
+
+def tracked(tracks: Tracks, delay: Scalar) -> Movers:
+    """Everybody who is tracked; NaN is anywhere."""
+    speed = jnp.linalg.norm(tracks.velocity_map, axis=-1)
+    # positive: a speed that is not a number stays one that is not
+    share = jnp.where(speed <= FASTEST, 1.0, FASTEST / speed)
+    return Movers(
+        xy_map=tracks.xy_map,
+        velocity_map=share[:, None] * tracks.velocity_map,
+        radius=tracks.radius + MOVER_MARGIN,
+        turn=TURN,
+        rush=jnp.where(speed <= FASTEST, 0.0, speed - FASTEST),
+        since=jnp.broadcast_to(tracks.age + delay, speed.shape),
+        there=tracks.valid,
+    )
+
+
+def appeared(
+    points_map: Float[Array, "R 2"],
+    points_base: Float[Array, "R 2"],
+    new: Bool[Array, "R"],
+    scan_age: Scalar,
+    delay: Scalar,
+) -> Movers:
+    """The nearest new return in each of some sectors around the robot, free to run anywhere."""
+    distance = jnp.hypot(points_base[:, 0], points_base[:, 1])
+    bearing = jnp.arctan2(points_base[:, 1], points_base[:, 0])
+    edges = np.linspace(-np.pi, np.pi, SECTORS + 1, dtype=np.float32)
+    within = (bearing >= edges[:-1, None]) & (bearing <= edges[1:, None]) & new
+    # NaN is nearer than everything
+    nearness = jnp.where(within, jnp.where(jnp.isnan(distance), -1.0, distance), jnp.inf)
+    nearest = jnp.argmin(nearness, axis=1)
+    return Movers(
+        xy_map=points_map[nearest],
+        velocity_map=jnp.zeros((SECTORS, 2)),
+        radius=jnp.full(SECTORS, MOVER_MARGIN),
+        turn=0.0,
+        rush=jnp.full(SECTORS, RUSH),
+        since=jnp.broadcast_to(jnp.maximum(scan_age, 0.0) + delay, (SECTORS,)),
+        there=jnp.any(within, axis=1),
+    )
+
+
+def allowed_by_movers(
+    robot: RobotConfig,
+    reaction: Scalar,
+    path: Path,
+    movers: Movers,
+    counted: Bool[Array, "M"],
+    wanted: Float[Array, ""],
+) -> Float[Array, ""]:
+    """Fastest path speed from which it stops before anybody can be there (m/s).
+
+    It is inf if ``wanted`` itself is slow enough.  Between the speeds that are tried it goes by
+    how far they are from their bounds.
+    """
+    speeds = wanted * jnp.arange(1, SPEEDS + 1, dtype=jnp.float32) / SPEEDS
+    stop = reaction + speeds / robot.wheel_acceleration
+    times = stop[:, None] * jnp.arange(INSTANTS, dtype=jnp.float32) / INSTANTS
+    poses = along(path, travelled(robot, reaction, speeds[:, None], times))
+    centres, radii = movers.at(times)
+    gap = rectangle_gap(robot, jax.vmap(jax.vmap(to_frame))(poses, centres)) - radii
+    staying = rectangle_gap(robot, to_frame(path.poses[0], centres)) - radii
+    # one who could be here anyway is no reason not to leave, only not to come nearer
+    room = jnp.maximum(gap, gap - staying + NEARER)
+    room = jnp.where(counted, room, 1e3)
+    # NaN is no room
+    room = jnp.min(jnp.where(room >= -1e3, room, -1e3), axis=(1, 2))
+    clear = room >= 0.0
+    best = SPEEDS - 1 - jnp.argmax(clear[::-1])
+    beyond = jnp.minimum(best + 1, SPEEDS - 1)
+    share = room[best] / jnp.maximum(room[best] - room[beyond], 1e-6)
+    share = jnp.where(beyond > best, jnp.clip(share, 0.0, 1.0), 0.0)
+    found = speeds[best] + share * (speeds[beyond] - speeds[best])
+    found = jnp.where(clear[-1], jnp.inf, found)
+    return jnp.where(jnp.any(clear), found, 0.0)
+
+
+def slowing_is_no_help(
+    robot: RobotConfig, path: Path, movers: Movers, speed: Float[Array, ""]
+) -> Bool[Array, "M"]:
+    """Whom the robot passes in time, or gives way: slowing would not keep it away from them.
+
+    In time: it does not touch them if it goes on as planned and they as they do, and nears
+    them more if it brakes, to a rest in their way.  Gives way: until they would have touched a
+    robot that stayed it is never nearer to them than that one, and then farther.
+    """
+    walking = dataclasses.replace(movers, turn=0.0, rush=jnp.zeros_like(movers.rush))
+    centres, radii = walking.at(path.times)
+
+    def gaps(poses):
+        return rectangle_gap(robot, jax.vmap(to_frame)(poses, centres)) - radii + MOVER_MARGIN
+
+    going = gaps(path.poses)
+    braking = gaps(along(path, travelled(robot, 0.0, speed, path.times)))
+    staying = gaps(jnp.broadcast_to(path.poses[:1], path.poses.shape))
+    nearest = jnp.min(going, axis=0)
+    passed = (nearest >= 0.0) & (nearest >= jnp.min(braking, axis=0))
+    touched = staying < 0.0
+    over = jnp.cumsum(touched, axis=0) > touched
+    needed = jnp.where(touched, FARTHER, -1e-3)
+    return passed | jnp.all(over | (going >= staying + needed), axis=0)

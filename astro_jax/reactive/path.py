@@ -1,0 +1,95 @@
+"""The way the plan leads from where the robot is, and where on it the robot has got to."""
+
+import dataclasses
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from astro_jax.config import PlannerConfig, RobotConfig
+from astro_jax.reactive.senses import GateState
+from astro_jax.types import Plan
+
+LOOK_AHEAD_TICKS = 4
+"""The path is checked at every fourth gate tick of the plan."""
+CHECKS = 20
+"""Number of poses checked along it: 1.6 s at 50 Hz."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Path:
+    """The planned twists ahead, driven from where the robot is."""
+
+    poses: Float[Array, "C 3"]
+    times: Float[Array, "C"]
+    """When it would be there, s from the moment at which the command acts."""
+    lengths: Float[Array, "C"]
+    """Metres of ``path_speed`` travelled before each pose."""
+
+
+def path_speed(robot: RobotConfig, twist: Float[Array, "*n 2"]) -> Float[Array, "*n"]:
+    """Largest speed of a point of the footprint, bounded by |v| + |ω|·r (m/s)."""
+    reach = (robot.length**2 + robot.width**2) ** 0.5 / 2
+    return jnp.abs(twist[..., 0]) + reach * jnp.abs(twist[..., 1])
+
+
+def planned_twist(config: PlannerConfig, plan: Plan, phase: Float[Array, ""]) -> Float[Array, "2"]:
+    """The plan's command at its own time ``phase``, or its stop's if no newer plan has come."""
+    return _at(*_programme(config, plan, phase), config.gate_period)
+
+
+def path_ahead(
+    robot: RobotConfig,
+    config: PlannerConfig,
+    plan: Plan,
+    phase: Float[Array, ""],
+    pose_map: Float[Array, "3"],
+) -> Path:
+    """Where the plan leads from ``pose_map``."""
+    step = LOOK_AHEAD_TICKS * config.gate_period
+    times = step * jnp.arange(CHECKS, dtype=jnp.float32)
+    commands, since = _programme(config, plan, phase)
+    twists = jax.vmap(lambda t: _at(commands, since + t, config.gate_period))(times)
+    # midpoint headings, exact for constant twists to the third order
+    turned = jnp.cumsum(step * twists[:, 1])
+    yaw = pose_map[2] + turned - 0.5 * step * twists[:, 1]
+    moves = step * twists[:, :1] * jnp.stack([jnp.cos(yaw), jnp.sin(yaw)], axis=-1)
+    moved = jnp.concatenate([jnp.cumsum(moves, axis=0), turned[:, None]], axis=1)
+    poses = pose_map[None] + jnp.concatenate([jnp.zeros((1, 3)), moved[:-1]])
+    lengths = jnp.cumsum(path_speed(robot, twists)) * step
+    lengths = jnp.concatenate([jnp.zeros(1), lengths[:-1]])
+    return Path(poses=poses, times=times, lengths=lengths)
+
+
+def along(path: Path, lengths: Float[Array, "*n"]) -> Float[Array, "*n 3"]:
+    """Poses after so many metres of ``path_speed``; beyond its end, the end."""
+    parts = [jnp.interp(lengths, path.lengths, path.poses[:, k]) for k in range(3)]
+    return jnp.stack(parts, axis=-1)
+
+
+def upcoming_twists(
+    robot: RobotConfig, config: PlannerConfig, state: GateState, plan: Plan
+) -> Float[Array, "U+1 2"]:
+    """What the gate will send, undisturbed, in the next planning cycle: a row per tick."""
+    tick = config.gate_period
+    planned_now = path_speed(robot, planned_twist(config, plan, state.phase))
+    ratio = path_speed(robot, state.twist) / jnp.maximum(planned_now, 1e-3)
+    scale = jnp.where(planned_now > 1e-3, jnp.clip(ratio, 0.0, 1.0), 1.0)
+    ticks = round(config.period / tick)
+    ahead = state.phase + scale * tick * jnp.arange(ticks + 1, dtype=jnp.float32)
+    return scale * jax.vmap(lambda phase: planned_twist(config, plan, phase))(ahead)
+
+
+def _programme(config: PlannerConfig, plan: Plan, phase: Float[Array, ""]):
+    """Commands in force, and the time in them: from ``tail_after`` on those of the stop."""
+    stopping = phase >= config.tail_after
+    commands = jnp.where(stopping, plan.tail, plan.commands)
+    return commands, jnp.where(stopping, phase - config.tail_after, phase)
+
+
+def _at(commands: Float[Array, "S 2"], phase: Float[Array, ""], tick: float) -> Float[Array, "2"]:
+    position = jnp.clip(phase / tick, 0.0, commands.shape[0] - 1.001)
+    lower = jnp.floor(position)
+    share = position - lower
+    index = lower.astype(jnp.int32)
+    return (1.0 - share) * commands[index] + share * commands[index + 1]
