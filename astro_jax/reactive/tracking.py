@@ -1,6 +1,5 @@
 """Back to the plan's path, gently: a bounded curvature added to the plan's own."""
 
-import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
