@@ -84,11 +84,15 @@ def appeared(
     """The nearest new return in each of some sectors around the robot, free to run anywhere."""
     distance = jnp.hypot(points_base[:, 0], points_base[:, 1])
     bearing = jnp.arctan2(points_base[:, 1], points_base[:, 0])
-    edges = np.linspace(-np.pi, np.pi, SECTORS + 1, dtype=np.float32)
-    within = (bearing >= edges[:-1, None]) & (bearing <= edges[1:, None]) & new
+    edges = np.linspace(-np.pi, np.pi, SECTORS + 1, dtype=np.float32)[None]
+    bearing, lost = bearing[:, None], jnp.isnan(distance)[:, None]
+    within = (bearing >= edges[:, :-1]) & (bearing <= edges[:, 1:]) & new[:, None]
     # NaN is nearer than everything
-    nearness = jnp.where(within, jnp.where(jnp.isnan(distance), -1.0, distance), jnp.inf)
-    nearest = jnp.argmin(nearness, axis=1)
+    nearness = jnp.where(within, jnp.where(lost, -1.0, distance[:, None]), jnp.inf)
+    # the first that is as near as any: half the time of an argmin along rows
+    least, count = jnp.min(nearness, axis=0), distance.shape[0]
+    order = jnp.arange(count, dtype=jnp.int32)[:, None]
+    nearest = jnp.min(jnp.where(nearness == least[None], order, count - 1), axis=0)
     return Movers(
         xy_map=points_map[nearest],
         velocity_map=jnp.zeros((SECTORS, 2)),
@@ -96,7 +100,7 @@ def appeared(
         turn=0.0,
         rush=jnp.full(SECTORS, RUSH),
         since=jnp.broadcast_to(jnp.maximum(scan_age, 0.0) + delay, (SECTORS,)),
-        there=jnp.any(within, axis=1),
+        there=jnp.any(within, axis=0),
     )
 
 

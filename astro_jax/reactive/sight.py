@@ -71,9 +71,11 @@ def new_points(
     distance, free = _free_towards(robot, memory.old, points_map)
     appeared = free > distance + NEW
     shift = (tracks.age - scan_age) * tracks.velocity_map
-    gap = jnp.linalg.norm(points_map[:, None] - (tracks.xy_map + shift)[None], axis=-1)
-    mine = tracks.valid[None] & (gap < tracks.radius[None] + EXPLAINED)
-    return returned & appeared & ~jnp.any(mine, axis=1)
+    x, y = jnp.moveaxis(tracks.xy_map + shift, -1, 0)[..., None]
+    # a row per track: sums over an axis of two, and along rows, take five times as long
+    gap = jnp.sqrt((points_map[:, 0] - x) ** 2 + (points_map[:, 1] - y) ** 2)
+    mine = tracks.valid[:, None] & (gap < tracks.radius[:, None] + EXPLAINED)
+    return returned & appeared & ~jnp.any(mine, axis=0)
 
 
 def seen_way(robot: RobotConfig, now: Glance, path: Path) -> Float[Array, ""]:
