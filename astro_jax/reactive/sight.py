@@ -73,7 +73,7 @@ def new_points(
     shift = (tracks.age - scan_age) * tracks.velocity_map
     x, y = jnp.moveaxis(tracks.xy_map + shift, -1, 0)[..., None]
     # a row per track: sums over an axis of two, and along rows, take five times as long
-    gap = jnp.sqrt((points_map[:, 0] - x) ** 2 + (points_map[:, 1] - y) ** 2)
+    gap = jnp.sqrt((points_map[None, :, 0] - x) ** 2 + (points_map[None, :, 1] - y) ** 2)
     mine = tracks.valid[:, None] & (gap < tracks.radius[:, None] + EXPLAINED)
     return returned & appeared & ~jnp.any(mine, axis=0)
 
