@@ -49,7 +49,9 @@ def path_ahead(
     step = SPACING
     times = step * jnp.arange(CHECKS, dtype=jnp.float32)
     commands, since = _programme(config, plan, phase)
-    twists = jax.vmap(lambda t: _at(commands, since + t, config.gate_period))(times)
+    # as they are half way to the next pose: each tick holds what it is told at its start
+    half = 0.5 * (step - config.gate_period)
+    twists = jax.vmap(lambda t: _at(commands, since + t + half, config.gate_period))(times)
     # midpoint headings, exact for constant twists to the third order
     turned = jnp.cumsum(step * twists[:, 1])
     yaw = pose_map[2] + turned - 0.5 * step * twists[:, 1]
