@@ -125,7 +125,7 @@ def compilations() -> Iterator[list[float]]:
 def _drive(
     gate: ArmedGate, corridor: "Corridor", ticks: int
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, float]:
-    """(Seconds of every tick, worked in it, of receiving its messages, share of ticks that drive)."""
+    """Seconds of every tick, worked in it, of receiving its messages; share that drives."""
     took, busy, received = np.empty((3, ticks))
     driving = 0
     due = time.monotonic_ns()
