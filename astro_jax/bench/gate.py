@@ -59,6 +59,8 @@ def bench_gate(
     """
     if not 0 <= people <= config.people:
         raise InputError("people", people, f"a number from 0 to {config.people}")
+    if not 0.0 < seconds <= 86400.0:
+        raise InputError("seconds", seconds, "a time of up to a day")
     if robot.drive != "differential":
         raise InputError("drive", robot.drive, "differential")
     busy, began = load(), time.perf_counter()
@@ -101,9 +103,22 @@ def bench_gate(
     )
 
 
-def with_rate(config: PlannerConfig, rate: float, people: int) -> PlannerConfig:
-    """The configuration with a gate of ``rate`` (Hz) and room for ``people``."""
-    return dataclasses.replace(config, gate_period=1.0 / rate, people=max(people, config.people))
+def with_sizes(
+    robot: RobotConfig, config: PlannerConfig, rate: int, beams: int, people: int
+) -> tuple[RobotConfig, PlannerConfig]:
+    """``beams`` over the robot's field of view, ``rate`` (Hz) of the gate, tracks for ``people``.
+
+    Raises:
+      InputError: a number is out of range, or the rate does not fit the planner's period.
+    """
+    for field, value, low, high in (("beams", beams, 8, 4096), ("people", people, 0, 64)):
+        if not low <= value <= high:
+            raise InputError(field, value, f"a number from {low} to {high}")
+    robot = dataclasses.replace(robot, sensor=dataclasses.replace(robot.sensor, beams=beams))
+    config = dataclasses.replace(config, gate_period=1.0 / rate, people=max(people, config.people))
+    for field, value, expected in config.problems(robot):
+        raise InputError(field, value, expected)
+    return robot, config
 
 
 @contextmanager
@@ -260,8 +275,3 @@ def _walls(config: PlannerConfig) -> Clearance:
         origin=jnp.full(2, start, jnp.float32),
         resolution=jnp.float32(edge),
     )
-
-
-def in_reach(robot: RobotConfig, beams: int) -> RobotConfig:
-    """The robot with ``beams`` over the same field of view."""
-    return dataclasses.replace(robot, sensor=dataclasses.replace(robot.sensor, beams=beams))
