@@ -115,7 +115,7 @@ def allowed_by_movers(
     """
     speeds = wanted * jnp.arange(1, SPEEDS + 1, dtype=jnp.float32) / SPEEDS
     stop = reaction + speeds / robot.wheel_acceleration
-    times = stop[:, None] * jnp.arange(INSTANTS, dtype=jnp.float32)[None] / INSTANTS
+    times = stop[:, None] * jnp.arange(1, INSTANTS + 1, dtype=jnp.float32)[None] / INSTANTS
     poses = along(path, travelled(robot, reaction, speeds[:, None], times))
     centres, radii = jax.vmap(jax.vmap(movers.at))(times)
     gap = rectangle_gap(robot, jax.vmap(jax.vmap(to_frame))(poses, centres)) - radii
