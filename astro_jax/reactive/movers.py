@@ -85,8 +85,9 @@ def appeared(
     distance = jnp.hypot(points_base[:, 0], points_base[:, 1])
     bearing = jnp.arctan2(points_base[:, 1], points_base[:, 0])
     edges = np.linspace(-np.pi, np.pi, SECTORS + 1, dtype=np.float32)
-    within = (bearing[None] >= edges[:-1, None]) & (bearing[None] <= edges[1:, None]) & new[None]
-    # NaN is nearer than everything
+    # NaN is in every sector, and nearer than everything
+    beside = (bearing[None] < edges[:-1, None]) | (bearing[None] > edges[1:, None])
+    within = ~beside & new[None]
     nearness = jnp.where(within, jnp.where(jnp.isnan(distance), -1.0, distance)[None], jnp.inf)
     nearest = jnp.argmin(nearness, axis=1)
     return Movers(
