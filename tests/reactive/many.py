@@ -54,9 +54,7 @@ _random = np.random.default_rng(7)
 FIELDS = [OPEN, *(clearance_of(_random.uniform(-0.2, 1.0, (20, 20))) for _ in range(4))]
 
 
-def for_all(
-    check: Callable[[Case, np.random.Generator], None], examples: int, size: int
-) -> None:
+def for_all(check: Callable[[Case, np.random.Generator], None], examples: int, size: int) -> None:
     """Check ``size`` random cases at once, ``examples`` times."""
 
     @settings(max_examples=examples, deadline=None)
