@@ -51,11 +51,11 @@ class Movers:
     """From when they were there to the moment at which the command acts, s."""
     there: Bool[Array, "M"]
 
-    def at(self, time: Float[Array, "*n"]) -> tuple[Float[Array, "*n M 2"], Float[Array, "*n M"]]:
+    def at(self, time: Float[Array, ""]) -> tuple[Float[Array, "M 2"], Float[Array, "M"]]:
         """(Centres, radii of what they may reach) ``time`` s after the command acts."""
-        t = jnp.asarray(time)[..., None] + self.since
+        t = time + self.since
         grown = self.radius + 0.5 * self.turn * t**2 + self.rush * t
-        return self.xy_map + t[..., None] * self.velocity_map, grown
+        return self.xy_map + t[:, None] * self.velocity_map, grown
 
 
 def tracked(tracks: Tracks, delay: Scalar) -> Movers:
@@ -85,9 +85,9 @@ def appeared(
     distance = jnp.hypot(points_base[:, 0], points_base[:, 1])
     bearing = jnp.arctan2(points_base[:, 1], points_base[:, 0])
     edges = np.linspace(-np.pi, np.pi, SECTORS + 1, dtype=np.float32)
-    within = (bearing >= edges[:-1, None]) & (bearing <= edges[1:, None]) & new
+    within = (bearing[None] >= edges[:-1, None]) & (bearing[None] <= edges[1:, None]) & new[None]
     # NaN is nearer than everything
-    nearness = jnp.where(within, jnp.where(jnp.isnan(distance), -1.0, distance), jnp.inf)
+    nearness = jnp.where(within, jnp.where(jnp.isnan(distance), -1.0, distance)[None], jnp.inf)
     nearest = jnp.argmin(nearness, axis=1)
     return Movers(
         xy_map=points_map[nearest],
@@ -115,14 +115,14 @@ def allowed_by_movers(
     """
     speeds = wanted * jnp.arange(1, SPEEDS + 1, dtype=jnp.float32) / SPEEDS
     stop = reaction + speeds / robot.wheel_acceleration
-    times = stop[:, None] * jnp.arange(INSTANTS, dtype=jnp.float32) / INSTANTS
+    times = stop[:, None] * jnp.arange(INSTANTS, dtype=jnp.float32)[None] / INSTANTS
     poses = along(path, travelled(robot, reaction, speeds[:, None], times))
-    centres, radii = movers.at(times)
+    centres, radii = jax.vmap(jax.vmap(movers.at))(times)
     gap = rectangle_gap(robot, jax.vmap(jax.vmap(to_frame))(poses, centres)) - radii
     staying = rectangle_gap(robot, to_frame(path.poses[0], centres)) - radii
     # one who could be here anyway is no reason not to leave, only not to come nearer
     room = jnp.maximum(gap, gap - staying + NEARER)
-    room = jnp.where(counted, room, 1e3)
+    room = jnp.where(counted[None, None], room, 1e3)
     # NaN is no room
     room = jnp.min(jnp.where(room >= -1e3, room, -1e3), axis=(1, 2))
     clear = room >= 0.0
@@ -145,7 +145,7 @@ def slowing_is_no_help(
     robot that stayed it is never nearer to them than that one, and then farther.
     """
     walking = dataclasses.replace(movers, turn=0.0, rush=jnp.zeros_like(movers.rush))
-    centres, radii = walking.at(path.times)
+    centres, radii = jax.vmap(walking.at)(path.times)
 
     def gaps(poses):
         return rectangle_gap(robot, jax.vmap(to_frame)(poses, centres)) - radii + MOVER_MARGIN

@@ -84,8 +84,9 @@ def seen_way(robot: RobotConfig, now: Glance, path: Path) -> Float[Array, ""]:
     dx, dy = robot.length / 2, robot.width / 2
     corners = np.array([(dx, dy), (dx, -dy), (-dx, dy), (-dx, -dy)], np.float32)
     c, s = jnp.cos(path.poses[:, 2:]), jnp.sin(path.poses[:, 2:])
-    x = path.poses[:, :1] + c * corners[:, 0] - s * corners[:, 1]
-    y = path.poses[:, 1:2] + s * corners[:, 0] + c * corners[:, 1]
+    ahead, aside = corners[None, :, 0], corners[None, :, 1]
+    x = path.poses[:, :1] + c * ahead - s * aside
+    y = path.poses[:, 1:2] + s * ahead + c * aside
     places = jnp.stack([x, y], axis=-1)
     flat = places.reshape(-1, 2)
     distance, free = _free_towards(robot, now, flat)
