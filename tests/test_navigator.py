@@ -89,12 +89,31 @@ def odometry_of(pose=(0.0, 0.0, 0.0), age=0.04):
     )
 
 
-def plan_at(state, v, omega):
-    """The resting plan's shapes with a constant twist."""
+AHEAD = 0.04 + float(LATENCY.command) + ROBOT.actuator_lag
+"""From a measured pose to the moment at which the command acts, s."""
+
+
+def arc(v, omega, times):
+    """Poses of a constant twist that passes the origin at time 0."""
+    turned = omega * np.asarray(times)
+    chord = v * np.asarray(times) * np.sinc(turned / 2 / np.pi)
+    return np.stack([chord * np.cos(turned / 2), chord * np.sin(turned / 2), turned], axis=-1)
+
+
+def plan_at(state, v, omega, begins=AHEAD, x=0.0):
+    """The resting plan's shapes with a constant twist: at (x, 0, 0) ``begins`` s before."""
     twist = jnp.array([v, omega], jnp.float32)
-    return dataclasses.replace(
-        state.plan, commands=jnp.broadcast_to(twist[None], state.plan.commands.shape)
-    )
+    poses = arc(v, omega, begins + CONFIG.dt * np.arange(CONFIG.times)) + np.array([x, 0.0, 0.0])
+    motion = dataclasses.replace(state.plan.motion, pose_map=jnp.asarray(poses, jnp.float32))
+    commands = jnp.broadcast_to(twist[None], state.plan.commands.shape)
+    return dataclasses.replace(state.plan, commands=commands, motion=motion)
+
+
+def moved(pose, state):
+    """A tick later: what was sent ``AHEAD`` s before shows in what is measured."""
+    v, omega = np.asarray(state.sent[-round(AHEAD / TICK)], float)
+    yaw = pose[2] + 0.5 * TICK * omega
+    return pose + TICK * np.array([v * np.cos(yaw), v * np.sin(yaw), omega])
 
 
 def driving(state, v, omega):
@@ -147,20 +166,22 @@ def test_the_next_plan_takes_over_at_its_tick_and_not_before(rest, act):
     old = driving(rest, 0.3, 0.0)
     state = dataclasses.replace(
         old,
-        next_plan=plan_at(rest, 0.4, 0.5),
+        next_plan=plan_at(rest, 0.4, 0.5, begins=0.0, x=0.3 * (0.06 + ALLOWANCE * TICK + AHEAD)),
         plan_age=jnp.float32(0.06),
         gate=dataclasses.replace(old.gate, phase=jnp.float32(0.06)),
     )
+    pose = np.array([0.3 * 0.06, 0.0, 0.0])
     for k in range(TICKS):
-        state, said = act(state, tick_of(k), scan_of(), odometry_of())
+        state, said = act(state, tick_of(k), scan_of(), odometry_of(pose))
+        pose = moved(pose, state)
         taken = k >= ALLOWANCE
         ratio = float(said.twist[1] / said.twist[0])
-        assert ratio == pytest.approx(0.5 / 0.4 if taken else 0.0, abs=1e-4)
+        assert ratio == pytest.approx(0.5 / 0.4 if taken else 0.0, abs=3e-3)
         since = k - ALLOWANCE + 1 if taken else k + 4
         assert float(state.plan_age) == pytest.approx(since * TICK, abs=1e-5)
         if not taken:
             assert float(said.scale) == pytest.approx(1.0)
-            assert float(state.gate.phase) == pytest.approx(since * TICK, abs=1e-5)
+            assert float(state.gate.phase) == pytest.approx(since * TICK, abs=1e-4)
     steps = TICKS - ALLOWANCE
     assert 0.0 < float(state.gate.phase) <= steps * TICK + 1e-6
 
@@ -186,16 +207,19 @@ def test_without_new_plans_it_stops_as_the_last_one_foresaw(rest, act):
     state = dataclasses.replace(
         state, plan=dataclasses.replace(state.plan, tail=jnp.asarray(tail, jnp.float32))
     )
+    pose = np.zeros(3)
     for k in range(60):
         # no take-over: ticks after the last
-        state, said = act(state, tick_of(TICKS + k % 5), scan_of(), odometry_of())
+        state, said = act(state, tick_of(TICKS + k % 5), scan_of(), odometry_of(pose))
+        pose = moved(pose, state)
         speeds.append(float(said.twist[0]))
         scales.append(float(said.scale))
         reasons.append(int(said.reason))
     begins = round(CONFIG.tail_after / TICK)
     np.testing.assert_allclose(speeds[:begins], 0.5, atol=1e-5)
     foreseen = np.pad(ramp, (0, 60))[: 60 - begins]
-    np.testing.assert_allclose(speeds[begins:], foreseen, atol=1e-4)
+    # time passes by the robot's own pace: within a tick of the clock
+    np.testing.assert_allclose(speeds[begins:], foreseen, atol=ROBOT.wheel_acceleration * TICK)
     old = int(MAX_PLAN_AGE / TICK) + 1
     assert set(reasons[:old]) == {Reason.CLEAR} and set(reasons[old:]) == {Reason.BAD_PLAN}
     assert float(state.plan_age) == pytest.approx(60 * TICK, abs=1e-4)
@@ -277,16 +301,17 @@ def test_a_cancelled_goal_stops_the_robot_from_the_next_tick_on(rest, act):
 
 def test_the_button_stops_the_robot_until_it_is_armed_again(rest, act):
     """Released it stays where it is, and armed it goes on, from the present plan."""
-    state, speeds = driving(rest, 0.6, 0.3), [0.6]
+    state, speeds, pose = driving(rest, 0.6, 0.3), [0.6], np.zeros(3)
 
     def ticks(count, **orders):
-        nonlocal state
+        nonlocal state, pose
         said = None
         for _ in range(count):
             state = dataclasses.replace(state, plan_age=jnp.float32(0.0))
-            state, said = act(state, tick_of(TICKS), scan_of(), odometry_of(), **orders)
+            state, said = act(state, tick_of(TICKS), scan_of(), odometry_of(pose), **orders)
+            pose = moved(pose, state)
             speeds.append(float(said.twist[0]))
-            assert float(said.twist[1]) == pytest.approx(0.5 * speeds[-1], abs=1e-6)
+            assert float(said.twist[1]) == pytest.approx(0.5 * speeds[-1], abs=3e-3)
         assert said is not None
         return int(said.mode), int(said.reason)
 
