@@ -26,7 +26,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
 from astro_jax.config import RobotConfig
-from astro_jax.types import pytree
+from astro_jax.types import Scalar, pytree
 
 FASTEST = 1.6
 """m/s"""
@@ -97,7 +97,7 @@ def take_notice(
     in_scan: Bool[Array, "P"],
     in_frame: Bool[Array, "P"],
     appeared: Bool[Array, "P"],
-    answer: Float[Array, ""],
+    answer: Scalar,
     frame: float,
 ) -> Notice:
     """One tick: ``in_scan`` and ``in_frame`` are whom a scan or a frame that came now shows.

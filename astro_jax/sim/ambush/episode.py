@@ -112,7 +112,7 @@ def run_ambush(
     replay: bool = False,
 ) -> tuple[State, Tick | None]:
     """``cycles`` planning cycles; with ``replay`` a line for every tick."""
-    latency = Latency(command=ambush.trouble.command_latency)
+    latency = dataclasses.replace(Latency(), command=ambush.trouble.command_latency)
     known = configured(robot, latency)
 
     def cycle(state: State, _):

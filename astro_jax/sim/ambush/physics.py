@@ -44,9 +44,10 @@ def advance(
     people = lurk(ambush.roles, state.people, time, state.pose, state.twist, gap, tick)
     things = jax.tree.map(lambda a, b: jnp.concatenate([a, b]), ambush.boxes, drops)
     follow = 1.0 - jnp.exp(-PHYSICS_STEP / max(robot.actuator_lag, 1e-3))
-    pose, twist, contacts = state.pose, state.twist, state.contacts
-    for index in range(round(tick / PHYSICS_STEP)):
-        since_sent = index * PHYSICS_STEP - latency.command
+
+    def step(carry, index):
+        pose, twist, contacts = carry
+        since_sent = index.astype(jnp.float32) * PHYSICS_STEP - latency.command
         # the newest command was sent at the start of this tick
         back = jnp.floor(since_sent / tick + 1e-3).astype(jnp.int32)
         command = state.robot.sent[jnp.clip(SENT - 1 + back, 0, SENT - 1)]
@@ -54,7 +55,7 @@ def advance(
         yaw = pose[2] + 0.5 * PHYSICS_STEP * twist[1]
         move = jnp.concatenate([twist[0] * heading(yaw), twist[1:]])
         pose = pose + PHYSICS_STEP * move
-        after = (index + 1) * PHYSICS_STEP
+        after = (index + 1).astype(jnp.float32) * PHYSICS_STEP
         # from the end backwards: who has only just come has no earlier place
         xy = people.xy - (tick - after) * people.velocity
         contacts = update_contacts(
@@ -70,6 +71,11 @@ def advance(
             valid=people.there,
             wall=jnp.min(separation(pose, robot.length, robot.width, things)),
         )
+        return (pose, twist, contacts), None
+
+    first = (state.pose, state.twist, state.contacts)
+    steps = jnp.arange(round(tick / PHYSICS_STEP))
+    (pose, twist, contacts), _ = jax.lax.scan(step, first, steps)
     errors = dataclasses.replace(EXACT, drift=ambush.trouble.drift)
     belief = reckon(errors, state.belief, state.pose, pose, tick, key)
 

@@ -5,6 +5,7 @@ A seed is all there is to an episode: the same seed is the same script, in whate
 
 import dataclasses
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
@@ -384,7 +385,7 @@ def _written(s: Script, which: int) -> Ambush:
             xy=_f32(table[:, :2]),
             axis=_f32(np.stack([np.cos(table[:, 2]), np.sin(table[:, 2])], axis=1)),
             half=_f32(table[:, 3:]),
-            there=np.arange(BOXES) < len(filled),
+            there=_flags(BOXES, len(filled)),
         ),
         drops=Drops(
             at=_f32(drops[:, 0]), stays=_f32(drops[:, 1]),
@@ -395,13 +396,13 @@ def _written(s: Script, which: int) -> Ambush:
             windows=_f32(windows),
             lost_beams=_f32(s.lost_beams),
             ghost_beams=_f32(s.ghost_beams),
-            scan_every=np.int32(s.scan_every),
+            scan_every=_count(s.scan_every),
             noise=_f32(s.noise),
             drift=_f32(s.drift),
             command_latency=_f32(s.command_latency),
         ),
         first_target=_f32(s.first),
-        stratum=np.int32(which),
+        stratum=_count(which),
     )  # fmt: skip
 
 
@@ -412,12 +413,21 @@ def _roles(s: Script) -> Roles:
     absent |= {"change": np.inf, "turn": 0.0, "pace": 1.0, "shy": False, "radius": 0.2}
     everybody = given + [absent] * (PEOPLE - len(given))
 
-    def column(name: str) -> np.ndarray:
+    def column(name: str) -> Any:
         values = np.array([person[name] for person in everybody])
         return values if values.dtype == bool else _f32(values)
 
     return Roles(**{field.name: column(field.name) for field in dataclasses.fields(Roles)})
 
 
-def _f32(value) -> np.ndarray:
+def _f32(value: Any) -> Any:
+    """A leaf of a script: NumPy, until a batch of them goes to the device as one array."""
     return np.asarray(value, np.float32)
+
+
+def _flags(count: int, set_: int) -> Any:
+    return np.arange(count) < set_
+
+
+def _count(value: int) -> Any:
+    return np.int32(value)
