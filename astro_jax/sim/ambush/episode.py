@@ -327,7 +327,9 @@ def _wrong(
     """Whether something other than the plan is wrong, beyond doubt."""
     moved = state.pose - held.looked_from
     apart = (jnp.hypot(moved[0], moved[1]) > STILL) | (jnp.abs(moved[2]) > STILL)
-    lies = faults[int(Fault.SCAN_FROZEN)] & (held.looked < held.taken - 1e-3) & apart
+    # an empty scan once more may be an empty room
+    shows = jnp.any(held.valid & jnp.isfinite(held.ranges))
+    lies = faults[int(Fault.SCAN_FROZEN)] & (held.looked < held.taken - 1e-3) & apart & shows
     return (
         (time - held.taken > STALE_SCAN + 1e-3)
         | held.half_blind

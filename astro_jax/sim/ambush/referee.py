@@ -23,6 +23,8 @@ RESTS = 0.02
 """A command with a smaller one rests, m/s."""
 FREEZE_TIME = 10.0
 """Shorter rests are waiting, not freezing, s."""
+DEEPER = 1e-5
+"""In a tick, m: less is rounding."""
 IN_FLIGHT = 10
 """Commands that may still be on their way to the wheels."""
 
@@ -79,7 +81,8 @@ def judge(
             separation(state.pose, robot.length, robot.width, things),
         ]
     )
-    struck = _struck(before.contacts, state.contacts, time, tick, gaps)
+    stood = separation(before.pose, robot.length, robot.width, things)
+    struck = _struck(before.contacts, state.contacts, time, tick, gaps, stood)
     # judged by what was known before this tick
     kinds = kind_of_contact(before.notice, time, jnp.arange(gaps.shape[0]) < count)
     kinds = jnp.where(struck, kinds, -1)
@@ -90,7 +93,7 @@ def judge(
     change = jnp.sqrt(jnp.sum((people.velocity - before.people.velocity) ** 2, axis=-1)) / tick
     # who touches goes around the robot: what they do then is not held against them
     change = jnp.where((gaps[:count] <= 0.0) | ~before.people.there, 0.0, change)
-    stood = jnp.concatenate([before.people.there, ambush.boxes.there, before.drops.there])
+    known = jnp.concatenate([before.people.there, ambush.boxes.there, before.drops.there])
     notice = take_notice(
         robot,
         state.notice,
@@ -101,7 +104,7 @@ def judge(
         change=jnp.concatenate([change, still]),
         in_scan=shows,
         in_frame=jnp.concatenate([frame, jnp.zeros_like(things.there)]),
-        appeared=jnp.isfinite(gaps) & ~stood,
+        appeared=jnp.isfinite(gaps) & ~known,
         answer=latency.command + robot.actuator_lag + tick,
         frame=config.period,
     )
@@ -126,8 +129,14 @@ def _struck(
     time: Float[Array, ""],
     tick: float,
     gaps: Float[Array, "P"],
+    stood: Float[Array, "K"],
 ) -> Bool[Array, "P"]:
-    """Bodies with a new contact of the moving robot in this tick; walls: the nearest of them."""
+    """Bodies with a new contact of the moving robot in this tick; of the things, the nearest.
+
+    The referee does not know where things are touched and takes every motion along them for
+    pressing on.  Here ``stood`` is known, how far apart they were a tick before: who was
+    touched already and is left is not struck.
+    """
     touches = after.touched_at > time - tick - 1e-4
     # a slot that was violated before has a new event only after a time apart
     apart = time - before.touched_at >= SEPARATION_TIME
@@ -135,7 +144,8 @@ def _struck(
     fresh = fresh & (after.passive_violations > before.passive_violations)
     count = fresh.shape[0] - 1
     nearest = jnp.arange(gaps.shape[0] - count) == jnp.argmin(gaps[count:])
-    return jnp.concatenate([fresh[:-1], nearest & fresh[-1]])
+    nearer = (stood > 0.0) | (gaps[count:] < stood - DEEPER)
+    return jnp.concatenate([fresh[:-1], nearest & nearer & fresh[-1]])
 
 
 def _counted(
