@@ -45,6 +45,7 @@ from astro_jax.world.grid import blank_map, occupied, update_map
 from astro_jax.world.health import Health, examine, pace_within, unknown_health
 from astro_jax.world.latency import allowance, fast_forward
 from astro_jax.world.people import follow
+from astro_jax.world.sight import looked_at
 
 HISTORY_TICKS = 64
 """Commands remembered: 1.28 s at 50 Hz, more than any latency we accept."""
@@ -232,7 +233,8 @@ def _remember(
     snapshot: Snapshot,
 ) -> NavigatorState:
     here = snapshot.odometry.pose_map[:2]
-    tracks = follow(state.tracks, snapshot.detections, here, config.period)
+    watched = looked_at(robot, snapshot.scan, state.tracks)
+    tracks = follow(state.tracks, snapshot.detections, here, config.period, watched)
     # what was seen from a pose that was wrong is worth nothing
     evidence = jnp.where(state.health.jumped, 0.0, state.local_map.evidence)
     local_map = update_map(
