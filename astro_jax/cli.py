@@ -363,9 +363,9 @@ def _surprise(bench: BenchSurprise) -> "Report | None":
 
     if bench.replay is not None:
         _check_from("replay", bench.replay, 0)
-        from astro_jax.bench.replay import replay
+        from astro_jax.bench.replay import lines_of
 
-        for line in replay(robot, planner, bench.replay):
+        for line in lines_of(robot, planner, bench.replay):
             print(line)
         return None
     with Progress(console=Console()) as progress:

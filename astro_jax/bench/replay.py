@@ -11,10 +11,11 @@ import numpy as np
 
 from astro_jax.bench.surprise import PROMISES
 from astro_jax.config import PlannerConfig, RobotConfig
+from astro_jax.reactive import gate
 from astro_jax.reactive.senses import Mode
 from astro_jax.sim.ambush.cast import PEOPLE, Ambush
 from astro_jax.sim.ambush.envelope import AT_FAULT, Kind
-from astro_jax.sim.ambush.episode import run_ambush, start_ambush
+from astro_jax.sim.ambush.episode import React, run_ambush, start_ambush
 from astro_jax.sim.ambush.state import Tick
 from astro_jax.sim.ambush.strata import EPISODE, draw, stratum_of
 from astro_jax.sim.ambush.trouble import Fault
@@ -24,27 +25,35 @@ BEFORE, AFTER = 60, 6
 """Ticks shown before and after what went wrong."""
 
 
-def replay(robot: RobotConfig, config: PlannerConfig, seed: int) -> Iterator[str]:
+def lines_of(
+    robot: RobotConfig,
+    config: PlannerConfig,
+    seed: int,
+    seconds: float = EPISODE,
+    react: React = gate.react,
+) -> Iterator[str]:
     """Lines to print: what went wrong and when, then the ticks around the first of it."""
-    lines = record(robot, config, seed)
-    yield f"seed {seed}: {stratum_of(seed)}, {EPISODE:g} s"
-    events = list(_events(lines))
+    ticks = record(robot, config, seed, seconds, react)
+    yield f"seed {seed}: {stratum_of(seed)}, {seconds:g} s"
+    events = list(_events(ticks))
     if not events:
         yield "nothing went wrong"
         return
     for tick, body, what in events:
-        yield f"{lines.time[tick]:6.2f} s  {what}" + ("" if body is None else f" ({_name(body)})")
+        yield f"{ticks.time[tick]:6.2f} s  {what}" + ("" if body is None else f" ({_name(body)})")
     tick, body, _ = events[0]
-    yield from _around(lines, tick, _nearest(lines, tick) if body is None else body)
+    yield from _around(ticks, tick, _nearest(ticks, tick) if body is None else body)
 
 
-def record(robot: RobotConfig, config: PlannerConfig, seed: int) -> Tick:
+def record(
+    robot: RobotConfig, config: PlannerConfig, seed: int, seconds: float, react: React
+) -> Tick:
     """Every tick of the episode; arrays have a leading axis of ticks."""
 
     def episode(ambush: Ambush, key: jax.Array) -> Tick | None:
         start = start_ambush(robot, config, ambush, key)
-        cycles = round(EPISODE / config.period)
-        return run_ambush(robot, config, ambush, start, cycles, replay=True)[1]
+        cycles = round(seconds / config.period)
+        return run_ambush(robot, config, ambush, start, cycles, react, replay=True)[1]
 
     lines = jax.device_get(jax.jit(episode)(draw(robot, seed), jax.random.key(seed)))
     assert lines is not None

@@ -1,6 +1,7 @@
 """The ambush's geometry against brute force, its envelope and its promises by hand-made cases."""
 
 import dataclasses
+import functools
 import math
 
 import jax
@@ -19,6 +20,8 @@ from astro_jax.sim.ambush.trouble import Fault
 
 ROBOT, CONFIG = DEFAULT_ROBOT, DEFAULT_PLANNER
 TICK = CONFIG.gate_period
+LONGEST = 120
+"""Ticks of a case of the promises."""
 
 
 def boxes_of(table) -> Boxes:
@@ -154,6 +157,16 @@ def test_a_separation_is_a_lower_bound_of_the_distance_and_exact_face_to_face():
 # ---- scripts and plans ---------------------------------------------------------------
 
 
+@pytest.fixture(scope="module")
+def apart():
+    return jax.jit(lambda pose, boxes: separation(pose, ROBOT.length, ROBOT.width, boxes))
+
+
+@pytest.fixture(scope="module")
+def planned():
+    return jax.jit(lambda *given: blind_plan(ROBOT, CONFIG, *given))
+
+
 def test_a_seed_is_an_episode_and_strata_take_turns():
     one, again = draw(ROBOT, 37), draw(ROBOT, 37)
     jax.tree.map(np.testing.assert_array_equal, one, again)
@@ -164,12 +177,10 @@ def test_a_seed_is_an_episode_and_strata_take_turns():
 
 
 @pytest.mark.parametrize("seed", range(len(STRATA)))
-def test_nothing_stands_in_the_robot_at_the_start_and_all_is_within_the_episode(seed):
+def test_nothing_stands_in_the_robot_at_the_start_and_all_is_within_the_episode(seed, apart):
     for k in range(20):
         script = draw(ROBOT, seed + k * len(STRATA))
-        boxes = jax.tree.map(jnp.asarray, script.boxes)
-        apart = separation(jnp.asarray(script.start), ROBOT.length, ROBOT.width, boxes)
-        assert float(jnp.min(apart)) > 0.0
+        assert float(jnp.min(apart(script.start, script.boxes))) > 0.0
         comes = np.asarray(script.roles.at)[np.isfinite(script.roles.at)]
         assert np.all((comes >= 0.0) & (comes < EPISODE))
         windows = np.asarray(script.trouble.windows)
@@ -181,13 +192,14 @@ def test_nothing_stands_in_the_robot_at_the_start_and_all_is_within_the_episode(
 
 @pytest.mark.parametrize("target", [(0.75, 0.0), (0.3, 1.8), (-0.25, 0.5), (0.0, -1.8), (0, 0)])
 @pytest.mark.parametrize("command", [(0.0, 0.0), (0.75, 0.3), (0.0, 1.8), (-0.25, 0.0)])
-def test_blind_plans_keep_the_limits_and_their_motion_is_what_they_command(target, command):
+def test_blind_plans_keep_the_limits_and_their_motion_is_what_they_command(
+    target, command, planned
+):
     pose = jnp.array([1.0, 2.0, 0.5])
-    plan = blind_plan(
-        ROBOT, CONFIG, jnp.array(target, jnp.float32), jnp.array(command, jnp.float32), pose
-    )
+    plan = planned(jnp.array(target, jnp.float32), jnp.array(command, jnp.float32), pose)
+    plan = jax.tree.map(np.asarray, plan)
     for twists in (plan.commands, plan.tail):
-        assert bool(jnp.all(within_limits(ROBOT, twists)))
+        assert np.all(within_limits(ROBOT, jnp.asarray(twists)))
         rates = np.diff(np.asarray(twists), axis=0) / TICK
         assert np.abs(rates[:, 0]).max() <= ROBOT.wheel_acceleration * 1.001
         assert np.abs(rates[:, 1]).max() <= ROBOT.yaw_acceleration * 1.001
@@ -283,27 +295,32 @@ def test_who_breaks_the_envelope_or_is_out_of_sight_is_outside():
 # ---- the promises --------------------------------------------------------------------
 
 
+@functools.lru_cache(maxsize=1)
+def checked():
+    def each(oath, tick):
+        time, command, wrong, plan, button, rearm = tick
+        given = {"wrong": wrong, "plan_wrong": plan, "button": button, "rearm": rearm}
+        return check(ROBOT, oath, time, command, **given, tick=TICK), None
+
+    return jax.jit(lambda oath, ticks: jax.lax.scan(each, oath, ticks)[0])
+
+
 def broken(commands, wrong=(), plan=(), button=(), rearm=()) -> list[int]:
     """Ticks in which P1, P4, P6 are broken, all having been well for long before."""
-    oath = dataclasses.replace(sworn(), well_for=jnp.float32(10.0))
-    first = np.asarray(commands[0], np.float32)
+    first = np.abs(np.asarray(commands[0], np.float32))
     reach = 0.5 * math.hypot(ROBOT.length, ROBOT.width)
-    oath = dataclasses.replace(oath, speed=jnp.float32(abs(first[0]) + reach * abs(first[1])))
-    within = lambda spans, t: jnp.asarray(any(a <= t < b for a, b in spans))
-    for k, command in enumerate(commands):
-        t = k * TICK + 1e-6
-        oath = check(
-            ROBOT,
-            oath,
-            jnp.float32(t),
-            jnp.asarray(command, jnp.float32),
-            wrong=within(wrong, t),
-            plan_wrong=within(plan, t),
-            button=within(button, t),
-            rearm=within(rearm, t),
-            tick=TICK,
-        )
-    return [int(n) for n in oath.broken]
+    oath = dataclasses.replace(
+        sworn(), well_for=jnp.float32(10.0), speed=jnp.float32(first[0] + reach * first[1])
+    )
+    # one length for all cases: what follows is more of the last command
+    commands = [*commands, *[commands[-1]] * (LONGEST - len(commands))]
+    times = TICK * np.arange(LONGEST) + 1e-6
+    spans = (
+        np.array([any(a <= t < b for a, b in span) for t in times])
+        for span in (wrong, plan, button, rearm)
+    )
+    ticks = (np.float32(times), np.asarray(commands, np.float32), *spans)
+    return [int(n) for n in checked()(oath, ticks).broken]
 
 
 def braking_from(speed: float, rate: float, ticks: int) -> list[tuple[float, float]]:
@@ -311,40 +328,45 @@ def braking_from(speed: float, rate: float, ticks: int) -> list[tuple[float, flo
 
 
 def test_p1_limits_and_rates():
-    assert broken([(0.7, 0.0)] * 5) == [0, 0, 0]
-    assert broken([(0.7, 0.0), (0.9, 0.0)])[0] == 1
-    assert broken([(0.7, 0.0), (math.nan, 0.0)])[0] == 1
+    assert broken([(0.7, 0.0)]) == [0, 0, 0]
+    assert broken([(0.7, 0.0), (0.9, 0.0), (0.7, 0.0)])[0] == 2  # limits, then the brakes
+    assert broken([(0.7, 0.0), (math.nan, 0.0), (0.0, 0.0)])[0] == 1
     assert broken([(0.5, 0.0), (0.45, 0.0)])[0] == 1  # faster than the brakes
     assert broken([(0.5, 0.0), (0.54, 0.0)])[0] == 1  # faster than the drive
-    assert broken([(0.0, 1.9)] * 2)[0] == 2
+    assert broken([(0.0, 1.9)])[0] == LONGEST
 
 
 def test_p4_what_is_wrong_brakes_in_time():
-    brakes = [(0.6, 0.0)] * 2 + braking_from(0.6, ROBOT.braking, 40)
-    assert broken(brakes, wrong=[(0.0, 9.0)]) == [0, 0, 0]
-    assert broken([(0.6, 0.0)] * 6, wrong=[(0.0, 9.0)])[1] > 0
-    gently = [(0.6, 0.0)] * 2 + braking_from(0.6, 0.5, 90)
-    assert broken(gently, wrong=[(0.0, 9.0)])[1] > 0
-    # a plan's own stop may be as gentle as that was planned, but must end
-    tail = braking_from(0.6, 1.0, 100)
-    assert broken(tail, plan=[(0.0, 9.0)]) == [0, 0, 0]
-    assert broken(gently, plan=[(0.0, 9.0)])[1] > 0
+    always = [(0.0, 9.0)]
+    brakes = [(0.6, 0.0), *braking_from(0.6, ROBOT.braking, 40)]
+    assert broken(brakes, wrong=always) == [0, 0, 0]
+    assert broken([(0.6, 0.0)], wrong=always)[1] > 100
+    gently = [(0.6, 0.0), *braking_from(0.6, 0.4, 90)]
+    assert broken(gently, wrong=always)[1] > 0
+    # a plan's own stop may be as gentle as it was planned, but must end
+    assert broken(braking_from(0.6, 1.0, 100), plan=always) == [0, 0, 0]
+    assert broken(gently, plan=always)[1] > 0
+    # and never speeds up
+    faster = [(0.3, 0.0)] * 5 + [(0.32, 0.0)] + braking_from(0.32, 1.0, 50)
+    assert broken(faster, plan=always)[1] == 1
+
+
+def starting(ticks: int) -> list[tuple[float, float]]:
+    return [(0.0, 0.0)] * ticks + [(0.02 * k, 0.0) for k in range(1, 6)]
 
 
 def test_p6_no_motion_before_all_has_been_well_for_a_while():
-    starts = lambda ticks: [(0.0, 0.0)] * ticks + [(0.02 * k, 0.0) for k in range(1, 6)]
     wrong = [(0.0, 0.1)]
-    assert broken(starts(16), wrong=wrong) == [0, 0, 0]
-    assert broken(starts(10), wrong=wrong)[2] > 0
+    assert broken(starting(16), wrong=wrong) == [0, 0, 0]
+    assert broken(starting(10), wrong=wrong)[2] > 0
 
 
 def test_p6_after_an_emergency_stop_only_a_new_order_to_arm_counts():
     button = [(0.0, 0.1)]
-    starts = [(0.0, 0.0)] * 50 + [(0.02 * k, 0.0) for k in range(1, 6)]
-    assert broken(starts, button=button)[2] == 5
-    assert broken(starts, button=button, rearm=[(0.5, 0.6)]) == [0, 0, 0]
+    assert broken(starting(50), button=button)[2] == 5
+    assert broken(starting(50), button=button, rearm=[(0.5, 0.6)]) == [0, 0, 0]
     # held down from before, it is no new order
-    assert broken(starts, button=button, rearm=[(0.0, 9.0)])[2] == 5
+    assert broken(starting(50), button=button, rearm=[(0.0, 9.0)])[2] == 5
 
 
 def test_faults_are_named_by_the_rows_of_their_windows():
