@@ -15,7 +15,7 @@ from astro_jax.reactive.modes import next_mode
 from astro_jax.reactive.movers import (
     allowed_by_movers,
     appeared,
-    slowing_is_no_help,
+    passed_in_time,
     tracked,
 )
 from astro_jax.reactive.path import path_ahead, path_speed, planned_twist
@@ -129,7 +129,7 @@ def _allowed(
     known = jnp.minimum(jnp.minimum(things, strange), jnp.minimum(sight, paced))
     people = tracked(senses.tracks, delay)
     # who is passed in time stays passed only if nothing else slows the robot
-    passed = slowing_is_no_help(robot, path, people, path_speed(robot, state.twist))
+    passed = passed_in_time(robot, path, people, path_speed(robot, state.twist))
     counted = people.there & ~(passed & (known >= wanted))
     persons = allowed_by_movers(robot, alert, path, people, counted, wanted)
 
