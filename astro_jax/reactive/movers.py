@@ -19,6 +19,7 @@ from astro_jax.config import RobotConfig
 from astro_jax.geometry import to_frame
 from astro_jax.reactive.gaps import rectangle_gap
 from astro_jax.reactive.path import Path, along
+from astro_jax.reactive.sight import EXPLAINED
 from astro_jax.reactive.stopping import travelled
 from astro_jax.types import Scalar, Tracks
 
@@ -26,6 +27,8 @@ MOVER_MARGIN = 0.05
 """Gap (m) to where somebody might be."""
 TURN = 1.0
 """Acceleration that is granted to whoever is tracked, in any direction, m/s²."""
+DOUBT = 0.25
+"""What is granted besides, m/s: velocities are tracked to ± .15 m/s, later than they change."""
 FASTEST = 3.0
 """Faster tracks are taken for so fast, and may be anywhere within the difference, m/s."""
 RUSH = 1.6
@@ -60,18 +63,38 @@ class Movers:
         return self.xy_map + t[:, None] * self.velocity_map, grown
 
 
-def tracked(tracks: Tracks, delay: Scalar) -> Movers:
-    """Everybody who is tracked; NaN is anywhere."""
+def tracked(
+    tracks: Tracks,
+    shown_map: Float[Array, "M 2"],
+    mine: Bool[Array, "M R"],
+    points_map: Float[Array, "R 2"],
+    eye_map: Float[Array, "3"],
+    scan_age: Scalar,
+    delay: Scalar,
+) -> Movers:
+    """Everybody who is tracked, where the scan shows them if it does; NaN is anywhere.
+
+    The scan is younger than the track: a return that is theirs and nearer to the eye than they
+    are believed to be moves them so much nearer (``shown_map`` and ``mine``: ``sight.claims``).
+    """
     speed = jnp.linalg.norm(tracks.velocity_map, axis=-1)
     # positive: a speed that is not a number stays one that is not
     share = jnp.where(speed <= FASTEST, 1.0, FASTEST / speed)
+    velocity = share[:, None] * tracks.velocity_map
+    offset = shown_map - eye_map[None, :2]
+    distance = jnp.linalg.norm(offset, axis=-1)
+    reach = jnp.linalg.norm(points_map - eye_map[None, :2], axis=-1)
+    nearest = jnp.min(jnp.where(mine, reach[None], jnp.inf), axis=1)
+    nearer = jnp.clip(nearest - (distance - tracks.radius), -EXPLAINED, 0.0)
+    seen = jnp.any(mine, axis=1)
+    moved = shown_map + (nearer / jnp.maximum(distance, 1e-3))[:, None] * offset
     return Movers(
-        xy_map=tracks.xy_map,
-        velocity_map=share[:, None] * tracks.velocity_map,
+        xy_map=jnp.where(seen[:, None], moved, tracks.xy_map),
+        velocity_map=velocity,
         radius=tracks.radius + MOVER_MARGIN,
         turn=TURN,
-        rush=jnp.where(speed <= FASTEST, 0.0, speed - FASTEST),
-        since=jnp.broadcast_to(tracks.age + delay, speed.shape),
+        rush=DOUBT + jnp.where(speed <= FASTEST, 0.0, speed - FASTEST),
+        since=jnp.where(seen, jnp.maximum(scan_age, 0.0), tracks.age) + delay,
         there=tracks.valid,
     )
 
