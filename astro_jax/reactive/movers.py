@@ -38,7 +38,7 @@ SPEEDS, INSTANTS = 10, 8
 SECTORS = 12
 """Around the robot: in each, the nearest new return stands for all."""
 LEAVING = 0.3
-"""A robot leaves somebody if it gets farther from them by this share of its way."""
+"""A robot leaves somebody if its centre gets farther from them by this share of its way."""
 PASSING = 0.5
 """Acceleration (m/s²) of somebody whom the robot still passes in time."""
 
@@ -151,8 +151,11 @@ def allowed_by_movers(
     centres, radii = jax.vmap(jax.vmap(movers.at))(times)
     gap = rectangle_gap(robot, jax.vmap(jax.vmap(to_frame))(poses, centres)) - radii
     staying = rectangle_gap(robot, to_frame(path.poses[0], centres)) - radii
-    # one who could be here anyway is no reason not to leave
-    leaving = gap - staying - LEAVING * driven[..., None]
+    # one who could be here anyway is no reason not to leave; to turn is not to leave
+    farther = _distance(centres, poses[..., None, :2]) - _distance(
+        centres, path.poses[None, None, :1, :2]
+    )
+    leaving = jnp.minimum(farther - LEAVING * driven[..., None], gap - staying)
     room = jnp.maximum(gap, jnp.where(leaving >= 0.0, leaving, gap))
     room = jnp.where(counted[None, None], room, 1e3)
     # NaN is no room
@@ -184,3 +187,7 @@ def passed_in_time(
     going = nearest(path.poses)
     braking = nearest(along(path, travelled(robot, 0.0, speed, path.times)))
     return (going >= 0.0) & (going >= braking)
+
+
+def _distance(here: Float[Array, "V J M 2"], there: Float[Array, "..."]) -> Float[Array, "V J M"]:
+    return jnp.linalg.norm(here - there, axis=-1)
