@@ -159,4 +159,5 @@ def slowing_is_no_help(
     touched = staying < 0.0
     over = jnp.cumsum(touched, axis=0) > touched
     needed = jnp.where(touched, FARTHER, -1e-3)
-    return passed | jnp.all(over | (going >= staying + needed), axis=0)
+    # a difference: what is endlessly near both ways is no number, and not passed
+    return passed | jnp.all(over | (going - staying >= needed), axis=0)
