@@ -45,6 +45,13 @@ NAMES = ("scan.age", "odometry.age", "map_age", "plan_age")
 MOST = (watch.MAX_SCAN_AGE, watch.MAX_STATE_AGE, watch.MAX_MAP_AGE, watch.MAX_PLAN_AGE)
 
 
+def near(pose, other, metres, radians):
+    if not np.all(np.isfinite(pose)):
+        return False
+    turned = np.mod(pose[2] - other[2] + np.pi, 2 * np.pi) - np.pi
+    return np.hypot(*(pose - other)[:2]) <= metres and abs(turned) <= radians
+
+
 class Messages(RuleBasedStateMachine):
     """A robot in a corridor, and everything that may happen to what it is told."""
 
@@ -217,9 +224,7 @@ class Messages(RuleBasedStateMachine):
         same = self.known is not None and bool(
             np.any(said) and np.all(ranges[said] == self.known[said])
         )
-        moved = np.abs(eye - self.first_seen)
-        moved[2] = abs(np.mod(eye[2] - self.first_seen[2] + np.pi, 2 * np.pi) - np.pi)
-        apart = np.hypot(moved[0], moved[1]) > watch.STILL or moved[2] > watch.STILL_YAW
+        apart = not near(eye, self.first_seen, watch.STILL, watch.STILL_YAW)
         # a scan whose age went back has been stamped anew
         restamped = ages[0] < self.last_scan_age + 1e-3
         frozen = same and apart and restamped
@@ -234,8 +239,7 @@ class Messages(RuleBasedStateMachine):
         last = np.asarray(case.state.memory.pose_map, float)
         if not np.all(np.isfinite(pose)) or np.all(np.isnan(last)):
             return True
-        turned = np.mod(pose[2] - last[2] + np.pi, 2 * np.pi) - np.pi
-        return np.hypot(*(pose - last)[:2]) <= watch.JUMP and abs(turned) <= watch.JUMP_YAW
+        return near(pose, last, watch.JUMP, watch.JUMP_YAW)
 
     def check(self, case, before, state, verdict, well):
         v, omega = np.asarray(verdict.twist, float)
