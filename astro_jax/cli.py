@@ -20,7 +20,7 @@ from astro_jax.config import (
 )
 from astro_jax.errors import InputError
 from astro_jax.strict_yaml import load_planner, load_robot
-from astro_jax.tables import demo_table, map_table, metrics_table
+from astro_jax.tables import demo_table, map_table, metrics_table, surprise_table
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -150,11 +150,57 @@ class BenchRoute:
     """Where to write the report."""
 
 
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class BenchGate:
+    """The time of one tick of the armed gate, at its own pace, on one core."""
+
+    rate: Literal[50, 100] = 50
+    """Ticks per second."""
+    seconds: float = 20.0
+    """How long to drive."""
+    beams: int = 720
+    """Of the range sensor."""
+    people: int = 16
+    """How many are tracked."""
+    robot: Path | None = None
+    """Robot YAML (see configs/robots)."""
+    planner: Path | None = None
+    """Planner YAML (see configs/planner)."""
+    seed: int = 0
+    """Of people and noise."""
+    json: Path | None = None
+    """Where to write the report."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class BenchSurprise:
+    """What the reactive gate lets happen when things and people surprise the robot."""
+
+    stack: Literal["gate", "full"] = "gate"
+    """gate: a blind driver, nothing but the gate in the way; full: the whole robot at home."""
+    episodes: int = 2200
+    """Of 20 s each, all strata in turn."""
+    replay: int | None = None
+    """Instead show this seed's episode, tick by tick around what went wrong."""
+    jobs: int = 2
+    """Processes, each on a core of its own."""
+    robot: Path | None = None
+    """Robot YAML (see configs/robots)."""
+    planner: Path | None = None
+    """Planner YAML (see configs/planner)."""
+    seed: int = 0
+    """Of the first episode; the others follow."""
+    json: Path | None = None
+    """Where to write the report."""
+
+
 Bench = (
     Annotated[BenchCycle, tyro.conf.subcommand("cycle")]
     | Annotated[BenchRisk, tyro.conf.subcommand("risk")]
     | Annotated[BenchForecast, tyro.conf.subcommand("forecast")]
     | Annotated[BenchRoute, tyro.conf.subcommand("route")]
+    | Annotated[BenchGate, tyro.conf.subcommand("gate")]
+    | Annotated[BenchSurprise, tyro.conf.subcommand("surprise")]
 )
 
 
@@ -254,13 +300,20 @@ def _map(command: MapCommand) -> None:
         console.print(f"picture: {command.picture}")
 
 
-def _bench(bench: BenchCycle | BenchRisk | BenchForecast | BenchRoute) -> None:
-    if isinstance(bench, BenchCycle):
+def _bench(bench: Bench) -> None:
+    if isinstance(bench, BenchSurprise):
+        report = _surprise(bench)
+        if report is None:
+            return
+        Console().print(surprise_table(report.cases))
+    elif isinstance(bench, BenchCycle):
         report = _cycle(bench)
     elif isinstance(bench, BenchRisk):
         report = _risk(bench)
     elif isinstance(bench, BenchForecast):
         report = _forecast(bench)
+    elif isinstance(bench, BenchGate):
+        report = _gate(bench)
     else:
         report = _route(bench)
     Console().print(metrics_table(report.name, report.metrics))
@@ -325,6 +378,39 @@ def _route(bench: BenchRoute) -> "Report":
     from astro_jax.bench.route import bench_route
 
     return bench_route(folder, bench.pairs, bench.runs, bench.seed)
+
+
+def _gate(bench: BenchGate) -> "Report":
+    _check_from("seed", bench.seed, 0)
+    robot, planner, _ = _configuration(bench.robot, bench.planner)
+    from astro_jax.bench.clock import in_fresh_process
+    from astro_jax.bench.gate import bench_gate, with_sizes
+
+    robot, planner = with_sizes(robot, planner, bench.rate, bench.beams, bench.people)
+    sizes = (bench.people, bench.seconds, bench.seed)
+    return in_fresh_process(bench_gate, robot, planner, *sizes, threads=1)
+
+
+def _surprise(bench: BenchSurprise) -> "Report | None":
+    for name, low in (("episodes", 1), ("jobs", 1), ("seed", 0)):
+        _check_from(name, getattr(bench, name), low)
+    robot, planner, _ = _configuration(bench.robot, bench.planner)
+    from astro_jax.bench.surprise import bench_surprise
+
+    if bench.replay is not None:
+        _check_from("replay", bench.replay, 0)
+        from astro_jax.bench.replay import lines_of
+
+        for line in lines_of(robot, planner, bench.replay):
+            print(line)
+        return None
+    with Progress(console=Console()) as progress:
+        bar = progress.add_task("episodes", total=bench.episodes)
+
+        def show(done: int) -> None:
+            progress.update(bar, completed=done)
+
+        return bench_surprise(robot, planner, bench.episodes, bench.seed, bench.jobs, show)
 
 
 def _data_folder(given: Path | None) -> str | Path:

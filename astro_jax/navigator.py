@@ -13,7 +13,8 @@ from jaxtyping import Array, Float, Int
 
 from astro_jax.body.screen import ScreenState, initial_screen, intent, move_screen
 from astro_jax.config import Latency, PlannerConfig, PlannerParams, RobotConfig
-from astro_jax.local.planner import basis_of, initial_state, plan
+from astro_jax.local.planner import initial_state, plan
+from astro_jax.reactive.briefing import resting_plan
 from astro_jax.reactive.gate import react
 from astro_jax.reactive.path import upcoming_twists
 from astro_jax.reactive.senses import GateState, Orders, Senses, Verdict, initial_gate
@@ -24,7 +25,6 @@ from astro_jax.types import (
     Diagnostics,
     Grid,
     LocalMap,
-    Motion,
     Odometry,
     Plan,
     PlannerState,
@@ -45,9 +45,13 @@ from astro_jax.world.grid import blank_map, occupied, update_map
 from astro_jax.world.health import Health, examine, pace_within, unknown_health
 from astro_jax.world.latency import allowance, fast_forward
 from astro_jax.world.people import follow
+from astro_jax.world.sight import looked_at
 
 HISTORY_TICKS = 64
 """Commands remembered: 1.28 s at 50 Hz, more than any latency we accept."""
+REMEMBERED = 1.0
+"""Tracks older than this (s) say nothing about where anybody is by now: the gate then goes by
+what it sees itself, at the pace of a robot that nobody tells of people."""
 
 
 @pytree
@@ -83,7 +87,7 @@ def start(
 ) -> NavigatorState:
     """At rest at ``pose_map``, knowing nothing but the house map."""
     planner = initial_state(config, key)
-    rest = _resting_plan(config, planner, pose_map)
+    rest = resting_plan(robot, config, pose_map, Status.OK)
     local_map = blank_map(config, house, pose_map[:2])
     return NavigatorState(
         planner=planner,
@@ -170,11 +174,11 @@ def act(
         delay=delay,
         odometry=odometry,
         scan=scan,
-        tracks=dataclasses.replace(state.tracks, age=state.tracks.age + since_cycle),
+        tracks=_remembered(state.tracks, since_cycle),
         clearance=state.clearance,
         map_age=since_cycle,
         plan_age=state.plan_age,
-        pace=pace_within(state.health, (since_cycle + config.gate_period) / config.period),
+        pace=pace_within(state.health.pace, (since_cycle + config.gate_period) / config.period),
         elapsed=config.gate_period if elapsed is None else elapsed,
         orders=orders or Orders(),
     )
@@ -232,7 +236,8 @@ def _remember(
     snapshot: Snapshot,
 ) -> NavigatorState:
     here = snapshot.odometry.pose_map[:2]
-    tracks = follow(state.tracks, snapshot.detections, here, config.period)
+    watched = looked_at(robot, snapshot.scan, state.tracks)
+    tracks = follow(state.tracks, snapshot.detections, here, config.period, watched)
     # what was seen from a pose that was wrong is worth nothing
     evidence = jnp.where(state.health.jumped, 0.0, state.local_map.evidence)
     local_map = update_map(
@@ -263,6 +268,13 @@ def _clearance(config: PlannerConfig, local_map: LocalMap) -> Clearance:
     )
 
 
+def _remembered(tracks: Tracks, since: Scalar) -> Tracks:
+    """The tracks ``since`` seconds later, but for those that are too old by then."""
+    age = tracks.age + since
+    # an age that is not a number forgets nobody
+    return dataclasses.replace(tracks, age=age, valid=tracks.valid & ~(age > REMEMBERED))
+
+
 def _take_over(state: NavigatorState, tick: Int[Array, ""]) -> NavigatorState:
     """Switch to the plan computed in this cycle at the tick for which it was made."""
     now = tick == state.allowance
@@ -275,23 +287,4 @@ def _take_over(state: NavigatorState, tick: Int[Array, ""]) -> NavigatorState:
         plan=switch(state.next_plan, state.plan),
         plan_age=jnp.where(now, 0.0, state.plan_age),
         gate=dataclasses.replace(state.gate, phase=jnp.where(now, 0.0, state.gate.phase)),
-    )
-
-
-def _resting_plan(
-    config: PlannerConfig, planner: PlannerState, pose_map: Float[Array, "3"]
-) -> Plan:
-    count = config.times
-    ticks = basis_of(config).tick_value.shape[0]
-    still = jnp.zeros((count, 3))
-    return Plan(
-        motion=Motion(
-            pose_map=jnp.broadcast_to(pose_map[None], (count, 3)), twist=still, twist_dot=still
-        ),
-        survival=jnp.ones(count),
-        commands=jnp.zeros((ticks, 2)),
-        tail=jnp.zeros((ticks, 2)),
-        tail_clearance=jnp.float32(0.0),
-        controls=planner.controls,
-        status=jnp.int32(int(Status.OK)),
     )

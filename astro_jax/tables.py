@@ -1,8 +1,8 @@
 """What the commands print: reports come in, tables for a terminal go out.           [host]"""
 
 import math
-from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 from rich.table import Table
 
@@ -79,4 +79,44 @@ def metrics_table(name: str, metrics: Mapping[str, float]) -> Table:
     table = Table(title=f"bench {name}", show_header=False)
     for key, value in metrics.items():
         table.add_row(key, f"{value:.4g}")
+    return table
+
+
+SURPRISE = {
+    "stratum": "stratum",
+    "episodes": "episodes",
+    "driven_m": "driven m",
+    "contacts": "contacts",
+    "static_at_fault": "static at fault",
+    "passive_in_envelope": "passive in",
+    "passive_outside": "out",
+    "thing_too_close": "thing too close",
+    "thing_unseen": "unseen",
+    "contact_speed": "max m/s",
+    "min_ttc": "min TTC s",
+    "slowed": "slowed",
+    "stopped": "stopped",
+    "frozen_s": "frozen s",
+    "P1": "P1",
+    "P4": "P4",
+    "P6": "P6",
+}
+"""Columns of the table, and their headings."""
+SHARES = ("slowed", "stopped")
+
+
+def surprise_table(rows: Sequence[Mapping[str, Any]]) -> Table:
+    """Strata of ``bench surprise``; slowed and stopped are shares of the time that wants motion."""
+    table = Table(title="bench surprise by stratum")
+    for heading in SURPRISE.values():
+        table.add_column(heading, justify="left" if heading == "stratum" else "right")
+    for row in rows:
+        cells = []
+        for key in SURPRISE:
+            value = row[key]
+            if key in SHARES:
+                cells.append(f"{value:.1%}")
+            else:
+                cells.append(f"{value:.3g}" if isinstance(value, float) else str(value))
+        table.add_row(*cells)
     return table

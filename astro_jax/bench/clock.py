@@ -97,13 +97,14 @@ def in_fresh_process(
     with (
         _environment(environment or {}),
         ProcessPoolExecutor(
-            1, mp_context=get_context("spawn"), initializer=_pin, initargs=(chosen,)
+            1, mp_context=get_context("spawn"), initializer=pin, initargs=(chosen,)
         ) as pool,
     ):
         return pool.submit(function, *arguments).result()
 
 
-def _pin(chosen: list[int] | None) -> None:
+def pin(chosen: list[int] | None) -> None:
+    """Keep this process to some cores, where the system can; None: all."""
     if chosen and hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, chosen)
 

@@ -76,9 +76,11 @@ def new_points(
     distance, free = _free_towards(robot, memory.old, points_map)
     appeared = free > distance + NEW
     shift = (tracks.age - scan_age) * tracks.velocity_map
-    gap = jnp.linalg.norm(points_map[:, None] - (tracks.xy_map + shift)[None], axis=-1)
-    mine = tracks.valid[None] & (gap < tracks.radius[None] + EXPLAINED)
-    new = returned & appeared & ~jnp.any(mine, axis=1)
+    x, y = jnp.moveaxis(tracks.xy_map + shift, -1, 0)[..., None]
+    # a row per track: sums over an axis of two, and along rows, take five times as long
+    gap = jnp.sqrt((points_map[None, :, 0] - x) ** 2 + (points_map[None, :, 1] - y) ** 2)
+    mine = tracks.valid[:, None] & (gap < tracks.radius[:, None] + EXPLAINED)
+    new = returned & appeared & ~jnp.any(mine, axis=0)
     apart = jnp.linalg.norm(points_map[1:] - points_map[:-1], axis=-1)
     # what is not a number is not apart
     pair = new[1:] & new[:-1] & ~(apart > TOGETHER)

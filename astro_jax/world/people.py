@@ -72,9 +72,16 @@ def no_tracks(count: int) -> Tracks:
 
 
 def follow(
-    tracks: Tracks, detections: Detections, robot_xy_map: Float[Array, "2"], elapsed: Scalar
+    tracks: Tracks,
+    detections: Detections,
+    robot_xy_map: Float[Array, "2"],
+    elapsed: Scalar,
+    looked_at: Bool[Array, "M"] | None = None,
 ) -> Tracks:
     """Tracks ``elapsed`` seconds later, with the newest frame that the detector delivered.
+
+    Who is not ``looked_at`` (world/sight.py) loses no credit by not being seen: they are
+    forgotten only when they may be anywhere.  By default everybody is looked at.
 
     What counts is the time between the moments at which frames were true.  A frame that has
     only aged is the last one again, and an older one has been overtaken: the tracks stay
@@ -84,6 +91,10 @@ def follow(
     # where nobody is known there is no moment to keep
     late = ~(age < before) & (jnp.any(tracks.valid) | ~jnp.isfinite(age))
     age = jnp.where(late, before, age)
+    if looked_at is not None:
+        spent = jnp.clip(before - age, 0.0, LONGEST_STEP)
+        credit = tracks.credit + jnp.where(looked_at, 0.0, spent)
+        tracks = dataclasses.replace(tracks, credit=jnp.minimum(credit, PERSISTENCE + spent))
     tracks = update_tracks(tracks, detections, robot_xy_map, before - age)
     return dataclasses.replace(tracks, age=age)
 

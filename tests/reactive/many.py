@@ -25,6 +25,7 @@ from .cases import (
     STEPS,
     TICK,
     Case,
+    anchored,
     case_of,
     clearance_of,
     eye_of,
@@ -111,11 +112,19 @@ def random_case(random: np.random.Generator) -> Case:
     someone = random.integers(0, PEOPLE + 1)
     state = running(twist, memory, phase, mode, random.uniform(0.0, 0.4))
     late = random.uniform() < 0.1
+    scan = scan_of(ranges_to(points, eye) + noise, eye, random.uniform(0, 0.14))
+    if random.uniform() < 0.15:
+        # a hand before the sensor
+        from_beam = random.integers(BEAMS - 60)
+        lost = np.arange(BEAMS) - from_beam
+        scan = put(scan, "valid", (lost < 0) | (lost >= 60))
+    aside = pose + random.normal(size=3) * random.choice([0.0, 0.02])
     case = case_of(
-        plan,
+        anchored(plan, float(phase), aside),
+        anchor=False,
         state=put(state, "ceiling", f32(random.choice([random.uniform(0, 0.8), 100.0]))),
         pose=pose,
-        senses__scan=scan_of(ranges_to(points, eye) + noise, eye, random.uniform(0, 0.14)),
+        senses__scan=scan,
         senses__plan_age=f32(random.uniform(0, 0.3) + late),
         senses__clearance=FIELDS[random.integers(len(FIELDS))],
         senses__pace=f32(random.choice([1.0, random.uniform(0.2, 1.0)])),

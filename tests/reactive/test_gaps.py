@@ -23,7 +23,8 @@ def free_twin(gap, lengths):
     for k in range(len(lengths)):
         for start, now in zip(gap[0], gap[k], strict=True):
             clear = np.isfinite(now) and now >= 0.0
-            leaving = np.isfinite(now) and now >= min(start, 0.0) - np.float32(gaps.NEARER)
+            slack = gaps.NEARER if start > -gaps.LEAST else gaps.ROUNDING
+            leaving = np.isfinite(now) and now >= np.float32(min(start, 0.0)) - np.float32(slack)
             if not clear and not leaving:
                 return lengths[max(k - 1, 0)]
     return np.inf

@@ -1,6 +1,7 @@
 """P4 and P6: silence brakes in time and to rest, and only health and orders lead out of a stop."""
 
 import functools
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -71,7 +72,7 @@ def drives(random, size):
 
 def fresh(size):
     """Given values of healthy senses: every leaf is (case, tick)."""
-    given = {path: np.full((size, TICKS), 0.04) for path in AGES}
+    given: dict[str, Any] = {path: np.full((size, TICKS), 0.04) for path in AGES}
     given |= {"elapsed": np.full((size, TICKS), TICK)}
     given |= {f"orders.{name}": np.zeros((size, TICKS), bool) for name in ("stop", "rearm")}
     given["odometry.twist"] = np.zeros((size, TICKS, 2))
@@ -168,7 +169,8 @@ def test_p4_trouble_brings_the_robot_to_rest_in_time(trouble, twist):
     case, verdicts = driven(case, ticks)
     speeds = [path_speed(twist), *(float(path_speed(v.twist)) for v in verdicts)]
     for sent in (v.twist for v in verdicts):
-        assert abs(sent[0] * twist[1] - sent[1] * twist[0]) < 1e-4
+        # but for the little that leads back to the path
+        assert abs(sent[0] * twist[1] - sent[1] * twist[0]) < 1e-3
     assert speeds[1] < speeds[0] - 0.99 * ROBOT.braking * TICK
     assert speeds[-1] == 0.0
     # and it does not start again on its own
