@@ -60,11 +60,9 @@ def put(tree: Any, path: str, value: Any) -> Any:
     """A copy with another value at a dotted path, such as ``senses.scan.age``."""
     name, _, rest = path.partition(".")
     inner = put(getattr(tree, name), rest, value) if rest else value
-    return (
-        tree._replace(**{name: inner})
-        if isinstance(tree, tuple)
-        else dataclasses.replace(tree, **{name: inner})
-    )
+    if isinstance(tree, Case):
+        return tree._replace(**{name: inner})
+    return dataclasses.replace(tree, **{name: inner})
 
 
 # ---- plans ---------------------------------------------------------------------------
@@ -80,7 +78,7 @@ def plan_of(commands, tail=None) -> Plan:
         tail=f32(np.zeros_like(commands) if tail is None else tail),
         tail_clearance=f32(0.5),
         controls=f32(np.zeros((9, 2))),
-        status=np.int32(Status.OK),
+        status=np.int32(Status.OK),  # pyright: ignore[reportArgumentType]
     )
 
 
@@ -194,7 +192,7 @@ def cast(eye, discs=(), walls=()) -> np.ndarray:
 def scan_of(ranges, eye, age=0.04) -> Scan:
     return Scan(
         ranges=f32(ranges),
-        valid=np.ones(BEAMS, bool),
+        valid=mask(np.ones(BEAMS)),
         pose_map=f32(eye),
         age=f32(age),
         free=f32(np.minimum(ranges, SIGHT)),

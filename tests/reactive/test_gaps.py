@@ -106,7 +106,7 @@ def test_allowed_by_things_is_the_slower_of_stopping_and_crawling():
 
 def test_a_gap_that_is_not_a_number_is_closed():
     way = straight()
-    gap = np.full((20, 2), 0.5, np.float32)
+    gap = f32(np.full((20, 2), 0.5))
     gap[:, 1] = np.nan
     assert float(gaps.allowed_by_things(ROBOT, 0.2, way, gap)) == 0.0
     gap[:, 1] = 0.5

@@ -70,39 +70,20 @@ def least_gaps(ahead, lateness, walking=1.0):
     return found
 
 
-def test_it_does_not_brake_into_the_way_of_somebody_who_is_passed_in_time():
-    """Over many meetings: slowed only where slowing keeps the robot away from the person."""
-    let_through = slowed = 0
+def test_it_slows_for_whoever_walks_into_its_way():
+    """Over many meetings: always where they would meet, never where they are passed in time."""
+    slowed = 0
     for ahead in np.linspace(0.15, 0.9, 12):
         for lateness in np.linspace(-1.2, 1.2, 25):
             going, braking = least_gaps(ahead, lateness)
             scale = float(react(crosser(ahead, lateness))[1].scale)
             if going > 0.03 and going > braking + 0.03:
                 assert scale == pytest.approx(1.0), (ahead, lateness)
-                let_through += going < 0.5
             if abs(lateness) < 0.05 and ahead < 0.5:
                 # right in front: whatever braking does, it must not drive on into somebody
                 assert scale < 1.0, (ahead, lateness)
                 slowed += 1
-    assert let_through >= 3 and slowed >= 3
-
-
-def test_who_is_passed_in_time_counts_again_when_something_else_slows_the_robot():
-    """Passing in front of somebody needs the speed; a post ahead takes it away."""
-    meetings = [
-        (ahead, lateness)
-        for ahead in np.linspace(0.15, 0.9, 12)
-        for lateness in np.linspace(0.3, 1.2, 19)
-        if 0.03 < least_gaps(ahead, lateness)[0] < 0.4
-        and least_gaps(ahead, lateness)[1] < least_gaps(ahead, lateness)[0] - 0.03
-    ]
-    assert len(meetings) >= 3
-    for ahead, lateness in meetings:
-        post = [(0.4, 0.0)]
-        both = react(crosser(ahead, lateness, points=post))[1]
-        alone = react(case_of(constant_plan(0.6, 0.0), (0.6, 0.0), post))[1]
-        assert float(alone.scale) < 1.0
-        assert float(both.scale) <= float(alone.scale) + 1e-6
+    assert slowed >= 3
 
 
 @pytest.mark.parametrize("bearing", np.linspace(-np.pi, np.pi, 16, endpoint=False))
