@@ -118,7 +118,7 @@ def _allowed(
     things = allowed_by_things(robot, reaction, path, gaps)
 
     shown, mine = claims(senses.tracks, points, returned, age)
-    new = new_points(robot, state.memory, points, returned) & ~jnp.any(mine, axis=0)
+    new = new_points(robot, state.memory, points, returned & ~jnp.any(mine, axis=0))
     strangers = appeared(points, points_base, new, age, delay)
     # pose and tracks are of the moment at which this command acts: what is left is the look
     alert = reaction_time(robot, age, 0.0, tick)

@@ -28,6 +28,8 @@ NEW = 0.12
 """What stands nearer than an older scan was free by more than this is new, m."""
 EXPLAINED = 0.25
 """Returns this close to a track's outline are that track, m."""
+TOGETHER = 0.1
+"""Neighbouring returns no farther apart than this are of one thing, m."""
 UNSEEN_ALLOWED = 0.10
 """So far beside its present place the robot may reach without looking, m."""
 BLIND_SPEED = 0.15
@@ -67,15 +69,23 @@ def claims(
 def new_points(
     robot: RobotConfig, memory: Memory, points_map: Float[Array, "R 2"], returned: Bool[Array, "R"]
 ) -> Bool[Array, "R"]:
-    """Returns from where an older scan saw nothing."""
+    """Returns from where an older scan saw nothing.
+
+    Two neighbours must say so: one beam alone is a ghost, or an edge that it just missed before.
+    """
     distance, free = free_towards(robot, memory.old, points_map)
-    return returned & (free > distance + NEW)
+    new = returned & (free > distance + NEW)
+    apart = jnp.linalg.norm(points_map[1:] - points_map[:-1], axis=-1)
+    # what is not a number is not apart
+    pair = new[1:] & new[:-1] & ~(apart > TOGETHER)
+    return jnp.pad(pair, (0, 1)) | jnp.pad(pair, (1, 0))
 
 
 def seen_way(robot: RobotConfig, now: Glance, path: Path) -> Float[Array, ""]:
     """Metres of path (m) up to the first pose of which some corner is not in sight.
 
-    What lies within ``UNSEEN_ALLOWED`` of the robot's present place needs no look.
+    What lies within ``UNSEEN_ALLOWED`` of the robot's present place needs no look.  A single
+    beam that says nothing, between two that do, hides no more than they do.
     """
     dx, dy = robot.length / 2, robot.width / 2
     corners = np.array([(dx, dy), (dx, -dy), (-dx, dy), (-dx, -dy)], np.float32)
@@ -85,7 +95,9 @@ def seen_way(robot: RobotConfig, now: Glance, path: Path) -> Float[Array, ""]:
     y = path.poses[:, 1:2] + s * ahead + c * aside
     places = jnp.stack([x, y], axis=-1)
     flat = places.reshape(-1, 2)
-    distance, free = free_towards(robot, now, flat)
+    aside = jnp.minimum(jnp.pad(now.free[1:], (0, 1)), jnp.pad(now.free[:-1], (1, 0)))
+    whole = Glance(free=jnp.where(now.free > 0.0, now.free, aside), eye_map=now.eye_map)
+    distance, free = free_towards(robot, whole, flat)
     here = rectangle_gap(robot, to_frame(path.poses[0], flat)) < UNSEEN_ALLOWED
     seen = ((free > distance - NEW) | here).reshape(places.shape[:-1])
     unseen = ~jnp.all(seen, axis=1)
