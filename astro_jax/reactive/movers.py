@@ -124,8 +124,10 @@ def allowed_by_movers(
     centres, radii = jax.vmap(jax.vmap(movers.at))(times)
     gap = rectangle_gap(robot, jax.vmap(jax.vmap(to_frame))(poses, centres)) - radii
     staying = rectangle_gap(robot, to_frame(path.poses[0], centres)) - radii
-    # one who could be here anyway is no reason not to leave, only not to come nearer
-    room = jnp.maximum(gap, gap - staying + NEARER)
+    # one who could be here anyway is no reason not to leave, only not to come nearer; who may
+    # come nearer by so much in every stop, however slow, creeps up to somebody all the same
+    slack = NEARER * speeds[:, None, None] / robot.speed
+    room = jnp.maximum(gap, gap - staying + slack)
     room = jnp.where(counted[None, None], room, 1e3)
     # NaN is no room
     room = jnp.min(jnp.where(room >= -1e3, room, -1e3), axis=(1, 2))
