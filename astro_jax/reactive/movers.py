@@ -86,8 +86,8 @@ def appeared(
     bearing = jnp.arctan2(points_base[:, 1], points_base[:, 0])
     edges = np.linspace(-np.pi, np.pi, SECTORS + 1, dtype=np.float32)[None]
     bearing, lost = bearing[:, None], jnp.isnan(distance)[:, None]
-    within = (bearing >= edges[:, :-1]) & (bearing <= edges[:, 1:]) & new[:, None]
-    # NaN is nearer than everything
+    # NaN is in every sector, and nearer than everything
+    within = ~((bearing < edges[:, :-1]) | (bearing > edges[:, 1:])) & new[:, None]
     nearness = jnp.where(within, jnp.where(lost, -1.0, distance[:, None]), jnp.inf)
     # the first that is as near as any: half the time of an argmin along rows
     least, count = jnp.min(nearness, axis=0), distance.shape[0]
@@ -119,7 +119,7 @@ def allowed_by_movers(
     """
     speeds = wanted * jnp.arange(1, SPEEDS + 1, dtype=jnp.float32) / SPEEDS
     stop = reaction + speeds / robot.wheel_acceleration
-    times = stop[:, None] * jnp.arange(INSTANTS, dtype=jnp.float32)[None] / INSTANTS
+    times = stop[:, None] * jnp.arange(1, INSTANTS + 1, dtype=jnp.float32)[None] / INSTANTS
     poses = along(path, travelled(robot, reaction, speeds[:, None], times))
     centres, radii = jax.vmap(jax.vmap(movers.at))(times)
     gap = rectangle_gap(robot, jax.vmap(jax.vmap(to_frame))(poses, centres)) - radii
@@ -164,4 +164,5 @@ def slowing_is_no_help(
     touched = staying < 0.0
     over = jnp.cumsum(touched, axis=0) > touched
     needed = jnp.where(touched, FARTHER, -1e-3)
-    return passed | jnp.all(over | (going >= staying + needed), axis=0)
+    # a difference: what is endlessly near both ways is no number, and not passed
+    return passed | jnp.all(over | (going - staying >= needed), axis=0)

@@ -27,6 +27,8 @@ NEW = 0.12
 """What stands nearer than an older scan was free by more than this is new, m."""
 EXPLAINED = 0.25
 """Returns this close to a track's outline are that track, m."""
+TOGETHER = 0.1
+"""Neighbouring returns no farther apart than this are of one thing, m."""
 UNSEEN_ALLOWED = 0.10
 """So far beside its present place the robot may reach without looking, m."""
 BLIND_SPEED = 0.15
@@ -67,7 +69,10 @@ def new_points(
     tracks: Tracks,
     scan_age,
 ) -> Bool[Array, "R"]:
-    """Returns from where an older scan saw nothing, and that no track explains."""
+    """Returns from where an older scan saw nothing, and that no track explains.
+
+    Two neighbours must say so: one beam alone is a ghost, or an edge that it just missed before.
+    """
     distance, free = _free_towards(robot, memory.old, points_map)
     appeared = free > distance + NEW
     shift = (tracks.age - scan_age) * tracks.velocity_map
@@ -75,13 +80,19 @@ def new_points(
     # a row per track: sums over an axis of two, and along rows, take five times as long
     gap = jnp.sqrt((points_map[None, :, 0] - x) ** 2 + (points_map[None, :, 1] - y) ** 2)
     mine = tracks.valid[:, None] & (gap < tracks.radius[:, None] + EXPLAINED)
-    return returned & appeared & ~jnp.any(mine, axis=0)
+    new = returned & appeared & ~jnp.any(mine, axis=0)
+    step = points_map[1:] - points_map[:-1]
+    apart = jnp.sqrt(step[:, 0] ** 2 + step[:, 1] ** 2)
+    # what is not a number is not apart
+    pair = new[1:] & new[:-1] & ~(apart > TOGETHER)
+    return jnp.pad(pair, (0, 1)) | jnp.pad(pair, (1, 0))
 
 
 def seen_way(robot: RobotConfig, now: Glance, path: Path) -> Float[Array, ""]:
     """Metres of path (m) up to the first pose of which some corner is not in sight.
 
-    What lies within ``UNSEEN_ALLOWED`` of the robot's present place needs no look.
+    What lies within ``UNSEEN_ALLOWED`` of the robot's present place needs no look.  A single
+    beam that says nothing, between two that do, hides no more than they do.
     """
     dx, dy = robot.length / 2, robot.width / 2
     corners = np.array([(dx, dy), (dx, -dy), (-dx, dy), (-dx, -dy)], np.float32)
@@ -91,7 +102,9 @@ def seen_way(robot: RobotConfig, now: Glance, path: Path) -> Float[Array, ""]:
     y = path.poses[:, 1:2] + s * ahead + c * aside
     places = jnp.stack([x, y], axis=-1)
     flat = places.reshape(-1, 2)
-    distance, free = _free_towards(robot, now, flat)
+    aside = jnp.minimum(jnp.pad(now.free[1:], (0, 1)), jnp.pad(now.free[:-1], (1, 0)))
+    whole = Glance(free=jnp.where(now.free > 0.0, now.free, aside), eye_map=now.eye_map)
+    distance, free = _free_towards(robot, whole, flat)
     here = rectangle_gap(robot, to_frame(path.poses[0], flat)) < UNSEEN_ALLOWED
     seen = ((free > distance - NEW) | here).reshape(places.shape[:-1])
     unseen = ~jnp.all(seen, axis=1)
