@@ -99,7 +99,9 @@ def main() -> None:
             else:
                 panels[row, column].set_xlabel("from the robot's front to it, m")
         panels[row, 0].set_ylabel(f"{limit}\nspeed, m/s")
-    panels[0, 0].annotate("stopping distance", (0.72, 0.66), color=INK, fontsize=8)
+    style = {"color": INK, "fontsize": 8, "va": "center"}
+    panels[0, 0].annotate("stopping\ndistance", (0.33, 0.66), **style)
+    panels[0, 0].annotate("crawl", (1.58, CRAWL_SPEED + 0.035), **(style | {"color": FAINT}))
     figure.tight_layout()
     figure.savefig(PICTURE)
     print(PICTURE)
