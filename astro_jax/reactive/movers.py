@@ -39,7 +39,10 @@ SECTORS = 12
 """Around the robot: in each, the nearest new return stands for all."""
 LEAVING = 0.3
 """A robot leaves somebody if its centre gets farther from them by this share of its way."""
-PASSING = 0.5
+NEARER, BESIDE = 0.004, 0.25
+"""Beside somebody who is not coming it passes no faster than this (m/s), and so little nearer to
+them (m) at that speed."""
+PASSING = 0.15
 """Acceleration (m/s²) of somebody whom the robot still passes in time."""
 
 
@@ -112,8 +115,7 @@ def appeared(
     edges = np.linspace(-np.pi, np.pi, SECTORS + 1, dtype=np.float32)[None]
     bearing, lost = bearing[:, None], jnp.isnan(distance)[:, None]
     # NaN is in every sector, and nearer than everything
-    beside = (bearing < edges[:, :-1]) | (bearing > edges[:, 1:])
-    within = ~beside & new[:, None]
+    within = ~((bearing < edges[:, :-1]) | (bearing > edges[:, 1:])) & new[:, None]
     nearness = jnp.where(within, jnp.where(lost, -1.0, distance[:, None]), jnp.inf)
     # the first that is as near as any: half the time of an argmin along rows
     least, count = jnp.min(nearness, axis=0), distance.shape[0]
@@ -156,7 +158,12 @@ def allowed_by_movers(
         centres, path.poses[None, None, :1, :2]
     )
     leaving = jnp.minimum(farther - LEAVING * driven[..., None], gap - staying)
-    room = jnp.maximum(gap, jnp.where(leaving >= 0.0, leaving, gap))
+    # nor, if they are not coming, to pass beside them slowly
+    coming = staying + radii - movers.radius < 0.0
+    slow = (speeds <= BESIDE)[:, None, None]
+    beside = gap - staying + jnp.where(slow, NEARER * speeds[:, None, None] / BESIDE, -jnp.inf)
+    spared = jnp.where(coming, leaving, jnp.maximum(leaving, beside))
+    room = jnp.maximum(gap, jnp.where(spared >= 0.0, spared, gap))
     room = jnp.where(counted[None, None], room, 1e3)
     # NaN is no room
     room = jnp.min(jnp.where(room >= -1e3, room, -1e3), axis=(1, 2))

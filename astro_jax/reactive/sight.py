@@ -75,7 +75,8 @@ def new_points(
     """
     distance, free = free_towards(robot, memory.old, points_map)
     new = returned & (free > distance + NEW)
-    apart = jnp.linalg.norm(points_map[1:] - points_map[:-1], axis=-1)
+    step = points_map[1:] - points_map[:-1]
+    apart = jnp.sqrt(step[:, 0] ** 2 + step[:, 1] ** 2)
     # what is not a number is not apart
     pair = new[1:] & new[:-1] & ~(apart > TOGETHER)
     return jnp.pad(pair, (0, 1)) | jnp.pad(pair, (1, 0))
