@@ -25,9 +25,9 @@ from astro_jax.types import Scalar, Tracks
 
 MOVER_MARGIN = 0.05
 """Gap (m) to where somebody might be."""
-TURN = 1.0
+TURN = 0.7
 """Acceleration that is granted to whoever is tracked, in any direction, m/s²."""
-DOUBT = 0.25
+DOUBT = 0.1
 """What is granted besides, m/s: velocities are tracked to ± .15 m/s, later than they change."""
 FASTEST = 3.0
 """Faster tracks are taken for so fast, and may be anywhere within the difference, m/s."""
