@@ -151,6 +151,28 @@ class BenchRoute:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
+class BenchGate:
+    """The time of one tick of the armed gate, at its own pace, on one core."""
+
+    rate: Literal[50, 100] = 50
+    """Ticks per second."""
+    seconds: float = 20.0
+    """How long to drive."""
+    beams: int = 720
+    """Of the range sensor."""
+    people: int = 16
+    """How many are tracked."""
+    robot: Path | None = None
+    """Robot YAML (see configs/robots)."""
+    planner: Path | None = None
+    """Planner YAML (see configs/planner)."""
+    seed: int = 0
+    """Of people and noise."""
+    json: Path | None = None
+    """Where to write the report."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class BenchSurprise:
     """What the reactive gate lets happen when things and people surprise the robot."""
 
@@ -177,6 +199,7 @@ Bench = (
     | Annotated[BenchRisk, tyro.conf.subcommand("risk")]
     | Annotated[BenchForecast, tyro.conf.subcommand("forecast")]
     | Annotated[BenchRoute, tyro.conf.subcommand("route")]
+    | Annotated[BenchGate, tyro.conf.subcommand("gate")]
     | Annotated[BenchSurprise, tyro.conf.subcommand("surprise")]
 )
 
@@ -277,7 +300,7 @@ def _map(command: MapCommand) -> None:
         console.print(f"picture: {command.picture}")
 
 
-def _bench(bench: BenchCycle | BenchRisk | BenchForecast | BenchRoute | BenchSurprise) -> None:
+def _bench(bench: Bench) -> None:
     if isinstance(bench, BenchSurprise):
         report = _surprise(bench)
         if report is None:
@@ -289,6 +312,8 @@ def _bench(bench: BenchCycle | BenchRisk | BenchForecast | BenchRoute | BenchSur
         report = _risk(bench)
     elif isinstance(bench, BenchForecast):
         report = _forecast(bench)
+    elif isinstance(bench, BenchGate):
+        report = _gate(bench)
     else:
         report = _route(bench)
     Console().print(metrics_table(report.name, report.metrics))
@@ -353,6 +378,17 @@ def _route(bench: BenchRoute) -> "Report":
     from astro_jax.bench.route import bench_route
 
     return bench_route(folder, bench.pairs, bench.runs, bench.seed)
+
+
+def _gate(bench: BenchGate) -> "Report":
+    _check_from("seed", bench.seed, 0)
+    robot, planner, _ = _configuration(bench.robot, bench.planner)
+    from astro_jax.bench.clock import in_fresh_process
+    from astro_jax.bench.gate import bench_gate, with_sizes
+
+    robot, planner = with_sizes(robot, planner, bench.rate, bench.beams, bench.people)
+    sizes = (bench.people, bench.seconds, bench.seed)
+    return in_fresh_process(bench_gate, robot, planner, *sizes, threads=1)
 
 
 def _surprise(bench: BenchSurprise) -> "Report | None":

@@ -34,5 +34,9 @@ class ClockError(MessageError):
     """A clock has jumped back: nothing that was stamped before can be compared any more."""
 
 
+class ShapeError(InputError):
+    """An armed program got an array of another shape or type than it was compiled for."""
+
+
 class StorageError(InputError):
     """A store cannot be opened, read or written; what was acknowledged before is intact."""

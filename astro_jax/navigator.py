@@ -13,7 +13,8 @@ from jaxtyping import Array, Float, Int
 
 from astro_jax.body.screen import ScreenState, initial_screen, intent, move_screen
 from astro_jax.config import Latency, PlannerConfig, PlannerParams, RobotConfig
-from astro_jax.local.planner import basis_of, initial_state, plan
+from astro_jax.local.planner import initial_state, plan
+from astro_jax.reactive.briefing import resting_plan
 from astro_jax.reactive.gate import react
 from astro_jax.reactive.path import upcoming_twists
 from astro_jax.reactive.senses import GateState, Orders, Senses, Verdict, initial_gate
@@ -24,7 +25,6 @@ from astro_jax.types import (
     Diagnostics,
     Grid,
     LocalMap,
-    Motion,
     Odometry,
     Plan,
     PlannerState,
@@ -84,7 +84,7 @@ def start(
 ) -> NavigatorState:
     """At rest at ``pose_map``, knowing nothing but the house map."""
     planner = initial_state(config, key)
-    rest = _resting_plan(config, planner, pose_map)
+    rest = resting_plan(robot, config, pose_map, Status.OK)
     local_map = blank_map(config, house, pose_map[:2])
     return NavigatorState(
         planner=planner,
@@ -175,7 +175,7 @@ def act(
         clearance=state.clearance,
         map_age=since_cycle,
         plan_age=state.plan_age,
-        pace=pace_within(state.health, (since_cycle + config.gate_period) / config.period),
+        pace=pace_within(state.health.pace, (since_cycle + config.gate_period) / config.period),
         elapsed=config.gate_period if elapsed is None else elapsed,
         orders=orders or Orders(),
     )
@@ -277,23 +277,4 @@ def _take_over(state: NavigatorState, tick: Int[Array, ""]) -> NavigatorState:
         plan=switch(state.next_plan, state.plan),
         plan_age=jnp.where(now, 0.0, state.plan_age),
         gate=dataclasses.replace(state.gate, phase=jnp.where(now, 0.0, state.gate.phase)),
-    )
-
-
-def _resting_plan(
-    config: PlannerConfig, planner: PlannerState, pose_map: Float[Array, "3"]
-) -> Plan:
-    count = config.times
-    ticks = basis_of(config).tick_value.shape[0]
-    still = jnp.zeros((count, 3))
-    return Plan(
-        motion=Motion(
-            pose_map=jnp.broadcast_to(pose_map[None], (count, 3)), twist=still, twist_dot=still
-        ),
-        survival=jnp.ones(count),
-        commands=jnp.zeros((ticks, 2)),
-        tail=jnp.zeros((ticks, 2)),
-        tail_clearance=jnp.float32(0.0),
-        controls=planner.controls,
-        status=jnp.int32(int(Status.OK)),
     )

@@ -57,6 +57,8 @@ def react(
     late = (trouble == int(Reason.BAD_PLAN)) & (state.phase >= config.tail_after)
     follows = drivable & (runs | (late & (mode == int(Mode.STOPPED))))
     ceiling_now = jnp.where(follows, jnp.minimum(ceiling, wanted), 0.0)
+    # in a stop, also in one that was planned, it does not get faster again
+    ceiling_now = jnp.where(runs, ceiling_now, jnp.minimum(ceiling_now, last))
     speed = _towards(robot, ceiling_now, last, state.rate, follows, tick)
 
     steered, flow = steer(robot, config, plan, state.phase, senses.pose_map, state.steer)

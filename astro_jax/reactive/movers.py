@@ -51,11 +51,11 @@ class Movers:
     """From when they were there to the moment at which the command acts, s."""
     there: Bool[Array, "M"]
 
-    def at(self, time: Float[Array, "*n"]) -> tuple[Float[Array, "*n M 2"], Float[Array, "*n M"]]:
+    def at(self, time: Float[Array, ""]) -> tuple[Float[Array, "M 2"], Float[Array, "M"]]:
         """(Centres, radii of what they may reach) ``time`` s after the command acts."""
-        t = jnp.asarray(time)[..., None] + self.since
+        t = time + self.since
         grown = self.radius + 0.5 * self.turn * t**2 + self.rush * t
-        return self.xy_map + t[..., None] * self.velocity_map, grown
+        return self.xy_map + t[:, None] * self.velocity_map, grown
 
 
 def tracked(tracks: Tracks, delay: Scalar) -> Movers:
@@ -84,11 +84,16 @@ def appeared(
     """The nearest new return in each of some sectors around the robot, free to run anywhere."""
     distance = jnp.hypot(points_base[:, 0], points_base[:, 1])
     bearing = jnp.arctan2(points_base[:, 1], points_base[:, 0])
-    edges = np.linspace(-np.pi, np.pi, SECTORS + 1, dtype=np.float32)
-    within = (bearing >= edges[:-1, None]) & (bearing <= edges[1:, None]) & new
-    # NaN is nearer than everything
-    nearness = jnp.where(within, jnp.where(jnp.isnan(distance), -1.0, distance), jnp.inf)
-    nearest = jnp.argmin(nearness, axis=1)
+    edges = np.linspace(-np.pi, np.pi, SECTORS + 1, dtype=np.float32)[None]
+    bearing, lost = bearing[:, None], jnp.isnan(distance)[:, None]
+    # NaN is in every sector, and nearer than everything
+    beside = (bearing < edges[:, :-1]) | (bearing > edges[:, 1:])
+    within = ~beside & new[:, None]
+    nearness = jnp.where(within, jnp.where(lost, -1.0, distance[:, None]), jnp.inf)
+    # the first that is as near as any: half the time of an argmin along rows
+    least, count = jnp.min(nearness, axis=0), distance.shape[0]
+    order = jnp.arange(count, dtype=jnp.int32)[:, None]
+    nearest = jnp.min(jnp.where(nearness == least[None], order, count - 1), axis=0)
     return Movers(
         xy_map=points_map[nearest],
         velocity_map=jnp.zeros((SECTORS, 2)),
@@ -96,7 +101,7 @@ def appeared(
         turn=0.0,
         rush=jnp.full(SECTORS, RUSH),
         since=jnp.broadcast_to(jnp.maximum(scan_age, 0.0) + delay, (SECTORS,)),
-        there=jnp.any(within, axis=1),
+        there=jnp.any(within, axis=0),
     )
 
 
@@ -115,14 +120,14 @@ def allowed_by_movers(
     """
     speeds = wanted * jnp.arange(1, SPEEDS + 1, dtype=jnp.float32) / SPEEDS
     stop = reaction + speeds / robot.wheel_acceleration
-    times = stop[:, None] * jnp.arange(INSTANTS, dtype=jnp.float32) / INSTANTS
+    times = stop[:, None] * jnp.arange(1, INSTANTS + 1, dtype=jnp.float32)[None] / INSTANTS
     poses = along(path, travelled(robot, reaction, speeds[:, None], times))
-    centres, radii = movers.at(times)
+    centres, radii = jax.vmap(jax.vmap(movers.at))(times)
     gap = rectangle_gap(robot, jax.vmap(jax.vmap(to_frame))(poses, centres)) - radii
     staying = rectangle_gap(robot, to_frame(path.poses[0], centres)) - radii
     # one who could be here anyway is no reason not to leave, only not to come nearer
     room = jnp.maximum(gap, gap - staying + NEARER)
-    room = jnp.where(counted, room, 1e3)
+    room = jnp.where(counted[None, None], room, 1e3)
     # NaN is no room
     room = jnp.min(jnp.where(room >= -1e3, room, -1e3), axis=(1, 2))
     clear = room >= 0.0
@@ -145,7 +150,7 @@ def slowing_is_no_help(
     robot that stayed it is never nearer to them than that one, and then farther.
     """
     walking = dataclasses.replace(movers, turn=0.0, rush=jnp.zeros_like(movers.rush))
-    centres, radii = walking.at(path.times)
+    centres, radii = jax.vmap(walking.at)(path.times)
 
     def gaps(poses):
         return rectangle_gap(robot, jax.vmap(to_frame)(poses, centres)) - radii + MOVER_MARGIN

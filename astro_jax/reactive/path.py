@@ -10,10 +10,10 @@ from astro_jax.config import PlannerConfig, RobotConfig
 from astro_jax.reactive.senses import GateState
 from astro_jax.types import Plan
 
-LOOK_AHEAD_TICKS = 4
-"""The path is checked at every fourth gate tick of the plan."""
+SPACING = 0.08
+"""Between two poses of the path that are checked, s: whatever the gate's own rate is."""
 CHECKS = 20
-"""Number of poses checked along it: 1.6 s at 50 Hz."""
+"""Number of poses checked along it: 1.6 s."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -46,10 +46,12 @@ def path_ahead(
     pose_map: Float[Array, "3"],
 ) -> Path:
     """Where the plan leads from ``pose_map``."""
-    step = LOOK_AHEAD_TICKS * config.gate_period
+    step = SPACING
     times = step * jnp.arange(CHECKS, dtype=jnp.float32)
     commands, since = _programme(config, plan, phase)
-    twists = jax.vmap(lambda t: _at(commands, since + t, config.gate_period))(times)
+    # as they are half way to the next pose: each tick holds what it is told at its start
+    half = 0.5 * (step - config.gate_period)
+    twists = jax.vmap(lambda t: _at(commands, since + t + half, config.gate_period))(times)
     # midpoint headings, exact for constant twists to the third order
     turned = jnp.cumsum(step * twists[:, 1])
     yaw = pose_map[2] + turned - 0.5 * step * twists[:, 1]

@@ -71,9 +71,11 @@ def new_points(
     distance, free = _free_towards(robot, memory.old, points_map)
     appeared = free > distance + NEW
     shift = (tracks.age - scan_age) * tracks.velocity_map
-    gap = jnp.linalg.norm(points_map[:, None] - (tracks.xy_map + shift)[None], axis=-1)
-    mine = tracks.valid[None] & (gap < tracks.radius[None] + EXPLAINED)
-    return returned & appeared & ~jnp.any(mine, axis=1)
+    x, y = jnp.moveaxis(tracks.xy_map + shift, -1, 0)[..., None]
+    # a row per track: sums over an axis of two, and along rows, take five times as long
+    gap = jnp.sqrt((points_map[None, :, 0] - x) ** 2 + (points_map[None, :, 1] - y) ** 2)
+    mine = tracks.valid[:, None] & (gap < tracks.radius[:, None] + EXPLAINED)
+    return returned & appeared & ~jnp.any(mine, axis=0)
 
 
 def seen_way(robot: RobotConfig, now: Glance, path: Path) -> Float[Array, ""]:
@@ -84,8 +86,9 @@ def seen_way(robot: RobotConfig, now: Glance, path: Path) -> Float[Array, ""]:
     dx, dy = robot.length / 2, robot.width / 2
     corners = np.array([(dx, dy), (dx, -dy), (-dx, dy), (-dx, -dy)], np.float32)
     c, s = jnp.cos(path.poses[:, 2:]), jnp.sin(path.poses[:, 2:])
-    x = path.poses[:, :1] + c * corners[:, 0] - s * corners[:, 1]
-    y = path.poses[:, 1:2] + s * corners[:, 0] + c * corners[:, 1]
+    ahead, aside = corners[None, :, 0], corners[None, :, 1]
+    x = path.poses[:, :1] + c * ahead - s * aside
+    y = path.poses[:, 1:2] + s * ahead + c * aside
     places = jnp.stack([x, y], axis=-1)
     flat = places.reshape(-1, 2)
     distance, free = _free_towards(robot, now, flat)

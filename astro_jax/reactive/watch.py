@@ -83,6 +83,7 @@ def _knows_itself(robot: RobotConfig, memory: Memory, senses: Senses) -> Bool[Ar
         & _timely(odometry.age, MAX_STATE_AGE)
         & (first | near)
         & _believable(robot, odometry.twist)
+        & _certain(odometry.cov)
         & _timely(senses.delay, jnp.inf)
     )
 
@@ -96,6 +97,17 @@ def _believable(robot: RobotConfig, measured: Float[Array, "2"]) -> Bool[Array, 
         & (v >= -robot.reverse_speed - slack_v)
         & (turning <= robot.yaw_rate + slack_turning)
     )
+
+
+def _certain(cov: Float[Array, "3 3"] | None) -> Bool[Array, ""]:
+    """Whether a covariance of the pose is one, and leaves less doubt than a jump (1 σ)."""
+    if cov is None:
+        return jnp.asarray(True)
+    var = jnp.diagonal(cov)
+    most = jnp.asarray([JUMP, JUMP, JUMP_YAW]) ** 2
+    # |correlation| ≤ 1, with a little of rounding
+    bound = 1.01 * var[:, None] * var[None, :] + 1e-12
+    return jnp.all((var >= 0.0) & (var <= most)) & jnp.all(cov**2 <= bound)
 
 
 def _sees(robot: RobotConfig, memory: Memory, senses: Senses) -> Bool[Array, ""]:

@@ -123,9 +123,9 @@ def examine(
     return health, dataclasses.replace(snapshot, scan=counted, odometry=odometry)
 
 
-def pace_within(health: Health, share: Scalar) -> Float[Array, ""]:
-    """The pace after ``share`` of the cycle that ``health`` is of: no step between cycles."""
-    return health.pace[0] + jnp.clip(share, 0.0, 1.0) * (health.pace[1] - health.pace[0])
+def pace_within(pace: Float[Array, "2"], share: Scalar) -> Float[Array, ""]:
+    """The pace after ``share`` of the cycle that ``Health.pace`` is of: no step between cycles."""
+    return pace[0] + jnp.clip(share, 0.0, 1.0) * (pace[1] - pace[0])
 
 
 def _interval(

@@ -253,9 +253,11 @@ def test_the_pace_has_no_step_between_cycles_either(check):
     health, _ = run_on(check, [message(1, people_age=9.0)])
     first, _ = check(health, message(2, people_age=9.0))
     second, _ = check(first, message(3, people_age=9.0))
-    assert float(pace_within(first, 1.0)) == float(pace_within(second, 0.0))
-    assert float(pace_within(first, 0.0)) - float(pace_within(first, 1.0)) == pytest.approx(EASE)
-    assert float(pace_within(first, 7.0)) == float(first.pace[1])
+    assert float(pace_within(first.pace, 1.0)) == float(pace_within(second.pace, 0.0))
+    assert float(pace_within(first.pace, 0.0)) - float(
+        pace_within(first.pace, 1.0)
+    ) == pytest.approx(EASE)
+    assert float(pace_within(first.pace, 7.0)) == float(first.pace[1])
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,113 @@
+"""Gaps to things, and the metres of path before one closes, against slow twins."""
+
+import jax
+import numpy as np
+import pytest
+
+from astro_jax.reactive import gaps
+from astro_jax.reactive.path import Path
+from astro_jax.reactive.stopping import stopping_speed
+from astro_jax.robot.footprint import covering_discs
+
+from .cases import CONFIG, OPEN, ROBOT, clearance_of, f32, mask
+
+
+@jax.jit
+def gaps_to_things(poses, points, returned, clearance):
+    way = Path(poses=poses, times=poses[:, 0], lengths=poses[:, 0])
+    return gaps.gaps_to_things(ROBOT, CONFIG, way, points, returned, clearance)
+
+
+def free_twin(gap, lengths):
+    """By the docstring: metres before the first gap that closes."""
+    for k in range(len(lengths)):
+        for start, now in zip(gap[0], gap[k], strict=True):
+            clear = np.isfinite(now) and now >= 0.0
+            leaving = np.isfinite(now) and now >= min(start, 0.0) - np.float32(gaps.NEARER)
+            if not clear and not leaving:
+                return lengths[max(k - 1, 0)]
+    return np.inf
+
+
+def test_free_distance_is_its_twin():
+    random = np.random.default_rng(0)
+    free = jax.jit(gaps.free_distance)
+    found = []
+    for _ in range(300):
+        gap = f32(random.uniform(-0.02, 1.0, (1, 6)) + 0.08 * random.normal(size=(20, 6)).cumsum(0))
+        gap[random.uniform(size=gap.shape) < random.choice([0.0, 0.01])] = np.nan
+        lengths = f32(np.cumsum(random.uniform(0, 0.06, 20)))
+        found.append(float(free(gap, lengths)))
+        assert found[-1] == pytest.approx(free_twin(gap, lengths))
+    assert 50 < np.sum(np.isfinite(found)) < 290
+
+
+def test_rectangle_gap_is_the_distance_to_the_outline():
+    random = np.random.default_rng(1)
+    xy = random.uniform(-0.6, 0.6, (400, 2))
+    x, y = ROBOT.length / 2, ROBOT.width / 2
+    u = np.linspace(-1, 1, 4001)
+    rim = np.concatenate(
+        [np.stack([s * x + 0 * u, y * u], 1) for s in (-1, 1)]
+        + [np.stack([x * u, s * y + 0 * u], 1) for s in (-1, 1)]
+    )
+    far = np.min(np.hypot(*(xy[:, None] - rim[None]).transpose(2, 0, 1)), axis=1)
+    inside = (np.abs(xy[:, 0]) < x) & (np.abs(xy[:, 1]) < y)
+    np.testing.assert_allclose(
+        gaps.rectangle_gap(ROBOT, f32(xy)), np.where(inside, -far, far), atol=2e-4
+    )
+
+
+def straight(count=20, step=0.05):
+    poses = np.zeros((count, 3))
+    poses[:, 0] = step * np.arange(count)
+    return Path(poses=f32(poses), times=f32(0.1 * np.arange(count)), lengths=f32(poses[:, 0]))
+
+
+def test_gaps_to_things_take_the_margin_off_and_leave_out_what_did_not_return():
+    way, points = straight(), f32([[0.9, 0.0], [0.5, 0.3]])
+    gap = gaps_to_things(way.poses, points, mask([True, False]), OPEN)
+    ahead = 0.9 - ROBOT.length / 2 - way.poses[:, 0] - gaps.STATIC_MARGIN
+    before = ahead > 0
+    np.testing.assert_allclose(np.asarray(gap)[before, 0], ahead[before], atol=1e-5)
+    assert np.all(np.asarray(gap)[:, 1] > 100.0)
+
+
+def test_gaps_to_the_map_see_a_wall_where_it_is():
+    """A wall at x = .9: never later than the footprint is there, nor sooner than its discs."""
+    x = -2.0 + 0.2 * np.arange(20)
+    wall = clearance_of(np.tile(0.9 - x, (20, 1)))
+    way = straight()
+    gap = gaps_to_things(way.poses, f32(np.zeros((1, 2))), mask([False]), wall)
+    least = np.min(np.asarray(gap)[:, 1:], axis=1)
+    true = 0.9 - (way.poses[:, 0] + ROBOT.length / 2)
+    # distances of the map lead to the middle of a cell, of which half is the wall's own
+    assert np.all(least - 0.5 * 0.2 <= true + 1e-5)
+    centres, radii = covering_discs(ROBOT, CONFIG.footprint_discs)
+    over = np.max(centres[:, 0] + radii) - ROBOT.length / 2
+    assert np.all(least - 0.5 * 0.2 >= true - over - 1e-5)
+
+
+def test_allowed_by_things_is_the_slower_of_stopping_and_crawling():
+    reaction, way = 0.25, straight()
+    for beside, crawls in ((0.5, False), (0.03, True)):
+        # something ``beside`` the path from its third pose on, and a wall at the tenth
+        aside = np.where(np.arange(20) >= 3, beside, 0.5) - gaps.STATIC_MARGIN
+        wall = np.where(np.arange(20) >= 10, -0.1, 0.5)
+        gap = f32(np.stack([aside, wall], 1))
+        speed = float(gaps.allowed_by_things(ROBOT, reaction, way, gap))
+        stops = stopping_speed(ROBOT, reaction, f32(way.lengths[[2, 9]]))
+        expected = max(stops[0], gaps.CRAWL_SPEED) if crawls else stops[1]
+        assert speed == pytest.approx(float(expected), abs=1e-5)
+    nothing = gaps.allowed_by_things(ROBOT, reaction, way, f32(np.full((20, 1), 5.0)))
+    assert np.isinf(nothing)
+
+
+def test_a_gap_that_is_not_a_number_is_closed():
+    way = straight()
+    gap = np.full((20, 2), 0.5, np.float32)
+    gap[:, 1] = np.nan
+    assert float(gaps.allowed_by_things(ROBOT, 0.2, way, gap)) == 0.0
+    gap[:, 1] = 0.5
+    gap[8, 1] = np.nan
+    assert float(gaps.free_distance(gap, way.lengths)) == pytest.approx(way.lengths[7])
