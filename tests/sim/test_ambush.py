@@ -200,7 +200,7 @@ def test_blind_plans_keep_the_limits_and_their_motion_is_what_they_command(
     plan = jax.tree.map(np.asarray, plan)
     for twists in (plan.commands, plan.tail):
         assert np.all(within_limits(ROBOT, jnp.asarray(twists)))
-        rates = np.diff(np.asarray(twists), axis=0) / TICK
+        rates = np.diff(np.array(twists, np.float64), axis=0) / TICK
         assert np.abs(rates[:, 0]).max() <= ROBOT.wheel_acceleration * 1.001
         assert np.abs(rates[:, 1]).max() <= ROBOT.yaw_acceleration * 1.001
         wheels = np.abs(rates[:, 0]) + ROBOT.wheel_base / 2 * np.abs(rates[:, 1])
