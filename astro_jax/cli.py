@@ -183,7 +183,7 @@ class BenchSurprise:
     replay: int | None = None
     """Instead show this seed's episode, tick by tick around what went wrong."""
     jobs: int = 2
-    """Processes, each on a core of its own."""
+    """Processes of the gate's stack, each on a core of its own."""
     robot: Path | None = None
     """Robot YAML (see configs/robots)."""
     planner: Path | None = None
@@ -191,7 +191,7 @@ class BenchSurprise:
     seed: int = 0
     """Of the first episode; the others follow."""
     json: Path | None = None
-    """Where to write the report."""
+    """Where to write the report; with the full stack also where to go on from."""
 
 
 Bench = (
@@ -394,11 +394,11 @@ def _gate(bench: BenchGate) -> "Report":
 def _surprise(bench: BenchSurprise) -> "Report | None":
     for name, low in (("episodes", 1), ("jobs", 1), ("seed", 0)):
         _check_from(name, getattr(bench, name), low)
-    robot, planner, _ = _configuration(bench.robot, bench.planner)
-    from astro_jax.bench.surprise import bench_surprise
-
+    robot, planner, params = _configuration(bench.robot, bench.planner)
     if bench.replay is not None:
         _check_from("replay", bench.replay, 0)
+        if bench.stack == "full":
+            raise InputError("replay", bench.replay, "--stack gate, whose seeds these are")
         from astro_jax.bench.replay import lines_of
 
         for line in lines_of(robot, planner, bench.replay):
@@ -409,6 +409,13 @@ def _surprise(bench: BenchSurprise) -> "Report | None":
 
         def show(done: int) -> None:
             progress.update(bar, completed=done)
+
+        if bench.stack == "full":
+            from astro_jax.bench.surprise_home import bench_home
+
+            whole = (robot, planner, params, bench.episodes, bench.seed)
+            return bench_home(*whole, bench.json, show)
+        from astro_jax.bench.surprise import bench_surprise
 
         return bench_surprise(robot, planner, bench.episodes, bench.seed, bench.jobs, show)
 
