@@ -49,6 +49,9 @@ from astro_jax.world.sight import looked_at
 
 HISTORY_TICKS = 64
 """Commands remembered: 1.28 s at 50 Hz, more than any latency we accept."""
+REMEMBERED = 1.0
+"""Tracks older than this (s) say nothing about where anybody is by now: the gate then goes by
+what it sees itself, at the pace of a robot that nobody tells of people."""
 
 
 @pytree
@@ -171,7 +174,7 @@ def act(
         delay=delay,
         odometry=odometry,
         scan=scan,
-        tracks=dataclasses.replace(state.tracks, age=state.tracks.age + since_cycle),
+        tracks=_remembered(state.tracks, since_cycle),
         clearance=state.clearance,
         map_age=since_cycle,
         plan_age=state.plan_age,
@@ -263,6 +266,13 @@ def _clearance(config: PlannerConfig, local_map: LocalMap) -> Clearance:
     return clearance_field(
         occupied(local_map), local_map.grid, config.clearance_cells, local_map.edge
     )
+
+
+def _remembered(tracks: Tracks, since: Scalar) -> Tracks:
+    """The tracks ``since`` seconds later, but for those that are too old by then."""
+    age = tracks.age + since
+    # an age that is not a number forgets nobody
+    return dataclasses.replace(tracks, age=age, valid=tracks.valid & ~(age > REMEMBERED))
 
 
 def _take_over(state: NavigatorState, tick: Int[Array, ""]) -> NavigatorState:

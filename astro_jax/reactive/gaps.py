@@ -15,8 +15,11 @@ STATIC_MARGIN = 0.012
 """Gap (m) to scan points at which the path counts as blocked: range and pose noise."""
 CRAWL_MARGIN, CRAWL_SPEED = 0.06, 0.12
 """A path that leads nearer than this (m) is driven no faster than this (m/s)."""
-NEARER = 0.004
-"""What is too near already blocks only what brings it nearer by more than this, m."""
+NEARER, LEAST = 0.004, 0.008
+"""What is within the margin already blocks only what brings it nearer by more than this (m), and
+anything that does once this much of the margin is used up (m)."""
+ROUNDING = 1e-4
+"""Of a gap, m."""
 
 
 def allowed_by_things(
@@ -55,7 +58,9 @@ def free_distance(gap: Float[Array, "C P"], lengths: Float[Array, "C"]) -> Float
 
     What is too near already blocks only motion that brings it nearer still.
     """
-    nearer = gap < jnp.minimum(gap[:1], 0.0) - NEARER
+    # otherwise the robot, allowed so much anew in every tick, creeps on until it touches
+    slack = jnp.where(gap[:1] > -LEAST, NEARER, ROUNDING)
+    nearer = gap < jnp.minimum(gap[:1], 0.0) - slack
     # NaN compares false: write it as "not clear"
     blocked = jnp.any(~(gap >= 0.0) & (nearer | ~jnp.isfinite(gap)), axis=1)
     first = jnp.argmax(blocked)

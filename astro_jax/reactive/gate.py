@@ -15,7 +15,7 @@ from astro_jax.reactive.modes import next_mode
 from astro_jax.reactive.movers import (
     allowed_by_movers,
     appeared,
-    slowing_is_no_help,
+    passed_in_time,
     tracked,
 )
 from astro_jax.reactive.path import path_ahead, path_speed, planned_twist
@@ -39,7 +39,8 @@ def react(
 ) -> tuple[GateState, Verdict]:
     """One tick: what to send to the wheels, and why."""
     tick = config.gate_period
-    planned = planned_twist(config, plan, state.phase)
+    steered, flow = steer(robot, config, plan, state.phase, senses.pose_map, state.steer)
+    planned = _steered(robot, planned_twist(config, plan, state.phase), steered)
     wanted, last = path_speed(robot, planned), path_speed(robot, state.twist)
     # a plan that is slower already than the brakes can be does not join what the robot does
     joins = wanted >= last - robot.braking * tick * (1.0 + 1e-4) - 1e-6
@@ -50,7 +51,7 @@ def react(
     mode, well_for = next_mode(state, well, senses.orders, last, tick)
     runs = mode == int(Mode.RUNNING)
     now = glance(robot, senses.scan)
-    allowed, why = _allowed(robot, config, state, plan, senses, now, wanted)
+    allowed, why = _allowed(robot, config, state, plan, senses, now, planned, steered)
     ceiling = _released(state.ceiling, allowed, tick)
 
     # a plan that has no successor ends in its own stop
@@ -61,10 +62,9 @@ def react(
     ceiling_now = jnp.where(runs, ceiling_now, jnp.minimum(ceiling_now, last))
     speed = _towards(robot, ceiling_now, last, state.rate, follows, tick)
 
-    steered, flow = steer(robot, config, plan, state.phase, senses.pose_map, state.steer)
     # without a usable plan the robot brakes along the curvature it is already driving
     moves = drivable & (wanted > 1e-4)
-    base = jnp.where(moves, _steered(robot, planned, steered), state.twist)
+    base = jnp.where(moves, planned, state.twist)
     base_speed = path_speed(robot, base)
     scale = jnp.clip(speed / jnp.maximum(base_speed, 1e-4), 0.0, 1.0)
     # a plan to rest is let through whole
@@ -104,11 +104,13 @@ def _allowed(
     plan: Plan,
     senses: Senses,
     now: Glance,
-    wanted: Float[Array, ""],
+    planned: Float[Array, "2"],
+    steered: Float[Array, ""],
 ) -> tuple[Float[Array, ""], Int[Array, ""]]:
     """(Fastest path speed that everything near the way allows, m/s, the ``Reason`` for it)."""
     tick, age, delay = config.gate_period, senses.scan.age, senses.delay
-    path = path_ahead(robot, config, plan, state.phase, senses.pose_map)
+    path = path_ahead(robot, config, plan, state.phase, senses.pose_map, steered)
+    wanted = path_speed(robot, planned)
     reaction = reaction_time(robot, age, delay, tick)
     points, returned, points_base = nearby(robot, senses)
     gaps = gaps_to_things(robot, config, path, points, returned, senses.clearance)
@@ -122,12 +124,12 @@ def _allowed(
 
     seen = stopping_speed(robot, reaction, seen_way(robot, now, path))
     sight = jnp.maximum(seen, BLIND_SPEED)
-    paced = _paced(robot, senses.pace, planned_twist(config, plan, state.phase))
+    paced = _paced(robot, senses.pace, planned)
 
     known = jnp.minimum(jnp.minimum(things, strange), jnp.minimum(sight, paced))
     people = tracked(senses.tracks, delay)
     # who is passed in time stays passed only if nothing else slows the robot
-    passed = slowing_is_no_help(robot, path, people, path_speed(robot, state.twist))
+    passed = passed_in_time(robot, path, people, path_speed(robot, state.twist))
     counted = people.there & ~(passed & (known >= wanted))
     persons = allowed_by_movers(robot, alert, path, people, counted, wanted)
 

@@ -17,7 +17,7 @@ from jaxtyping import Array, Bool, Float
 
 from astro_jax.config import RobotConfig
 from astro_jax.geometry import to_frame
-from astro_jax.reactive.gaps import NEARER, rectangle_gap
+from astro_jax.reactive.gaps import rectangle_gap
 from astro_jax.reactive.path import Path, along
 from astro_jax.reactive.stopping import travelled
 from astro_jax.types import Scalar, Tracks
@@ -34,8 +34,10 @@ SPEEDS, INSTANTS = 10, 8
 """Speeds that are tried up to the planned one, and moments of each stop that are looked at."""
 SECTORS = 12
 """Around the robot: in each, the nearest new return stands for all."""
-FARTHER = 0.01
-"""What counts as farther from somebody than a robot that stays, m."""
+LEAVING = 0.3
+"""A robot leaves somebody if it gets farther from them by this share of its way."""
+PASSING = 0.5
+"""Acceleration (m/s²) of somebody whom the robot still passes in time."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -121,12 +123,14 @@ def allowed_by_movers(
     speeds = wanted * jnp.arange(1, SPEEDS + 1, dtype=jnp.float32) / SPEEDS
     stop = reaction + speeds / robot.wheel_acceleration
     times = stop[:, None] * jnp.arange(1, INSTANTS + 1, dtype=jnp.float32)[None] / INSTANTS
-    poses = along(path, travelled(robot, reaction, speeds[:, None], times))
+    driven = travelled(robot, reaction, speeds[:, None], times)
+    poses = along(path, driven)
     centres, radii = jax.vmap(jax.vmap(movers.at))(times)
     gap = rectangle_gap(robot, jax.vmap(jax.vmap(to_frame))(poses, centres)) - radii
     staying = rectangle_gap(robot, to_frame(path.poses[0], centres)) - radii
-    # one who could be here anyway is no reason not to leave, only not to come nearer
-    room = jnp.maximum(gap, gap - staying + NEARER)
+    # one who could be here anyway is no reason not to leave
+    leaving = gap - staying - LEAVING * driven[..., None]
+    room = jnp.maximum(gap, jnp.where(leaving >= 0.0, leaving, gap))
     room = jnp.where(counted[None, None], room, 1e3)
     # NaN is no room
     room = jnp.min(jnp.where(room >= -1e3, room, -1e3), axis=(1, 2))
@@ -140,27 +144,20 @@ def allowed_by_movers(
     return jnp.where(jnp.any(clear), found, 0.0)
 
 
-def slowing_is_no_help(
+def passed_in_time(
     robot: RobotConfig, path: Path, movers: Movers, speed: Float[Array, ""]
 ) -> Bool[Array, "M"]:
-    """Whom the robot passes in time, or gives way: slowing would not keep it away from them.
+    """Whom the robot does not touch if it goes on, and nears more if it brakes.
 
-    In time: it does not touch them if it goes on as planned and they as they do, and nears
-    them more if it brakes, to a rest in their way.  Gives way: until they would have touched a
-    robot that stayed it is never nearer to them than that one, and then farther.
+    It would come to a rest in their way.  They may change their velocity by ``PASSING`` only:
+    a robot that drives on has more to answer for than one that rests.
     """
-    walking = dataclasses.replace(movers, turn=0.0, rush=jnp.zeros_like(movers.rush))
+    walking = dataclasses.replace(movers, turn=PASSING)
     centres, radii = jax.vmap(walking.at)(path.times)
 
-    def gaps(poses):
-        return rectangle_gap(robot, jax.vmap(to_frame)(poses, centres)) - radii + MOVER_MARGIN
+    def nearest(poses):
+        return jnp.min(rectangle_gap(robot, jax.vmap(to_frame)(poses, centres)) - radii, axis=0)
 
-    going = gaps(path.poses)
-    braking = gaps(along(path, travelled(robot, 0.0, speed, path.times)))
-    staying = gaps(jnp.broadcast_to(path.poses[:1], path.poses.shape))
-    nearest = jnp.min(going, axis=0)
-    passed = (nearest >= 0.0) & (nearest >= jnp.min(braking, axis=0))
-    touched = staying < 0.0
-    over = jnp.cumsum(touched, axis=0) > touched
-    needed = jnp.where(touched, FARTHER, -1e-3)
-    return passed | jnp.all(over | (going >= staying + needed), axis=0)
+    going = nearest(path.poses)
+    braking = nearest(along(path, travelled(robot, 0.0, speed, path.times)))
+    return (going >= 0.0) & (going >= braking)

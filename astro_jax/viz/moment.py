@@ -7,9 +7,10 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from astro_jax.config import PlannerConfig, RobotConfig
+from astro_jax.reactive.senses import Mode
 from astro_jax.route.house import HouseMap
 from astro_jax.sim.state import CycleLog, TickLog
-from astro_jax.types import Diagnostics, Plan, RouteField, WorldAtEffect
+from astro_jax.types import Diagnostics, Plan, Reason, RouteField, WorldAtEffect
 from astro_jax.viz.plots import cycle_figure
 from astro_jax.viz.record import EpisodeRecord
 from astro_jax.world.forecast import moments
@@ -62,7 +63,8 @@ def plan_figure(
             twist=single(world.command),
             command=single(world.command),
             scale=single(np.float32(1.0)),
-            reason=single(np.int32(0)),
+            mode=single(np.int32(Mode.RUNNING)),
+            reason=single(np.int32(Reason.CLEAR)),
             pan=single(np.float32(0.0)),
             contacts=single(np.int32(0)),
         ),

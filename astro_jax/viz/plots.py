@@ -14,7 +14,7 @@ from matplotlib.legend_handler import HandlerTuple
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
-from astro_jax.types import Status
+from astro_jax.types import Reason, Status
 from astro_jax.viz import layers, style
 from astro_jax.viz.record import EpisodeRecord
 
@@ -56,10 +56,26 @@ def summary(record: EpisodeRecord, cycle: int) -> str:
     return "   ·   ".join(parts).replace("-", "−")
 
 
+GATE_WORDS = {
+    Reason.CLEAR: "clear",
+    Reason.SLOWED: "slowed",
+    Reason.BAD_PLAN: "no good plan",
+    Reason.BAD_SCAN: "bad scan",
+    Reason.BAD_STATE: "bad pose",
+    Reason.PACED: "paced",
+    Reason.BLIND: "out of sight",
+    Reason.BAD_MAP: "old map",
+    Reason.BAD_CLOCK: "late tick",
+    Reason.WAITING: "waiting",
+    Reason.E_STOP: "emergency stop",
+}
+"""What each reason of the reactive layer is called in pictures."""
+
+
 def gate_text(record: EpisodeRecord, cycle: int) -> str:
     """What the reactive layer let through, and why: ``"40 % (slowed)"``."""
     scale, reason = record.gate_of(cycle)
-    return f"{100 * scale:.0f} % ({reason.name.lower().replace('_', ' ')})"
+    return f"{100 * scale:.0f} % ({GATE_WORDS[reason]})"
 
 
 def draw_cycle(axes: Axes, record: EpisodeRecord, cycle: int, reach: float = REACH) -> None:

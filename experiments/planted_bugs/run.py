@@ -16,8 +16,10 @@ from astro_jax.bench.report import write_json
 from astro_jax.bench.surprise import Outcome, play
 from astro_jax.config import DEFAULT_PLANNER, DEFAULT_ROBOT
 from astro_jax.sim.ambush.envelope import Kind
-from astro_jax.sim.ambush.strata import STRATA
+from astro_jax.sim.ambush.strata import NOMINAL, STRATA, stratum_of
 
+FALSE_STOPS, FALSE_SLOW = 0.05, 0.2
+"""Shares of one episode: ten times what is granted to all of them together."""
 ROOT = Path(__file__).parents[2]
 SURE = 1e-3
 """Largest probability of a finding by chance, where the gate as it is has findings itself."""
@@ -25,7 +27,7 @@ SURE = 1e-3
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--episodes", type=int, default=4 * len(STRATA))
+    parser.add_argument("--episodes", type=int, default=3 * len(STRATA))
     parser.add_argument("--beams", type=int, default=90)
     parser.add_argument("--only", default="", help="part of the bugs' names")
     parser.add_argument("--json", type=Path, help="where to keep what is done, to go on from")
@@ -54,11 +56,16 @@ def main() -> None:
 
 def oracles(outcome: Outcome) -> dict[str, np.ndarray]:
     """By oracle, the episodes in which it speaks."""
-    kinds = outcome["kinds"]
+    kinds, wanting = outcome["kinds"], np.maximum(outcome["wanting"], 1)
+    nominal = np.array([stratum_of(int(seed)) == NOMINAL for seed in outcome["seed"]])
     return {
         "contact: thing": kinds[:, Kind.THING] + kinds[:, Kind.FORGOTTEN] > 0,
         "contact: person": kinds[:, Kind.PERSON] > 0,
         **{f"P{k}": outcome["broken"][:, i] > 0 for i, k in enumerate((1, 4, 6))},
+        # a gate that lets nothing through touches nothing: of the time that wants motion it may
+        # not stop for more than this, where nothing is in the way
+        "false stop": nominal & (outcome["stopped"] > FALSE_STOPS * wanting),
+        "false slow-down": nominal & (outcome["slowed"] > FALSE_SLOW * wanting),
     }
 
 

@@ -17,6 +17,7 @@ from PIL.GifImagePlugin import GifImageFile
 
 from astro_jax.config import DEFAULT_PLANNER, DEFAULT_ROBOT
 from astro_jax.errors import InputError
+from astro_jax.reactive.senses import Mode
 from astro_jax.sim.state import CycleLog, TickLog
 from astro_jax.types import (
     Clearance,
@@ -136,6 +137,7 @@ def made_up(**changed) -> EpisodeRecord:
         twist=np.full((len(tick_time), 2), 0.5),
         command=np.full((len(tick_time), 2), 0.5),
         scale=np.where(np.arange(len(tick_time)) == 7, 0.4, 1.0),
+        mode=np.where(np.arange(len(tick_time)) == 7, int(Mode.SLOWED), int(Mode.RUNNING)),
         reason=np.where(np.arange(len(tick_time)) == 7, int(Reason.SLOWED), int(Reason.CLEAR)),
         pan=np.zeros(len(tick_time)),
         contacts=np.zeros(len(tick_time), int),
@@ -338,6 +340,15 @@ def test_ticks_belong_to_their_cycle():
     record = made_up()
     assert [record.ticks_of(c) for c in range(3)] == [slice(0, 5), slice(5, 10), slice(10, 15)]
     assert record.gate_of(1) == (0.4, Reason.SLOWED)
+
+
+def test_every_reason_of_the_gate_has_its_words():
+    record = made_up()
+    at = record.ticks_of(1).start + 2
+    assert len(set(plots.GATE_WORDS.values())) == len(Reason)
+    for reason in Reason:
+        record.ticks.reason[at] = int(reason)
+        assert plots.gate_text(record, 1) == f"40 % ({plots.GATE_WORDS[reason]})"
 
 
 def test_the_route_of_the_moment():
