@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from astro_jax.bench.report import Report
 
 Pose = tuple[float, float, float]
+WIDE = 240
+"""Columns of a table that no terminal shows."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -305,7 +307,10 @@ def _bench(bench: Bench) -> None:
         report = _surprise(bench)
         if report is None:
             return
-        Console().print(surprise_table(report.cases))
+        console = Console()
+        # into a file the table goes whole, not cut to a terminal's width
+        wide = console if console.is_terminal else Console(width=WIDE)
+        wide.print(surprise_table(report.cases))
     elif isinstance(bench, BenchCycle):
         report = _cycle(bench)
     elif isinstance(bench, BenchRisk):
