@@ -17,8 +17,9 @@ way to the wheels; the scan's own age has passed when it comes), or whom the det
 
 These are computed from the truth, at every moment at which news of somebody comes.  Somebody
 is *fairly* seen from the first moment on at which the inequality holds, until nothing has shown
-them for ``OUT_OF_SIGHT``.  Who strikes a robot whose point of contact moves away from them, and
-that has not cut in, is outside of the envelope too, as in ``sim/contact.py``.  Every contact with a robot that moves (v_p > .05 m/s) gets a ``Kind``.
+them for ``OUT_OF_SIGHT``.  Every contact with a robot that moves (v_p > .05 m/s) gets a ``Kind``.
+Who strikes a robot whose point of contact moves away from them, and that has not cut in, is
+outside of the envelope too, as in ``sim/contact.py``.
 """
 
 import enum
