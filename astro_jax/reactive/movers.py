@@ -19,6 +19,7 @@ from astro_jax.config import RobotConfig
 from astro_jax.geometry import to_frame
 from astro_jax.reactive.gaps import rectangle_gap
 from astro_jax.reactive.path import Path, along
+from astro_jax.reactive.sight import EXPLAINED
 from astro_jax.reactive.stopping import travelled
 from astro_jax.types import Scalar, Tracks
 
@@ -26,6 +27,8 @@ MOVER_MARGIN = 0.05
 """Gap (m) to where somebody might be."""
 TURN = 1.0
 """Acceleration that is granted to whoever is tracked, in any direction, m/s²."""
+DOUBT = 0.25
+"""What is granted besides, m/s: velocities are tracked to ± .15 m/s, later than they change."""
 FASTEST = 3.0
 """Faster tracks are taken for so fast, and may be anywhere within the difference, m/s."""
 RUSH = 1.6
@@ -35,8 +38,11 @@ SPEEDS, INSTANTS = 10, 8
 SECTORS = 12
 """Around the robot: in each, the nearest new return stands for all."""
 LEAVING = 0.3
-"""A robot leaves somebody if it gets farther from them by this share of its way."""
-PASSING = 0.5
+"""A robot leaves somebody if its centre gets farther from them by this share of its way."""
+NEARER, BESIDE = 0.004, 0.25
+"""Beside somebody who is not coming it passes no faster than this (m/s), and so little nearer to
+them (m) at that speed."""
+PASSING = 0.15
 """Acceleration (m/s²) of somebody whom the robot still passes in time."""
 
 
@@ -60,18 +66,38 @@ class Movers:
         return self.xy_map + t[:, None] * self.velocity_map, grown
 
 
-def tracked(tracks: Tracks, delay: Scalar) -> Movers:
-    """Everybody who is tracked; NaN is anywhere."""
+def tracked(
+    tracks: Tracks,
+    shown_map: Float[Array, "M 2"],
+    mine: Bool[Array, "M R"],
+    points_map: Float[Array, "R 2"],
+    eye_map: Float[Array, "3"],
+    scan_age: Scalar,
+    delay: Scalar,
+) -> Movers:
+    """Everybody who is tracked, where the scan shows them if it does; NaN is anywhere.
+
+    The scan is younger than the track: a return that is theirs and nearer to the eye than they
+    are believed to be moves them so much nearer (``shown_map`` and ``mine``: ``sight.claims``).
+    """
     speed = jnp.linalg.norm(tracks.velocity_map, axis=-1)
     # positive: a speed that is not a number stays one that is not
     share = jnp.where(speed <= FASTEST, 1.0, FASTEST / speed)
+    velocity = share[:, None] * tracks.velocity_map
+    offset = shown_map - eye_map[None, :2]
+    distance = jnp.linalg.norm(offset, axis=-1)
+    reach = jnp.linalg.norm(points_map - eye_map[None, :2], axis=-1)
+    nearest = jnp.min(jnp.where(mine, reach[None], jnp.inf), axis=1)
+    nearer = jnp.clip(nearest - (distance - tracks.radius), -EXPLAINED, 0.0)
+    seen = jnp.any(mine, axis=1)
+    moved = shown_map + (nearer / jnp.maximum(distance, 1e-3))[:, None] * offset
     return Movers(
-        xy_map=tracks.xy_map,
-        velocity_map=share[:, None] * tracks.velocity_map,
+        xy_map=jnp.where(seen[:, None], moved, tracks.xy_map),
+        velocity_map=velocity,
         radius=tracks.radius + MOVER_MARGIN,
         turn=TURN,
-        rush=jnp.where(speed <= FASTEST, 0.0, speed - FASTEST),
-        since=jnp.broadcast_to(tracks.age + delay, speed.shape),
+        rush=DOUBT + jnp.where(speed <= FASTEST, 0.0, speed - FASTEST),
+        since=jnp.where(seen, jnp.maximum(scan_age, 0.0), tracks.age) + delay,
         there=tracks.valid,
     )
 
@@ -89,8 +115,7 @@ def appeared(
     edges = np.linspace(-np.pi, np.pi, SECTORS + 1, dtype=np.float32)[None]
     bearing, lost = bearing[:, None], jnp.isnan(distance)[:, None]
     # NaN is in every sector, and nearer than everything
-    beside = (bearing < edges[:, :-1]) | (bearing > edges[:, 1:])
-    within = ~beside & new[:, None]
+    within = ~((bearing < edges[:, :-1]) | (bearing > edges[:, 1:])) & new[:, None]
     nearness = jnp.where(within, jnp.where(lost, -1.0, distance[:, None]), jnp.inf)
     # the first that is as near as any: half the time of an argmin along rows
     least, count = jnp.min(nearness, axis=0), distance.shape[0]
@@ -128,9 +153,17 @@ def allowed_by_movers(
     centres, radii = jax.vmap(jax.vmap(movers.at))(times)
     gap = rectangle_gap(robot, jax.vmap(jax.vmap(to_frame))(poses, centres)) - radii
     staying = rectangle_gap(robot, to_frame(path.poses[0], centres)) - radii
-    # one who could be here anyway is no reason not to leave
-    leaving = gap - staying - LEAVING * driven[..., None]
-    room = jnp.maximum(gap, jnp.where(leaving >= 0.0, leaving, gap))
+    # one who could be here anyway is no reason not to leave; to turn is not to leave
+    farther = _distance(centres, poses[..., None, :2]) - _distance(
+        centres, path.poses[None, None, :1, :2]
+    )
+    leaving = jnp.minimum(farther - LEAVING * driven[..., None], gap - staying)
+    # nor, if they are not coming, to pass beside them slowly
+    coming = staying + radii - movers.radius < 0.0
+    slow = (speeds <= BESIDE)[:, None, None]
+    beside = gap - staying + jnp.where(slow, NEARER * speeds[:, None, None] / BESIDE, -jnp.inf)
+    spared = jnp.where(coming, leaving, jnp.maximum(leaving, beside))
+    room = jnp.maximum(gap, jnp.where(spared >= 0.0, spared, gap))
     room = jnp.where(counted[None, None], room, 1e3)
     # NaN is no room
     room = jnp.min(jnp.where(room >= -1e3, room, -1e3), axis=(1, 2))
@@ -161,3 +194,7 @@ def passed_in_time(
     going = nearest(path.poses)
     braking = nearest(along(path, travelled(robot, 0.0, speed, path.times)))
     return (going >= 0.0) & (going >= braking)
+
+
+def _distance(here: Float[Array, "V J M 2"], there: Float[Array, "..."]) -> Float[Array, "V J M"]:
+    return jnp.linalg.norm(here - there, axis=-1)

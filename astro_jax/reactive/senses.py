@@ -9,6 +9,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
 from astro_jax.types import Clearance, Odometry, Scalar, Scan, Tracks, pytree
+from astro_jax.world.sight import Glance
 
 
 class Mode(enum.IntEnum):
@@ -54,14 +55,6 @@ class Senses:
     elapsed: Scalar = 0.02
     """Since the tick before, by a clock that nobody sets, s."""
     orders: Orders = Orders()
-
-
-@pytree
-class Glance:
-    """A scan as it is remembered: how far every beam was free, and from where."""
-
-    free: Float[Array, "*batch R"]
-    eye_map: Float[Array, "*batch 3"]
 
 
 @pytree

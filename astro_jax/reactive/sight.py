@@ -13,9 +13,10 @@ from astro_jax.config import RobotConfig
 from astro_jax.geometry import to_frame
 from astro_jax.reactive.gaps import rectangle_gap
 from astro_jax.reactive.path import Path
-from astro_jax.reactive.senses import Glance, Memory, Senses
-from astro_jax.types import Scan, Tracks
+from astro_jax.reactive.senses import Memory, Senses
+from astro_jax.types import Scalar, Scan, Tracks
 from astro_jax.world.grid import beam_bearings, scan_points
+from astro_jax.world.sight import Glance, free_towards
 
 WINDOW = 1.0
 """Half the side of the square around the robot in which returns count, m."""
@@ -27,6 +28,8 @@ NEW = 0.12
 """What stands nearer than an older scan was free by more than this is new, m."""
 EXPLAINED = 0.25
 """Returns this close to a track's outline are that track, m."""
+TOGETHER = 0.1
+"""Neighbouring returns no farther apart than this are of one thing, m."""
 UNSEEN_ALLOWED = 0.10
 """So far beside its present place the robot may reach without looking, m."""
 BLIND_SPEED = 0.15
@@ -51,37 +54,39 @@ def sighted(robot: RobotConfig, scan: Scan) -> Float[Array, ""]:
     return jnp.minimum(jnp.mean(says), jnp.mean(says[ahead]))
 
 
-def glance(robot: RobotConfig, scan: Scan) -> Glance:
-    """The scan as it will be remembered: nothing is free along a beam that says nothing."""
-    reach = jnp.where(jnp.isinf(scan.ranges), robot.sensor.range_max, scan.ranges)
-    free = reach if scan.free is None else jnp.minimum(scan.free, reach)
-    says = scan.valid & jnp.isfinite(free)
-    return Glance(free=jnp.where(says, free, 0.0), eye_map=scan.pose_map)
+def claims(
+    tracks: Tracks, points_map: Float[Array, "R 2"], returned: Bool[Array, "R"], scan_age: Scalar
+) -> tuple[Float[Array, "M 2"], Bool[Array, "M R"]]:
+    """(Where the tracks were when the scan looked, which of its returns are whose)."""
+    there = tracks.xy_map + (tracks.age - scan_age) * tracks.velocity_map
+    x, y = jnp.moveaxis(there, -1, 0)[..., None]
+    # a row per track: sums over an axis of two, and along rows, take five times as long
+    gap = jnp.sqrt((points_map[None, :, 0] - x) ** 2 + (points_map[None, :, 1] - y) ** 2)
+    near = gap < tracks.radius[:, None] + EXPLAINED
+    return there, returned[None] & tracks.valid[:, None] & near
 
 
 def new_points(
-    robot: RobotConfig,
-    memory: Memory,
-    points_map: Float[Array, "R 2"],
-    returned: Bool[Array, "R"],
-    tracks: Tracks,
-    scan_age,
+    robot: RobotConfig, memory: Memory, points_map: Float[Array, "R 2"], returned: Bool[Array, "R"]
 ) -> Bool[Array, "R"]:
-    """Returns from where an older scan saw nothing, and that no track explains."""
-    distance, free = _free_towards(robot, memory.old, points_map)
-    appeared = free > distance + NEW
-    shift = (tracks.age - scan_age) * tracks.velocity_map
-    x, y = jnp.moveaxis(tracks.xy_map + shift, -1, 0)[..., None]
-    # a row per track: sums over an axis of two, and along rows, take five times as long
-    gap = jnp.sqrt((points_map[None, :, 0] - x) ** 2 + (points_map[None, :, 1] - y) ** 2)
-    mine = tracks.valid[:, None] & (gap < tracks.radius[:, None] + EXPLAINED)
-    return returned & appeared & ~jnp.any(mine, axis=0)
+    """Returns from where an older scan saw nothing.
+
+    Two neighbours must say so: one beam alone is a ghost, or an edge that it just missed before.
+    """
+    distance, free = free_towards(robot, memory.old, points_map)
+    new = returned & (free > distance + NEW)
+    step = points_map[1:] - points_map[:-1]
+    apart = jnp.sqrt(step[:, 0] ** 2 + step[:, 1] ** 2)
+    # what is not a number is not apart
+    pair = new[1:] & new[:-1] & ~(apart > TOGETHER)
+    return jnp.pad(pair, (0, 1)) | jnp.pad(pair, (1, 0))
 
 
 def seen_way(robot: RobotConfig, now: Glance, path: Path) -> Float[Array, ""]:
     """Metres of path (m) up to the first pose of which some corner is not in sight.
 
-    What lies within ``UNSEEN_ALLOWED`` of the robot's present place needs no look.
+    What lies within ``UNSEEN_ALLOWED`` of the robot's present place needs no look.  A single
+    beam that says nothing, between two that do, hides no more than they do.
     """
     dx, dy = robot.length / 2, robot.width / 2
     corners = np.array([(dx, dy), (dx, -dy), (-dx, dy), (-dx, -dy)], np.float32)
@@ -91,32 +96,14 @@ def seen_way(robot: RobotConfig, now: Glance, path: Path) -> Float[Array, ""]:
     y = path.poses[:, 1:2] + s * ahead + c * aside
     places = jnp.stack([x, y], axis=-1)
     flat = places.reshape(-1, 2)
-    distance, free = _free_towards(robot, now, flat)
+    aside = jnp.minimum(jnp.pad(now.free[1:], (0, 1)), jnp.pad(now.free[:-1], (1, 0)))
+    whole = Glance(free=jnp.where(now.free > 0.0, now.free, aside), eye_map=now.eye_map)
+    distance, free = free_towards(robot, whole, flat)
     here = rectangle_gap(robot, to_frame(path.poses[0], flat)) < UNSEEN_ALLOWED
     seen = ((free > distance - NEW) | here).reshape(places.shape[:-1])
     unseen = ~jnp.all(seen, axis=1)
     first = path.lengths[jnp.argmax(unseen)]
     return jnp.where(jnp.any(unseen), first, jnp.inf)
-
-
-def _free_towards(
-    robot: RobotConfig, looked: Glance, points_map: Float[Array, "N 2"]
-) -> tuple[Float[Array, "N"], Float[Array, "N"]]:
-    """(Distance from the eye, how far the beams towards the point were free), m.
-
-    The least of three neighbouring beams: an edge between two of them may be either's.
-    Out of the field of view nothing is free.
-    """
-    sensor = robot.sensor
-    x, y = jnp.moveaxis(to_frame(looked.eye_map, points_map), -1, 0)
-    distance, bearing = jnp.hypot(x, y), jnp.arctan2(y, x)
-    step = sensor.field_of_view / (sensor.beams - 1)
-    position = (bearing + sensor.field_of_view / 2) / step
-    inside = (position > -0.5) & (position < sensor.beams - 0.5)
-    index = jnp.clip(jnp.round(position).astype(jnp.int32), 0, sensor.beams - 1)
-    padded = jnp.pad(looked.free, 1, mode="edge")
-    least = jnp.minimum(jnp.minimum(padded[:-2], padded[1:-1]), padded[2:])
-    return distance, jnp.where(inside, least[index], 0.0)
 
 
 def remember(

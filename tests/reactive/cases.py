@@ -60,11 +60,9 @@ def put(tree: Any, path: str, value: Any) -> Any:
     """A copy with another value at a dotted path, such as ``senses.scan.age``."""
     name, _, rest = path.partition(".")
     inner = put(getattr(tree, name), rest, value) if rest else value
-    return (
-        tree._replace(**{name: inner})
-        if isinstance(tree, tuple)
-        else dataclasses.replace(tree, **{name: inner})
-    )
+    if isinstance(tree, Case):
+        return tree._replace(**{name: inner})
+    return dataclasses.replace(tree, **{name: inner})
 
 
 # ---- plans ---------------------------------------------------------------------------
@@ -80,7 +78,7 @@ def plan_of(commands, tail=None) -> Plan:
         tail=f32(np.zeros_like(commands) if tail is None else tail),
         tail_clearance=f32(0.5),
         controls=f32(np.zeros((9, 2))),
-        status=np.int32(Status.OK),
+        status=np.int32(Status.OK),  # pyright: ignore[reportArgumentType]
     )
 
 
@@ -108,6 +106,43 @@ def planned_at(plan: Plan, phase: float) -> np.ndarray:
     rows = np.asarray(plan.tail if late else plan.commands, float)
     ticks = TICK * np.arange(rows.shape[0])
     return np.array([np.interp(phase - late * CONFIG.tail_after, ticks, c) for c in rows.T])
+
+
+def driven_poses(rows, step: float) -> np.ndarray:
+    """Poses at the times of the rows, from (0, 0, 0), float64."""
+    v, omega = 0.5 * (np.asarray(rows, float)[1:] + np.asarray(rows, float)[:-1]).T
+    yaw = np.concatenate([[0.0], np.cumsum(step * omega)])
+    middle = 0.5 * (yaw[1:] + yaw[:-1])
+    x, y = np.cumsum(step * v * np.cos(middle)), np.cumsum(step * v * np.sin(middle))
+    return np.stack([np.append(0.0, x), np.append(0.0, y), yaw], axis=1)
+
+
+def anchored(plan: Plan, phase: float, pose) -> Plan:
+    """The plan, moved so that at its own time ``phase`` it has the robot at ``pose``."""
+    with np.errstate(all="ignore"):
+        poses = driven_poses(np.where(np.isfinite(plan.commands), plan.commands, 0.0), TICK)
+        every = round(CONFIG.dt / TICK)
+        tail_at = poses[round(CONFIG.tail_after / TICK)]
+        late = phase >= np.float32(CONFIG.tail_after)
+        rows = driven_poses(plan.tail, TICK) if late else poses
+        since = phase - late * CONFIG.tail_after
+        there = np.array([np.interp(since, TICK * np.arange(STEPS), p) for p in rows.T])
+        if late:
+            there = placed(tail_at, there[None])[0]
+        turn = float(pose[2]) - there[2]
+        c, s = np.cos(turn), np.sin(turn)
+        shift = np.array(
+            [pose[0] - c * there[0] + s * there[1], pose[1] - s * there[0] - c * there[1], turn]
+        )
+        moved = placed(shift, poses[::every])
+    return put(plan, "motion.pose_map", f32(moved))
+
+
+def placed(pose, poses) -> np.ndarray:
+    """Poses given in the frame of another."""
+    c, s = np.cos(pose[2]), np.sin(pose[2])
+    x, y, yaw = np.asarray(poses, float).T
+    return np.stack([pose[0] + c * x - s * y, pose[1] + s * x + c * y, pose[2] + yaw], axis=1)
 
 
 # ---- what the sensor sees ------------------------------------------------------------
@@ -157,7 +192,7 @@ def cast(eye, discs=(), walls=()) -> np.ndarray:
 def scan_of(ranges, eye, age=0.04) -> Scan:
     return Scan(
         ranges=f32(ranges),
-        valid=np.ones(BEAMS, bool),
+        valid=mask(np.ones(BEAMS)),
         pose_map=f32(eye),
         age=f32(age),
         free=f32(np.minimum(ranges, SIGHT)),
@@ -238,6 +273,7 @@ def case_of(
     people=(),
     velocity=(0.0, 0.0),
     pose=(0.0, 0.0, 0.0),
+    anchor: bool = True,
     **changes,
 ) -> Case:
     """One tick in which all is well, and nothing is near unless it is asked for.
@@ -250,6 +286,7 @@ def case_of(
         people: tracked, map frame, m.
         velocity: of all of them, m/s.
         pose: where the robot will be when the command acts, and was when it looked.
+        anchor: whether the plan is moved so that the robot is where it should be on it.
         changes: values at dotted paths of the case, with "__" for the dots.
     """
     eye = eye_of(pose)
@@ -274,15 +311,23 @@ def case_of(
     )
     for path, value in changes.items():
         case = put(case, path.replace("__", "."), value)
-    return case
+    if not anchor:
+        return case
+    return put(case, "plan", anchored(case.plan, float(case.state.phase), case.senses.pose_map))
 
 
 def driven(case: Case, ticks: int, rewind: bool = False) -> tuple[Case, list]:
-    """(The case after so many ticks of the same senses, the verdicts)."""
+    """(The case after so many ticks of the same senses, the verdicts).
+
+    The robot stays where its plan has it; with ``rewind`` it is always at the plan's beginning.
+    """
     verdicts = []
     for _ in range(ticks):
         state, verdict = react(case)
         state = jax.tree.map(np.asarray, state)
         case = case._replace(state=put(state, "phase", f32(0.0)) if rewind else state)
+        if np.all(np.isfinite(case.senses.pose_map)):
+            plan = anchored(case.plan, float(case.state.phase), case.senses.pose_map)
+            case = case._replace(plan=plan)
         verdicts.append(verdict)
     return case, verdicts

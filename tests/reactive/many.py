@@ -25,6 +25,7 @@ from .cases import (
     STEPS,
     TICK,
     Case,
+    anchored,
     case_of,
     clearance_of,
     eye_of,
@@ -54,14 +55,20 @@ _random = np.random.default_rng(7)
 FIELDS = [OPEN, *(clearance_of(_random.uniform(-0.2, 1.0, (20, 20))) for _ in range(4))]
 
 
-def for_all(check: Callable[[Case, np.random.Generator], None], examples: int, size: int) -> None:
+def for_all(
+    check: Callable[[Case, np.random.Generator], None],
+    examples: int,
+    size: int,
+    draw: Callable[[np.random.Generator, int], Case] | None = None,
+) -> None:
     """Check ``size`` random cases at once, ``examples`` times."""
+    draw = draw or batch
 
     @settings(max_examples=examples, deadline=None)
     @given(seed=st.integers(0, 2**40))
     def holds(seed):
         random = np.random.default_rng(seed)
-        check(batch(random, size), random)
+        check(draw(random, size), random)
 
     holds()
 
@@ -91,7 +98,7 @@ def random_case(random: np.random.Generator) -> Case:
     plan = random_plan(random)
     # sometimes within the stop in hand
     phase = f32(random.uniform(0.0, 0.45))
-    slower = random.choice([0.0, random.uniform(0.2, 1.0)], p=[0.1, 0.9])
+    slower = random.choice([0.0, 1.0, random.uniform(0.2, 1.0)], p=[0.1, 0.3, 0.6])
     twist = slower * planned_at(plan, phase)
     pose = np.array([*random.uniform(-0.2, 0.2, 2), random.uniform(-3, 3)])
     near = random.uniform(0.3, 2.0)
@@ -105,11 +112,19 @@ def random_case(random: np.random.Generator) -> Case:
     someone = random.integers(0, PEOPLE + 1)
     state = running(twist, memory, phase, mode, random.uniform(0.0, 0.4))
     late = random.uniform() < 0.1
+    scan = scan_of(ranges_to(points, eye) + noise, eye, random.uniform(0, 0.14))
+    if random.uniform() < 0.15:
+        # a hand before the sensor
+        from_beam = random.integers(BEAMS - 60)
+        lost = np.arange(BEAMS) - from_beam
+        scan = put(scan, "valid", (lost < 0) | (lost >= 60))
+    aside = pose + random.normal(size=3) * random.choice([0.0, 0.02])
     case = case_of(
-        plan,
+        anchored(plan, float(phase), aside),
+        anchor=False,
         state=put(state, "ceiling", f32(random.choice([random.uniform(0, 0.8), 100.0]))),
         pose=pose,
-        senses__scan=scan_of(ranges_to(points, eye) + noise, eye, random.uniform(0, 0.14)),
+        senses__scan=scan,
         senses__plan_age=f32(random.uniform(0, 0.3) + late),
         senses__clearance=FIELDS[random.integers(len(FIELDS))],
         senses__pace=f32(random.choice([1.0, random.uniform(0.2, 1.0)])),

@@ -80,7 +80,11 @@ BUGS = (
     ),
     bug(
         "people taken for where they were",
-        ("movers", "tracks.age + delay, speed.shape", "0.0 * (tracks.age + delay), speed.shape"),
+        (
+            "movers",
+            "since=jnp.where(seen, jnp.maximum(scan_age, 0.0), tracks.age) + delay,",
+            "since=jnp.zeros_like(speed),",
+        ),
     ),
     bug(
         "people have no size",
@@ -116,7 +120,7 @@ BUGS = (
     # messages
     bug("stale scans accepted", ("watch", "MAX_SCAN_AGE = 0.15", "MAX_SCAN_AGE = 15.0")),
     bug("frozen scans accepted", ("watch", "        & ~frozen\n", "")),
-    bug("half a scan accepted", ("watch", "MIN_VALID_BEAMS = 0.5", "MIN_VALID_BEAMS = 0.05")),
+    bug("half a scan accepted", ("watch", "MIN_VALID_BEAMS = 0.5", "MIN_VALID_BEAMS = -1.0")),
     bug(
         "the plan's own stop ignored",
         ("path", "stopping = phase >= config.tail_after", "stopping = phase >= 1e6"),

@@ -23,7 +23,8 @@ def free_twin(gap, lengths):
     for k in range(len(lengths)):
         for start, now in zip(gap[0], gap[k], strict=True):
             clear = np.isfinite(now) and now >= 0.0
-            leaving = np.isfinite(now) and now >= min(start, 0.0) - np.float32(gaps.NEARER)
+            slack = gaps.NEARER if start > -gaps.LEAST else gaps.ROUNDING
+            leaving = np.isfinite(now) and now >= np.float32(min(start, 0.0)) - np.float32(slack)
             if not clear and not leaving:
                 return lengths[max(k - 1, 0)]
     return np.inf
@@ -105,7 +106,7 @@ def test_allowed_by_things_is_the_slower_of_stopping_and_crawling():
 
 def test_a_gap_that_is_not_a_number_is_closed():
     way = straight()
-    gap = np.full((20, 2), 0.5, np.float32)
+    gap = f32(np.full((20, 2), 0.5))
     gap[:, 1] = np.nan
     assert float(gaps.allowed_by_things(ROBOT, 0.2, way, gap)) == 0.0
     gap[:, 1] = 0.5

@@ -18,17 +18,17 @@ from .cases import (
     TICK,
     case_of,
     constant_plan,
+    driven,
     f32,
     path_speed,
     plan_of,
     planned_at,
-    react,
     running,
     stop_from,
 )
 from .many import random_plan
 
-STEP = path.LOOK_AHEAD_TICKS * TICK
+STEP = path.SPACING
 
 
 def ahead(plan, phase, pose):
@@ -36,7 +36,11 @@ def ahead(plan, phase, pose):
     return path.Path(**way)
 
 
-_ahead = jax.jit(lambda plan, phase, pose: vars(path.path_ahead(ROBOT, CONFIG, plan, phase, pose)))
+_ahead = jax.jit(
+    lambda plan, phase, pose: vars(
+        path.path_ahead(ROBOT, CONFIG, plan, phase, pose, jax.numpy.float32(0.0))
+    )
+)
 
 
 def integrated(plan, phase, pose):
@@ -145,8 +149,7 @@ def test_upcoming_twists_are_those_it_will_send():
         expected = upcoming(case.state, plan)
         assert expected.shape == (round(CONFIG.period / TICK) + 1, 2)
         for row in expected:
-            state, verdict = react(case)
-            case = case._replace(state=state)
+            case, (verdict,) = driven(case, 1)
             if int(verdict.mode) == Mode.RUNNING:
                 np.testing.assert_allclose(verdict.twist, row, atol=0.012)
 

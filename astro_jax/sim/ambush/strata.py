@@ -285,7 +285,7 @@ def _half_rate(s: Script) -> None:
 
 def _plan_lost(s: Script) -> None:
     _mixture(s)
-    _windows(s, Fault.PLAN_LOST, 0.1, 2.0)
+    _windows(s, Fault.PLAN_LOST, 0.1, 4.0)
 
 
 def _plan_bad(s: Script) -> None:
