@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from astro_jax.bench.report import Report
 
 Pose = tuple[float, float, float]
+WIDE = 240
+"""Columns of a table that no terminal shows."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -183,7 +185,7 @@ class BenchSurprise:
     replay: int | None = None
     """Instead show this seed's episode, tick by tick around what went wrong."""
     jobs: int = 2
-    """Processes, each on a core of its own."""
+    """Processes of the gate's stack, each on a core of its own."""
     robot: Path | None = None
     """Robot YAML (see configs/robots)."""
     planner: Path | None = None
@@ -191,7 +193,7 @@ class BenchSurprise:
     seed: int = 0
     """Of the first episode; the others follow."""
     json: Path | None = None
-    """Where to write the report."""
+    """Where to write the report; with the full stack also where to go on from."""
 
 
 Bench = (
@@ -305,7 +307,10 @@ def _bench(bench: Bench) -> None:
         report = _surprise(bench)
         if report is None:
             return
-        Console().print(surprise_table(report.cases))
+        console = Console()
+        # into a file the table goes whole, not cut to a terminal's width
+        wide = console if console.is_terminal else Console(width=WIDE)
+        wide.print(surprise_table(report.cases))
     elif isinstance(bench, BenchCycle):
         report = _cycle(bench)
     elif isinstance(bench, BenchRisk):
@@ -394,11 +399,11 @@ def _gate(bench: BenchGate) -> "Report":
 def _surprise(bench: BenchSurprise) -> "Report | None":
     for name, low in (("episodes", 1), ("jobs", 1), ("seed", 0)):
         _check_from(name, getattr(bench, name), low)
-    robot, planner, _ = _configuration(bench.robot, bench.planner)
-    from astro_jax.bench.surprise import bench_surprise
-
+    robot, planner, params = _configuration(bench.robot, bench.planner)
     if bench.replay is not None:
         _check_from("replay", bench.replay, 0)
+        if bench.stack == "full":
+            raise InputError("replay", bench.replay, "--stack gate, whose seeds these are")
         from astro_jax.bench.replay import lines_of
 
         for line in lines_of(robot, planner, bench.replay):
@@ -409,6 +414,13 @@ def _surprise(bench: BenchSurprise) -> "Report | None":
 
         def show(done: int) -> None:
             progress.update(bar, completed=done)
+
+        if bench.stack == "full":
+            from astro_jax.bench.surprise_home import bench_home
+
+            whole = (robot, planner, params, bench.episodes, bench.seed)
+            return bench_home(*whole, bench.json, show)
+        from astro_jax.bench.surprise import bench_surprise
 
         return bench_surprise(robot, planner, bench.episodes, bench.seed, bench.jobs, show)
 

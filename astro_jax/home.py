@@ -64,6 +64,56 @@ def packaged_home(
     return _home(house_map, blocked, robot, config, start, goal, paths, lengths, seed)
 
 
+def changed_home(
+    robot: RobotConfig,
+    config: PlannerConfig,
+    *,
+    people: int = 3,
+    moved: int = 3,
+    seed: int = 0,
+) -> Home:
+    """The packaged flat with a random way, and things in truth that its map does not show.
+
+    ``moved`` boxes of .1 to .5 m stand about, none of them within 1 m of start or goal, and none
+    so that the goal cannot be reached.
+
+    Raises:
+      InputError: ``people`` is negative or too many.
+    """
+    description = flat_scene()
+    house_map = load_map(description.map_path)
+    blocked = truth_blocked(house_map, description.doors)
+    _check_people(people, config)
+    random = np.random.default_rng([seed, 7])
+    start, goal = random_query(house_map, robot, seed, blocked=blocked)
+    for _ in range(moved):
+        placed = blocked | _box_on(house_map, random, (start, goal))
+        try:
+            check_query(house_map, robot, start, goal, placed)
+        except InputError:
+            continue
+        blocked = placed
+    walks, lengths = walking_paths(house_map, people, seed, blocked=blocked, spacing=PATH_SPACING)
+    return _home(house_map, blocked, robot, config, start, goal, walks, lengths, seed)
+
+
+def _box_on(
+    house_map: HouseMap, random: np.random.Generator, ends: tuple[np.ndarray, np.ndarray]
+) -> Bool[np.ndarray, "H W"]:
+    """The cells of a box somewhere on free floor; none if there is no room for it."""
+    rows, columns = house_map.occupancy.shape
+    x = house_map.origin[0] + house_map.resolution * np.arange(columns)[None]
+    y = house_map.origin[1] + house_map.resolution * np.arange(rows)[:, None]
+    for _ in range(50):
+        at = random.uniform((x.min(), y.min()), (x.max(), y.max()))
+        half = random.uniform(0.05, 0.25, 2)
+        box = (np.abs(x - at[0]) <= half[0]) & (np.abs(y - at[1]) <= half[1])
+        far = all(np.hypot(*(at - end[:2])) > 1.0 for end in ends)
+        if far and not np.any(house_map.blocked & box):
+            return box
+    return np.zeros((rows, columns), bool)
+
+
 def home_of_map(
     path: str | Path,
     robot: RobotConfig,

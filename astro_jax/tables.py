@@ -86,33 +86,41 @@ SURPRISE = {
     "stratum": "stratum",
     "episodes": "episodes",
     "driven_m": "driven m",
+    "arrived": "arrived",
     "contacts": "contacts",
     "static_at_fault": "static at fault",
+    "passive_people": "passive people",
     "passive_in_envelope": "passive in",
     "passive_outside": "out",
+    "person_too_close": "too close",
+    "person_unseen": "unseen",
+    "person_sudden": "sudden",
+    "struck_leaving": "leaving",
     "thing_too_close": "thing too close",
-    "thing_unseen": "unseen",
+    "thing_unseen": "thing unseen",
     "contact_speed": "max m/s",
     "min_ttc": "min TTC s",
     "slowed": "slowed",
     "stopped": "stopped",
+    "resting": "resting",
     "frozen_s": "frozen s",
     "P1": "P1",
     "P4": "P4",
     "P6": "P6",
 }
-"""Columns of the table, and their headings."""
-SHARES = ("slowed", "stopped")
+"""Columns of the table, as far as the stack has them, and their headings."""
+SHARES = ("arrived", "slowed", "stopped", "resting")
 
 
 def surprise_table(rows: Sequence[Mapping[str, Any]]) -> Table:
     """Strata of ``bench surprise``; slowed and stopped are shares of the time that wants motion."""
     table = Table(title="bench surprise by stratum")
-    for heading in SURPRISE.values():
+    shown = {key: heading for key, heading in SURPRISE.items() if key in rows[0]}
+    for heading in shown.values():
         table.add_column(heading, justify="left" if heading == "stratum" else "right")
     for row in rows:
         cells = []
-        for key in SURPRISE:
+        for key in shown:
             value = row[key]
             if key in SHARES:
                 cells.append(f"{value:.1%}")

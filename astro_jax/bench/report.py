@@ -34,13 +34,13 @@ class Report:
         return {
             "name": self.name,
             "commit": _commit(),
-            "config": _plain(self.config),
+            "config": plain(self.config),
             "device": device(),
             "versions": _versions(),
             "seed": self.seed,
-            "metrics": _plain(self.metrics),
-            "intervals": _plain(self.intervals),
-            "cases": _plain(self.cases),
+            "metrics": plain(self.metrics),
+            "intervals": plain(self.intervals),
+            "cases": plain(self.cases),
         }
 
 
@@ -58,7 +58,7 @@ def write_json(path: Path, content: Any, field: str = "json") -> None:
     Raises:
       InputError: the place cannot be written.
     """
-    text = json.dumps(_plain(content), indent=1, allow_nan=False) + "\n"
+    text = json.dumps(plain(content), indent=1, allow_nan=False) + "\n"
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.NamedTemporaryFile(
@@ -72,16 +72,16 @@ def write_json(path: Path, content: Any, field: str = "json") -> None:
         raise InputError(field, str(path), f"a file that can be written ({reason})") from error
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
     """JSON without its traps: no NaN, no infinity (null instead), no NumPy."""
     if isinstance(value, Mapping):
-        return {str(key): _plain(item) for key, item in value.items()}
+        return {str(key): plain(item) for key, item in value.items()}
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return _plain({f.name: getattr(value, f.name) for f in dataclasses.fields(value)})
+        return plain({f.name: getattr(value, f.name) for f in dataclasses.fields(value)})
     if isinstance(value, (list, tuple)):
-        return [_plain(item) for item in value]
+        return [plain(item) for item in value]
     if isinstance(value, (np.ndarray, jax.Array)):
-        return _plain(np.asarray(value).tolist())
+        return plain(np.asarray(value).tolist())
     if isinstance(value, (bool, str)) or value is None:
         return value
     if isinstance(value, (int, np.integer)):

@@ -144,9 +144,8 @@ def _row(outcome: Outcome, tick: float) -> dict[str, Any]:
         **{kind.name.lower(): int(kinds[kind]) for kind in Kind},
         "static_at_fault": int(kinds[Kind.THING] + kinds[Kind.FORGOTTEN]),
         "passive_in_envelope": int(kinds[Kind.PERSON]),
-        "passive_outside": int(
-            kinds[Kind.PERSON_TOO_CLOSE] + kinds[Kind.PERSON_UNSEEN] + kinds[Kind.PERSON_SUDDEN]
-        ),
+        "passive_outside": int(kinds[[Kind.PERSON_TOO_CLOSE, Kind.PERSON_UNSEEN]].sum())
+        + int(kinds[[Kind.PERSON_SUDDEN, Kind.STRUCK_LEAVING]].sum()),
         "contact_speed": float(outcome["contact_speed"].max()),
         "min_ttc": float(outcome["min_ttc"].min()),
         "slowed": float(outcome["slowed"].sum()) / wanting,

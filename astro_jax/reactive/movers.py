@@ -159,7 +159,7 @@ def allowed_by_movers(
     )
     leaving = jnp.minimum(farther - LEAVING * driven[..., None], gap - staying)
     # nor, if they are not coming, to pass beside them slowly
-    coming = staying + radii - movers.radius < 0.0
+    coming = staying + radii - movers.radius[None, None] < 0.0
     slow = (speeds <= BESIDE)[:, None, None]
     beside = gap - staying + jnp.where(slow, NEARER * speeds[:, None, None] / BESIDE, -jnp.inf)
     spared = jnp.where(coming, leaving, jnp.maximum(leaving, beside))

@@ -108,7 +108,7 @@ def drive(
         arrived = np.atleast_1d(np.asarray(state.arrived_at))
         if np.all(now > arrived + AFTER_ARRIVAL - 1e-6):
             break
-        if _revise_all(histories, state, now):
+        if revise(histories, state, now):
             latest = [history[-1][1].route for history in histories]
             field = _stacked([jax.tree.map(jnp.asarray, route.field) for route in latest])
     run_seconds = time.perf_counter() - began
@@ -159,8 +159,8 @@ def _stacked(trees):
     return jax.tree.map(lambda *leaves: jnp.stack(leaves), *trees)
 
 
-def _revise_all(histories: list[list[tuple[float, Guidance]]], state: SimState, now: float) -> bool:
-    """Let every route see what its robot sees; whether any of them changed."""
+def revise(histories: list[list[tuple[float, Guidance]]], state: SimState, now: float) -> bool:
+    """Let every route see what its robot sees at ``now`` (s); whether any of them changed."""
     seen = jax.device_get(
         (
             state.robot.local_map.grid,

@@ -179,6 +179,10 @@ BAD_BENCH = {
     "no pairs": (["route", "--pairs", "0"], ["pairs", "0"]),
     "no grids": (["route", "--data", "configs"], ["data", "configs"]),
     "forecast's seed below 0": (["forecast", "--seed", "-1"], ["seed", "-1"]),
+    "no episodes": (["surprise", "--episodes", "0"], ["episodes", "0"]),
+    "no jobs": (["surprise", "--jobs", "0"], ["jobs", "0"]),
+    "replay below 0": (["surprise", "--replay", "-1"], ["replay", "-1"]),
+    "replay at home": (["surprise", "--stack", "full", "--replay", "1"], ["replay", "--stack"]),
 }
 
 
@@ -339,3 +343,37 @@ def test_bench_route_hands_over_its_options(monkeypatch, tmp_path, capsys):
     monkeypatch.delenv("ASTRO_JAX_DATA", raising=False)
     assert cli.main(["bench", "route"]) == 2
     assert "ASTRO_JAX_DATA" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("stack", ["gate", "full"])
+def test_bench_surprise_hands_over_its_options(stack, monkeypatch, tmp_path, capsys):
+    import types
+
+    from astro_jax.bench.report import Report
+
+    asked = {}
+    row = {"stratum": "still clutter", "episodes": 4, "contacts": 7, "slowed": 0.25}
+    report = Report(name="surprise", metrics={"contacts": 7}, cases=[row])
+
+    def bench_surprise(robot, config, episodes, seed, jobs, on_batch):
+        asked.update(stack="gate", episodes=episodes, seed=seed, jobs=jobs)
+        on_batch(episodes)
+        return report
+
+    def bench_home(robot, config, params, episodes, seed, path, on_episode):
+        asked.update(stack="full", episodes=episodes, seed=seed, path=path)
+        on_episode(episodes)
+        return report
+
+    gate, home = types.SimpleNamespace(bench_surprise=bench_surprise), types.SimpleNamespace()
+    home.bench_home = bench_home
+    monkeypatch.setitem(sys.modules, "astro_jax.bench.surprise", gate)
+    monkeypatch.setitem(sys.modules, "astro_jax.bench.surprise_home", home)
+    path = tmp_path / "surprise.json"
+    options = ["--episodes", "4", "--seed", "9", "--jobs", "1", "--json", str(path)]
+    assert cli.main(["bench", "surprise", "--stack", stack, *options]) == 0
+    assert asked["stack"] == stack and asked["episodes"] == 4 and asked["seed"] == 9
+    assert asked.get("jobs", 1) == 1 and asked.get("path", path) == path
+    shown = capsys.readouterr().out
+    assert "still clutter" in shown and "25.0%" in shown
+    assert json.loads(path.read_text())["cases"] == [row]

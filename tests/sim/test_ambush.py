@@ -200,7 +200,7 @@ def test_blind_plans_keep_the_limits_and_their_motion_is_what_they_command(
     plan = jax.tree.map(np.asarray, plan)
     for twists in (plan.commands, plan.tail):
         assert np.all(within_limits(ROBOT, jnp.asarray(twists)))
-        rates = np.diff(np.asarray(twists), axis=0) / TICK
+        rates = np.diff(np.array(twists, np.float64), axis=0) / TICK
         assert np.abs(rates[:, 0]).max() <= ROBOT.wheel_acceleration * 1.001
         assert np.abs(rates[:, 1]).max() <= ROBOT.yaw_acceleration * 1.001
         wheels = np.abs(rates[:, 0]) + ROBOT.wheel_base / 2 * np.abs(rates[:, 1])
@@ -247,8 +247,9 @@ def noticed(notice, time, gap, speed=0.75, pace=0.0, change=0.0, scan=True, fram
     )
 
 
-def kind(notice, time, person) -> Kind:
-    return Kind(int(kind_of_contact(notice, jnp.float32(time), jnp.array([person]))[0]))
+def kind(notice, time, person, excused=False) -> Kind:
+    flags = jnp.array([person]), jnp.array([excused])
+    return Kind(int(kind_of_contact(notice, jnp.float32(time), *flags)[0]))
 
 
 def test_a_thing_is_fairly_seen_from_the_stopping_distance_on():
@@ -287,6 +288,7 @@ def test_who_breaks_the_envelope_or_is_out_of_sight_is_outside():
     assert kind(noticed(fair, 1.1, 2.0, 0.5, 1.0, change=2.0), 1.2, True) is Kind.PERSON_SUDDEN
     assert kind(noticed(fair, 1.1, 2.0, 0.5, 1.9), 1.2, True) is Kind.PERSON_SUDDEN
     assert kind(fair, 1.7, True) is Kind.PERSON_UNSEEN
+    assert kind(fair, 1.2, True, excused=True) is Kind.STRUCK_LEAVING
     # a new spell begins with a clean slate
     sudden = noticed(fair, 1.1, 2.0, 0.5, 1.0, change=2.0)
     assert kind(noticed(sudden, 3.0, 3.0, 0.5, 1.0), 3.1, True) is Kind.PERSON

@@ -18,6 +18,8 @@ way to the wheels; the scan's own age has passed when it comes), or whom the det
 These are computed from the truth, at every moment at which news of somebody comes.  Somebody
 is *fairly* seen from the first moment on at which the inequality holds, until nothing has shown
 them for ``OUT_OF_SIGHT``.  Every contact with a robot that moves (v_p > .05 m/s) gets a ``Kind``.
+Who strikes a robot whose point of contact moves away from them, and that has not cut in, is
+outside of the envelope too, as in ``sim/contact.py``.
 """
 
 import enum
@@ -60,6 +62,8 @@ class Kind(enum.IntEnum):
     """From the blind rear, or from behind something."""
     PERSON_SUDDEN = 7
     """Faster, or turning faster, than the envelope says."""
+    STRUCK_LEAVING = 8
+    """Struck by somebody from whom it was moving away: the referee's K2 excuses it."""
 
 
 AT_FAULT = (Kind.THING, Kind.FORGOTTEN, Kind.PERSON)
@@ -141,9 +145,12 @@ def take_notice(
 
 
 def kind_of_contact(
-    notice: Notice, time: Float[Array, ""], person: Bool[Array, "P"]
+    notice: Notice,
+    time: Float[Array, ""],
+    person: Bool[Array, "P"],
+    excused: Bool[Array, "P"],
 ) -> Int[Array, "P"]:
-    """A ``Kind`` for a contact with each body now."""
+    """A ``Kind`` for a contact with each body now; ``excused`` are those whom the robot leaves."""
     in_sight = time - notice.seen_at <= OUT_OF_SIGHT
     thing = jnp.where(
         in_sight & notice.fair,
@@ -163,4 +170,5 @@ def kind_of_contact(
             jnp.where(notice.sudden, int(Kind.PERSON_SUDDEN), int(Kind.PERSON)),
         ),
     )
+    somebody = jnp.where(excused, int(Kind.STRUCK_LEAVING), somebody)
     return jnp.where(person, somebody, thing)

@@ -36,6 +36,7 @@ from astro_jax.types import Clearance, Odometry, Plan, Scan
 from astro_jax.world.actuation import Actuation, configured
 from astro_jax.world.latency import allowance, fast_forward
 from astro_jax.world.people import follow, no_tracks
+from astro_jax.world.sight import looked_at
 
 React = Callable[[RobotConfig, PlannerConfig, GateState, Plan, Senses], tuple[GateState, Verdict]]
 STALE_SCAN, STALE_PLAN = 0.15, 0.35
@@ -140,7 +141,7 @@ def _think(
     state: State,
 ) -> tuple[State, Bool[Array, "M"]]:
     """Tracker and driver, at 10 Hz; whom the frame that has come now could show."""
-    key, key_frame, key_whim, key_pose = jax.random.split(state.key, 4)
+    key, key_frame, key_whim, key_pose, key_scan = jax.random.split(state.key, 5)
     trouble, body, tick = ambush.trouble, state.robot, config.gate_period
     time = state.tick.astype(jnp.float32) * tick
     faults = active(trouble, time)
@@ -148,7 +149,25 @@ def _think(
     seen = in_sight(robot.sensor, past, _things(ambush, state), ambush.roles.radius)
     frame = detect(robot, past, seen, ambush.roles.radius, trouble.noise, latency.sensor, key_frame)
     odometry = _measure(past, latency.sensor, trouble.noise, key_pose)
-    tracks = follow(body.tracks, frame, past.belief[:2], config.period)
+    far = sweep(
+        robot.sensor,
+        past,
+        _things(ambush, state),
+        ambush.roles.radius,
+        robot.sensor.range_max,
+        trouble.noise,
+        trouble.lost_beams,
+        trouble.ghost_beams,
+        key_scan,
+    )
+    scan = Scan(
+        ranges=far.ranges,
+        valid=far.valid,
+        pose_map=eye_of(robot.sensor, past.belief),
+        age=latency.sensor,
+    )
+    watched = looked_at(robot, scan, body.tracks)
+    tracks = follow(body.tracks, frame, past.belief[:2], config.period, watched)
 
     ahead = allowance(latency, config)
     upcoming = upcoming_twists(robot, config, body.gate, body.plan)

@@ -84,7 +84,8 @@ def check(
 
     amiss = wrong | plan_wrong
     wrong_for = jnp.where(amiss, oath.wrong_for + tick, 0.0)
-    well_for = jnp.where(amiss, 0.0, oath.well_for + tick)
+    # what it cannot know of yet it need not wait for
+    well_for = jnp.where(amiss & (wrong_for > GRACE), 0.0, oath.well_for + tick)
     began = jnp.where(amiss & (oath.wrong_for > 0.0), oath.began, oath.speed)
     after = jnp.maximum(wrong_for - GRACE, 0.0)
     braked = jnp.maximum(began - robot.braking * after, 0.0) + 0.02

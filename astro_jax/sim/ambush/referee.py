@@ -84,7 +84,9 @@ def judge(
     stood = separation(before.pose, robot.length, robot.width, things)
     struck = _struck(before.contacts, state.contacts, time, tick, gaps, stood)
     # judged by what was known before this tick
-    kinds = kind_of_contact(before.notice, time, jnp.arange(gaps.shape[0]) < count)
+    excused = jnp.concatenate([~state.contacts.faulted[:-1], jnp.zeros_like(things.there)])
+    persons = jnp.arange(gaps.shape[0]) < count
+    kinds = kind_of_contact(before.notice, time, persons, excused)
     kinds = jnp.where(struck, kinds, -1)
 
     told = jnp.max(path_speed(robot, state.robot.sent[-IN_FLIGHT:]))

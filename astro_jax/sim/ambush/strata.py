@@ -45,6 +45,7 @@ class Script:
     scan_every: int = 1
     noise: float = 1.0
     drift: float = 0.01
+    rearm_stuck: bool = False
     command_latency: float = 0.10
     yaw: float = 0.0
     first: tuple[float, float, float] = (0.0, 0.0, 0.0)
@@ -284,7 +285,7 @@ def _half_rate(s: Script) -> None:
 
 def _plan_lost(s: Script) -> None:
     _mixture(s)
-    _windows(s, Fault.PLAN_LOST, 0.1, 2.0)
+    _windows(s, Fault.PLAN_LOST, 0.1, 4.0)
 
 
 def _plan_bad(s: Script) -> None:
@@ -316,6 +317,8 @@ def _late_command(s: Script) -> None:
 def _button(s: Script) -> None:
     _mixture(s)
     _windows(s, Fault.STOP_BUTTON, 0.3, 1.5)
+    # a quarter of them never drives again
+    s.rearm_stuck = s.uniform(0.0, 1.0) < 0.25
 
 
 def _nominal(s: Script) -> None:
@@ -399,6 +402,7 @@ def _written(s: Script, which: int) -> Ambush:
             scan_every=_count(s.scan_every),
             noise=_f32(s.noise),
             drift=_f32(s.drift),
+            rearm_stuck=_flags(1, int(s.rearm_stuck))[0],
             command_latency=_f32(s.command_latency),
         ),
         first_target=_f32(s.first),

@@ -50,6 +50,8 @@ class Trouble:
     """Factor on all measurement noise."""
     drift: Float[Array, "*batch"]
     """Standard deviation of the odometry's relative error."""
+    rearm_stuck: Bool[Array, "*batch"]
+    """Somebody leans on the order to arm from the beginning: it never *becomes* true."""
     command_latency: Float[Array, "*batch"]
     """From gate to wheel, s; the robot knows it."""
 
@@ -63,4 +65,4 @@ def active(trouble: Trouble, time: Float[Array, ""]) -> Bool[Array, "F"]:
 def rearming(trouble: Trouble, time: Float[Array, ""]) -> Bool[Array, ""]:
     """Whether the order to arm is being given: for .3 s, one second after the button is let go."""
     released = trouble.windows[int(Fault.STOP_BUTTON), :, 1] + 1.0
-    return jnp.any((time >= released) & (time < released + 0.3))
+    return jnp.any((time >= released) & (time < released + 0.3)) | trouble.rearm_stuck
