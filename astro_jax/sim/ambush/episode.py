@@ -1,9 +1,8 @@
 """The gate alone against the world: a blind driver, a real tracker, wheels and a referee.
 
 An episode is a scan over planning cycles of .1 s, in each a scan over gate ticks, in each of
-those physics steps of 5 ms.  The gate is called as ``navigator.act`` calls it, but with an empty
-local map: it has nothing but its own scan, its memory and the tracks.  Everything is per
-episode; ``vmap`` gives a batch.
+those physics steps of 5 ms.  The gate is called as ``navigator.act`` calls it: with its own
+scan, the tracks, and a map of what is near.  Everything is per episode; ``vmap`` gives a batch.
 """
 
 import dataclasses
@@ -20,6 +19,7 @@ from astro_jax.reactive.senses import GateState, Orders, Senses, Verdict, initia
 from astro_jax.sim.ambush.cast import Ambush
 from astro_jax.sim.ambush.driver import blind_plan, drive_blindly, spoiled, waiting_driver
 from astro_jax.sim.ambush.envelope import unnoticed
+from astro_jax.sim.ambush.near_map import clearance_of, see, start_map
 from astro_jax.sim.ambush.oath import sworn
 from astro_jax.sim.ambush.people import nobody_yet
 from astro_jax.sim.ambush.physics import advance
@@ -32,7 +32,7 @@ from astro_jax.sim.contact import no_contacts
 from astro_jax.sim.observe import GATE_SIGHT, POSE_NOISE, TWIST_NOISE
 from astro_jax.sim.odometry import initial_belief
 from astro_jax.sim.sensors import eye_of
-from astro_jax.types import Clearance, Odometry, Plan, Scan
+from astro_jax.types import Odometry, Plan, Scan
 from astro_jax.world.actuation import Actuation, configured
 from astro_jax.world.latency import allowance, fast_forward
 from astro_jax.world.people import follow, no_tracks
@@ -64,6 +64,7 @@ def start_ambush(robot: RobotConfig, config: PlannerConfig, ambush: Ambush, key:
         looked_from=start,
         half_blind=jnp.asarray(True),
     )
+    near = start_map(config, start)
     body = Robot(
         gate=initial_gate(beams),
         plan=plan,
@@ -73,6 +74,8 @@ def start_ambush(robot: RobotConfig, config: PlannerConfig, ambush: Ambush, key:
         next_spoiled=jnp.asarray(False),
         sent=jnp.zeros((SENT, 2)),
         tracks=no_tracks(config.people),
+        near_map=near,
+        clearance=clearance_of(config, near),
         held=held,
         driver=waiting_driver(ambush.first_target),
     )
@@ -168,6 +171,7 @@ def _think(
     )
     watched = looked_at(robot, scan, body.tracks)
     tracks = follow(body.tracks, frame, past.belief[:2], config.period, watched)
+    near = see(robot, config, body.near_map, scan, tracks, past.belief[:2])
 
     ahead = allowance(latency, config)
     upcoming = upcoming_twists(robot, config, body.gate, body.plan)
@@ -181,6 +185,8 @@ def _think(
     body = dataclasses.replace(
         body,
         tracks=tracks,
+        near_map=near,
+        clearance=clearance_of(config, near),
         driver=driver,
         next_plan=spoiled(plan, bad, nan),
         next_spoiled=bad | nan,
@@ -230,7 +236,7 @@ def _tick(
             free=jnp.minimum(held.ranges, min(robot.sensor.range_max, GATE_SIGHT)),
         ),
         tracks=dataclasses.replace(body.tracks, age=body.tracks.age + since_cycle),
-        clearance=_nothing_known(config),
+        clearance=body.clearance,
         map_age=since_cycle,
         plan_age=body.plan_age,
         elapsed=jnp.where(faults[int(Fault.CLOCK)], 10.0 * tick, tick),
@@ -389,11 +395,3 @@ def _recall(config: PlannerConfig, state: State, age) -> Past:
 def _measure(past: Past, age, noise: Float[Array, ""], key: Array) -> Odometry:
     drawn = noise * jnp.array([*POSE_NOISE, *TWIST_NOISE]) * jax.random.normal(key, (5,))
     return Odometry(pose_map=past.belief + drawn[:3], twist=past.twist + drawn[3:], age=age)
-
-
-def _nothing_known(config: PlannerConfig) -> Clearance:
-    """A local map in which everything is far away."""
-    table = jnp.zeros((2, 2, 4)).at[..., 0].set(10.0)
-    return Clearance(
-        table=table, origin=jnp.zeros(2), resolution=jnp.float32(config.map_resolution)
-    )

@@ -10,7 +10,7 @@ from astro_jax.sim.ambush.people import People
 from astro_jax.sim.ambush.shapes import Boxes
 from astro_jax.sim.contact import ContactState
 from astro_jax.sim.odometry import Believed
-from astro_jax.types import Plan, Tracks, pytree
+from astro_jax.types import Clearance, LocalMap, Plan, Tracks, pytree
 
 MEMORY = 16
 """Gate ticks for which the truth is kept: .32 s, more than any sensor is late."""
@@ -45,6 +45,9 @@ class Robot:
     next_spoiled: Bool[Array, "*batch"]
     sent: Float[Array, "*batch C 2"]
     tracks: Tracks
+    near_map: LocalMap
+    clearance: Clearance
+    """Distances in ``near_map``."""
     held: Held
     driver: Driver
 
