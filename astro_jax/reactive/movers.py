@@ -38,7 +38,7 @@ SPEEDS, INSTANTS = 10, 8
 SECTORS = 12
 """Around the robot: in each, the nearest new return stands for all."""
 LEAVING = 0.3
-"""A robot leaves somebody if its centre gets farther from them by this share of its way."""
+"""A robot leaves somebody if it gets farther from them by this share of its way."""
 NEARER, BESIDE = 0.004, 0.25
 """Beside somebody who is not coming it passes no faster than this (m/s), and so little nearer to
 them (m) at that speed."""
@@ -157,7 +157,7 @@ def allowed_by_movers(
     farther = _distance(centres, poses[..., None, :2]) - _distance(
         centres, path.poses[None, None, :1, :2]
     )
-    leaving = jnp.minimum(farther - LEAVING * driven[..., None], gap - staying)
+    leaving = jnp.minimum(farther, gap - staying) - LEAVING * driven[..., None]
     # nor, if they are not coming, to pass beside them slowly
     coming = staying + radii - movers.radius[None, None] < 0.0
     slow = (speeds <= BESIDE)[:, None, None]

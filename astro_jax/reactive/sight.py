@@ -26,7 +26,7 @@ GLANCE = 0.2
 """Time between the scans that are remembered, s."""
 NEW = 0.12
 """What stands nearer than an older scan was free by more than this is new, m."""
-EXPLAINED = 0.25
+EXPLAINED = 0.15
 """Returns this close to a track's outline are that track, m."""
 TOGETHER = 0.1
 """Neighbouring returns no farther apart than this are of one thing, m."""

@@ -48,6 +48,8 @@ TWIN_DISTANCE, TWIN_SPEED = 0.25, 0.5
 DISPLACEMENT = 0.5
 """When all slots are taken, a new person must be nearer to the robot by this than the
 farthest known one, m; it keeps two at the same distance from displacing each other."""
+BODY = 0.12
+"""No robot is narrower to either side of its centre, m."""
 SAME_FRAME = 1e-3
 """No detector is faster than this, s."""
 LONGEST_STEP = 2.0
@@ -128,6 +130,7 @@ def update_tracks(
     found = owned != NOBODY
     tracks = _corrected(tracks, detections, seen_var, owned, found & (dt > 0.0))
     tracks = dataclasses.replace(tracks, valid=_alive(tracks, found))
+    tracks = _stopped(tracks, found, robot_xy_map)
     born = _births(tracks, detections, owned, robot_xy_map)
     tracks = _select(born != NOBODY, _fresh(detections, seen_var, born), tracks)
     # nothing grows without bound in a slot that nobody reads
@@ -184,6 +187,19 @@ def _alive(tracks: Tracks, found: Bool[Array, "M"]) -> Bool[Array, "M"]:
     twin = jnp.any(near & alike & found[None, :], axis=1)
     unseen = (tracks.credit > 0.0) & (tracks.xy_var < LOST_VAR) & ~twin
     return tracks.valid & (found | unseen)
+
+
+def _stopped(tracks: Tracks, found: Bool[Array, "M"], robot_xy_map: Float[Array, "2"]) -> Tracks:
+    """Nobody walks through the robot: who is not seen to is stopped in front of it."""
+    offset = tracks.xy_map - robot_xy_map[None]
+    distance, least = safe_norm(offset), tracks.radius + BODY
+    inside = ~found & (distance < least)
+    outside = robot_xy_map[None] + (least / distance)[:, None] * offset
+    return dataclasses.replace(
+        tracks,
+        xy_map=jnp.where(inside[:, None], outside, tracks.xy_map),
+        velocity_map=jnp.where(inside[:, None], 0.0, tracks.velocity_map),
+    )
 
 
 def _births(

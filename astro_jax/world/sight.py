@@ -9,6 +9,8 @@ from astro_jax.types import Scan, Tracks, pytree
 
 HIDDEN = 0.3
 """A body is looked at unless the beams towards it end this far before its outline, m."""
+CLOSE = 0.6
+"""Nearer than this to the sensor (m) a detector may see too little of somebody to know them."""
 
 
 @pytree
@@ -48,6 +50,10 @@ def free_towards(
 
 
 def looked_at(robot: RobotConfig, scan: Scan, tracks: Tracks) -> Bool[Array, "M"]:
-    """Which tracked bodies the sensor would have seen where they are believed to be."""
+    """Which tracked bodies the sensor would have seen where they are believed to be.
+
+    Close by that takes more than that nothing is in between: the place must be seen through.
+    """
     distance, free = free_towards(robot, glance(robot, scan), tracks.xy_map)
-    return free > distance - tracks.radius - HIDDEN
+    before = jnp.where(distance < CLOSE, 0.0, tracks.radius + HIDDEN)
+    return free > distance - before

@@ -12,7 +12,7 @@ import pytest
 from astro_jax.config import DEFAULT_PLANNER, DEFAULT_ROBOT
 from astro_jax.reactive.watch import within_limits
 from astro_jax.sim.ambush.driver import blind_plan
-from astro_jax.sim.ambush.envelope import Kind, kind_of_contact, take_notice, unnoticed
+from astro_jax.sim.ambush.envelope import TURN, Kind, kind_of_contact, take_notice, unnoticed
 from astro_jax.sim.ambush.oath import check, sworn
 from astro_jax.sim.ambush.shapes import Boxes, ray_boxes, ray_discs, separation
 from astro_jax.sim.ambush.strata import EPISODE, NOMINAL, STRATA, draw, stratum_of
@@ -270,13 +270,13 @@ def test_a_thing_is_fairly_seen_from_the_stopping_distance_on():
 def test_a_person_needs_room_for_their_own_way_too():
     v, b, u = 0.5, ROBOT.braking, 1.2
     rest = 0.2 + v / b
-    needs = v * 0.2 + v**2 / (2 * b) + u * rest + 0.5 * rest**2 + 0.05
+    needs = v * 0.2 + v**2 / (2 * b) + u * rest + 0.5 * TURN * rest**2 + 0.05
     assert kind(noticed(unnoticed(1), 1.0, needs + 0.01, v, u), 1.1, True) is Kind.PERSON
     late = noticed(unnoticed(1), 1.0, needs - 0.01, v, u)
     assert kind(late, 1.1, True) is Kind.PERSON_TOO_CLOSE
     # the detector's first frame says nothing of a velocity: .2 s more
     rest += 0.2
-    needs = v * 0.4 + v**2 / (2 * b) + u * rest + 0.5 * rest**2 + 0.05
+    needs = v * 0.4 + v**2 / (2 * b) + u * rest + 0.5 * TURN * rest**2 + 0.05
     by_frame = lambda gap: noticed(unnoticed(1), 1.0, gap, v, u, scan=False, frame=True)
     assert kind(by_frame(needs + 0.01), 1.1, True) is Kind.PERSON
     assert kind(by_frame(needs - 0.01), 1.1, True) is Kind.PERSON_TOO_CLOSE
@@ -284,13 +284,15 @@ def test_a_person_needs_room_for_their_own_way_too():
 
 def test_who_breaks_the_envelope_or_is_out_of_sight_is_outside():
     fair = noticed(unnoticed(1), 1.0, 3.0, 0.5, 1.0)
-    assert kind(noticed(fair, 1.1, 2.0, 0.5, 1.0, change=0.9), 1.2, True) is Kind.PERSON
-    assert kind(noticed(fair, 1.1, 2.0, 0.5, 1.0, change=2.0), 1.2, True) is Kind.PERSON_SUDDEN
+    assert kind(noticed(fair, 1.1, 2.0, 0.5, 1.0, change=0.9 * TURN), 1.2, True) is Kind.PERSON
+    assert (
+        kind(noticed(fair, 1.1, 2.0, 0.5, 1.0, change=2.0 * TURN), 1.2, True) is Kind.PERSON_SUDDEN
+    )
     assert kind(noticed(fair, 1.1, 2.0, 0.5, 1.9), 1.2, True) is Kind.PERSON_SUDDEN
     assert kind(fair, 1.7, True) is Kind.PERSON_UNSEEN
     assert kind(fair, 1.2, True, excused=True) is Kind.STRUCK_LEAVING
     # a new spell begins with a clean slate
-    sudden = noticed(fair, 1.1, 2.0, 0.5, 1.0, change=2.0)
+    sudden = noticed(fair, 1.1, 2.0, 0.5, 1.0, change=2.0 * TURN)
     assert kind(noticed(sudden, 3.0, 3.0, 0.5, 1.0), 3.1, True) is Kind.PERSON
 
 

@@ -16,7 +16,7 @@ from astro_jax.types import Detections, Kind
 from astro_jax.world import people
 from astro_jax.world.association import GATE, associate
 from astro_jax.world.detections import RADIUS
-from astro_jax.world.people import follow, no_tracks, update_tracks
+from astro_jax.world.people import BODY, follow, no_tracks, update_tracks
 
 DT = 0.1
 DIFFUSION = float(people.DIFFUSION[Kind.PERSON])
@@ -673,3 +673,22 @@ def test_frames_may_be_far_apart(dt):
         tracks = after(tracks, frame([[0.9 * dt * k, 0.0]], capacity=CAPACITY), dt=dt)
     assert np.sum(tracks.valid) == 1
     np.testing.assert_allclose(tracks.velocity_map[tracks.valid], [[0.9, 0.0]], atol=0.05)
+
+
+def test_nobody_is_taken_to_walk_through_the_robot():
+    """Out of sight they stop at its side; seen there, they are where they are seen."""
+    walking = no_tracks(SLOTS)
+    for k in range(12):
+        walking = after(walking, frame([[-1.5 + 0.1 * k, 0.0]], capacity=CAPACITY), dt=0.1)
+    nothing = frame([], capacity=CAPACITY)
+    tracks, least = walking, BODY + float(walking.radius[0])
+    for _ in range(10):
+        tracks = after(tracks, nothing, dt=0.1)
+        slot = np.flatnonzero(tracks.valid)
+        if len(slot):
+            assert np.hypot(*tracks.xy_map[slot[0]]) >= least - 1e-5
+    assert len(slot)
+    np.testing.assert_allclose(tracks.xy_map[slot[0]], [-least, 0.0], atol=0.02)
+    np.testing.assert_array_equal(tracks.velocity_map[slot[0]], 0.0)
+    seen = after(tracks, frame([[-0.2, 0.0]], capacity=CAPACITY), dt=0.1)
+    assert abs(float(seen.xy_map[slot[0], 0])) < least

@@ -11,7 +11,7 @@ from astro_jax.config import DEFAULT_ROBOT
 from astro_jax.types import Detections, Scan
 from astro_jax.world.grid import beam_bearings
 from astro_jax.world.people import CREDIT, PERSISTENCE, follow, no_tracks
-from astro_jax.world.sight import HIDDEN, free_towards, glance, looked_at
+from astro_jax.world.sight import CLOSE, HIDDEN, free_towards, glance, looked_at
 
 ROBOT = DEFAULT_ROBOT
 BEARINGS = beam_bearings(ROBOT.sensor).astype(float)
@@ -91,6 +91,14 @@ def test_who_is_behind_the_robot_or_a_wall_is_not_looked_at():
     for beyond in (-0.05, 0.05):
         one = tracks_at([(edge + beyond, 0.0)])
         assert looked_at(ROBOT, scan_of(wall), one).tolist() == [beyond < 0.0]
+
+
+def test_close_by_only_a_place_that_is_seen_through_is_looked_at():
+    for ahead in (0.9 * CLOSE, 1.1 * CLOSE):
+        body = tracks_at([(ahead, 0.0)])
+        on_it = np.where(np.abs(BEARINGS) < 0.3, ahead - 0.2, 8.0)
+        assert looked_at(ROBOT, scan_of(on_it), body).tolist() == [ahead > CLOSE]
+        assert looked_at(ROBOT, scan_of(np.full(len(BEARINGS), 8.0)), body).tolist() == [True]
 
 
 def unseen(age):

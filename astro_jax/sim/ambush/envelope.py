@@ -32,8 +32,9 @@ from astro_jax.types import Scalar, pytree
 
 FASTEST = 1.6
 """m/s"""
-TURN = 1.0
-"""m/s²"""
+TURN = 0.7
+"""m/s²: what people do when they slow, turn or set out unhurriedly; whoever does more is counted
+apart, as sudden."""
 MARGIN = 0.05
 """Noise of ranges and poses, m."""
 FRAMES = 3
