@@ -1,75 +1,23 @@
-"""The command line: ``astro-jax demo``, ``astro-jax map`` and ``astro-jax bench``.  [host]"""
+"""``astro-jax bench``: what can be measured, and how it is asked for.               [host]"""
 
 import dataclasses
 import os
-import sys
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import tyro
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import Progress
 
-from astro_jax.config import (
-    DEFAULT_PLANNER,
-    DEFAULT_ROBOT,
-    PlannerConfig,
-    PlannerParams,
-    RobotConfig,
-)
+from astro_jax.cli.given import check_from, configuration, draw
 from astro_jax.errors import InputError
-from astro_jax.strict_yaml import load_planner, load_robot
-from astro_jax.tables import demo_table, map_table, metrics_table, surprise_table
+from astro_jax.tables import metrics_table, surprise_table
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
     from astro_jax.bench.report import Report
 
-Pose = tuple[float, float, float]
 WIDE = 240
 """Columns of a table that no terminal shows."""
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class DemoCommand:
-    """Drive a robot through a home among people; write a film, a picture and figures."""
-
-    map: Path | None = None
-    """map_server YAML to drive on; without it the packaged flat."""
-    start: Annotated[Pose | None, tyro.conf.arg(metavar="X Y YAW")] = None
-    """Where the robot starts (m, m, rad)."""
-    goal: Annotated[Pose | None, tyro.conf.arg(metavar="X Y YAW")] = None
-    """Where it shall go (m, m, rad)."""
-    people: int = 3
-    """How many people walk about."""
-    latency: float = 0.3
-    """Seconds from a photon to a wheel."""
-    robot: Path | None = None
-    """Robot YAML (see configs/robots)."""
-    planner: Path | None = None
-    """Planner YAML (see configs/planner)."""
-    seed: int = 0
-    """Of people, noise and search."""
-    out: Path = Path("out/demo")
-    """Folder for metrics.json, episode.npz, cycle.png and demo.mp4."""
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class MapCommand:
-    """Measure a map: floor, rooms, doors, what the robot reaches, what looks wrong."""
-
-    action: tyro.conf.Positional[Literal["check"]]
-    """What to do with it."""
-    file: tyro.conf.Positional[Path]
-    """map_server YAML; its rooms and zones are looked for beside it."""
-    robot: Path | None = None
-    """Robot YAML (see configs/robots)."""
-    unknown: Literal["blocked", "free"] = "blocked"
-    """What cells that nobody has seen count as."""
-    picture: Path | None = None
-    """Where to draw the map (PNG, PDF or SVG)."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -213,96 +161,8 @@ class BenchCommand:
     bench: tyro.conf.OmitSubcommandPrefixes[Bench]
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a command: 0 done, 2 unusable input (one line on stderr says what)."""
-    command = tyro.cli(
-        Annotated[DemoCommand, tyro.conf.subcommand("demo")]
-        | Annotated[MapCommand, tyro.conf.subcommand("map")]
-        | Annotated[BenchCommand, tyro.conf.subcommand("bench")],
-        prog="astro-jax",
-        description="Graceful motion among people for home robots.",
-        args=arguments,
-    )
-    try:
-        if isinstance(command, DemoCommand):
-            _demo(command)
-        elif isinstance(command, MapCommand):
-            _map(command)
-        else:
-            _bench(command.bench)
-    except InputError as error:
-        print(f"astro-jax: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print("astro-jax: interrupted", file=sys.stderr)
-        return 130
-    return 0
-
-
-def _demo(command: DemoCommand) -> None:
-    # imported late: --help and bad input should not wait for JAX and Matplotlib
-    robot, planner, params = _configuration(command.robot, command.planner)
-    from astro_jax import demo as demonstration
-
-    demo = demonstration.Demo(
-        robot=robot,
-        planner=planner,
-        params=params,
-        map=command.map,
-        start=command.start,
-        goal=command.goal,
-        people=command.people,
-        latency=command.latency,
-        seed=command.seed,
-    )
-    demonstration.split_latency(command.latency)
-    demonstration.check_writable(command.out)
-    home = demonstration.prepare(demo)
-    console = Console()
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        TextColumn("{task.fields[shown]}"),
-        TimeElapsedColumn(),
-    )
-    whole = home.route.to_go(home.scene.start_map)
-    with Progress(*columns, console=console) as progress:
-        bar = progress.add_task("compiling", total=whole, shown="")
-
-        def show(state: demonstration.SimState) -> None:
-            left = home.route.to_go(state.pose)
-            speed, time = float(state.twist[0]), float(state.time)
-            shown = f"{time:5.0f} s driven · {speed:.1f} m/s · {left:4.1f} s of way left"
-            progress.update(
-                bar, description="driving", completed=max(whole - left, 0.0), shown=shown
-            )
-
-        episode = demonstration.run(demo, home, show)
-        progress.update(bar, description="drawing", completed=whole)
-        film, report = demonstration.write_results(command.out, demo, home, episode)
-        progress.update(bar, description="done")
-    console.print(demo_table(report.metrics, episode))
-    console.print(f"film and figures: {film.parent} ({film.name}, cycle.png, metrics.json)")
-
-
-def _map(command: MapCommand) -> None:
-    robot = DEFAULT_ROBOT if command.robot is None else load_robot(command.robot)
-    from astro_jax.route.check import check_map
-    from astro_jax.route.maps import load_map
-
-    report = check_map(load_map(command.file, command.unknown), robot)
-    console = Console()
-    console.print(map_table(report))
-    for warning in report.warnings:
-        console.print(f"warning: {warning}", style="yellow", highlight=False, soft_wrap=True)
-    if command.picture is not None:
-        from astro_jax.viz.house import house_figure
-
-        _draw(house_figure(report), command.picture, "picture")
-        console.print(f"picture: {command.picture}")
-
-
-def _bench(bench: Bench) -> None:
+def measure(bench: Bench) -> None:
+    """Run one, print its table, write its report."""
     if isinstance(bench, BenchSurprise):
         report = _surprise(bench)
         if report is None:
@@ -330,8 +190,8 @@ def _bench(bench: Bench) -> None:
 
 def _cycle(bench: BenchCycle) -> "Report":
     for name, low in (("runs", 1), ("soak_cycles", 0), ("seed", 0)):
-        _check_from(name, getattr(bench, name), low)
-    robot, planner, params = _configuration(bench.robot, bench.planner)
+        check_from(name, getattr(bench, name), low)
+    robot, planner, params = configuration(bench.robot, bench.planner)
     if bench.footprint == "rectangle":
         robot = dataclasses.replace(robot, footprint=())
     from astro_jax.bench.bare import bench_bare
@@ -349,22 +209,22 @@ def _cycle(bench: BenchCycle) -> "Report":
 
 def _risk(bench: BenchRisk) -> "Report":
     for name, low in (("scenarios", 1), ("samples", 1), ("seed", 0)):
-        _check_from(name, getattr(bench, name), low)
-    robot, _, params = _configuration(bench.robot, bench.planner)
+        check_from(name, getattr(bench, name), low)
+    robot, _, params = configuration(bench.robot, bench.planner)
     from astro_jax.bench.risk import bench_risk
 
     report = bench_risk(robot, params, bench.scenarios, bench.samples, bench.seed)
     if bench.plot is not None:
         from astro_jax.viz.reliability import reliability_figure
 
-        _draw(reliability_figure(report), bench.plot)
+        draw(reliability_figure(report), bench.plot)
     return report
 
 
 def _forecast(bench: BenchForecast) -> "Report":
-    _check_from("seed", bench.seed, 0)
+    check_from("seed", bench.seed, 0)
     folder = _data_folder(bench.data)
-    _, _, params = _configuration(None, bench.planner)
+    _, _, params = configuration(None, bench.planner)
     from astro_jax.bench.forecast import bench_forecast
     from astro_jax.bench.trajectories import load_scenes
 
@@ -372,13 +232,13 @@ def _forecast(bench: BenchForecast) -> "Report":
     if bench.plot is not None:
         from astro_jax.viz.calibration import calibration_figure
 
-        _draw(calibration_figure(report), bench.plot)
+        draw(calibration_figure(report), bench.plot)
     return report
 
 
 def _route(bench: BenchRoute) -> "Report":
     for name, low in (("pairs", 1), ("runs", 1), ("seed", 0)):
-        _check_from(name, getattr(bench, name), low)
+        check_from(name, getattr(bench, name), low)
     folder = _data_folder(bench.data)
     from astro_jax.bench.route import bench_route
 
@@ -386,8 +246,8 @@ def _route(bench: BenchRoute) -> "Report":
 
 
 def _gate(bench: BenchGate) -> "Report":
-    _check_from("seed", bench.seed, 0)
-    robot, planner, _ = _configuration(bench.robot, bench.planner)
+    check_from("seed", bench.seed, 0)
+    robot, planner, _ = configuration(bench.robot, bench.planner)
     from astro_jax.bench.clock import in_fresh_process
     from astro_jax.bench.gate import bench_gate, with_sizes
 
@@ -398,10 +258,10 @@ def _gate(bench: BenchGate) -> "Report":
 
 def _surprise(bench: BenchSurprise) -> "Report | None":
     for name, low in (("episodes", 1), ("jobs", 1), ("seed", 0)):
-        _check_from(name, getattr(bench, name), low)
-    robot, planner, params = _configuration(bench.robot, bench.planner)
+        check_from(name, getattr(bench, name), low)
+    robot, planner, params = configuration(bench.robot, bench.planner)
     if bench.replay is not None:
-        _check_from("replay", bench.replay, 0)
+        check_from("replay", bench.replay, 0)
         if bench.stack == "full":
             raise InputError("replay", bench.replay, "--stack gate, whose seeds these are")
         from astro_jax.bench.replay import lines_of
@@ -430,32 +290,3 @@ def _data_folder(given: Path | None) -> str | Path:
     if not folder:
         raise InputError("data", "missing", "a folder, or one that ASTRO_JAX_DATA names")
     return folder
-
-
-def _draw(figure: "Figure", path: Path, field: str = "plot") -> None:
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        figure.savefig(path)
-    except (OSError, ValueError) as error:
-        expected = f"a picture file that can be written ({error})"
-        raise InputError(field, str(path), expected) from error
-
-
-def _check_from(field: str, value: int, low: int) -> None:
-    if value < low:
-        raise InputError(field, value, f"a number from {low}")
-
-
-def _configuration(
-    robot: Path | None, planner: Path | None
-) -> tuple[RobotConfig, PlannerConfig, PlannerParams]:
-    chosen = DEFAULT_ROBOT if robot is None else load_robot(robot)
-    if planner is None:
-        for field, value, expected in DEFAULT_PLANNER.problems(chosen):
-            raise InputError(field, value, expected, str(robot))
-        return chosen, DEFAULT_PLANNER, PlannerParams()
-    return chosen, *load_planner(planner, chosen)
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -1,0 +1,37 @@
+"""The command line: ``astro-jax demo``, ``astro-jax map`` and ``astro-jax bench``.  [host]"""
+
+import sys
+from collections.abc import Sequence
+from typing import Annotated
+
+import tyro
+
+from astro_jax.cli.benches import BenchCommand, measure
+from astro_jax.cli.showing import DemoCommand, MapCommand, show_demo, show_map
+from astro_jax.errors import InputError
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command: 0 done, 2 unusable input (one line on stderr says what)."""
+    command = tyro.cli(
+        Annotated[DemoCommand, tyro.conf.subcommand("demo")]
+        | Annotated[MapCommand, tyro.conf.subcommand("map")]
+        | Annotated[BenchCommand, tyro.conf.subcommand("bench")],
+        prog="astro-jax",
+        description="Graceful motion among people for home robots.",
+        args=arguments,
+    )
+    try:
+        if isinstance(command, DemoCommand):
+            show_demo(command)
+        elif isinstance(command, MapCommand):
+            show_map(command)
+        else:
+            measure(command.bench)
+    except InputError as error:
+        print(f"astro-jax: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("astro-jax: interrupted", file=sys.stderr)
+        return 130
+    return 0
