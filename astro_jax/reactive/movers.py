@@ -158,8 +158,9 @@ def allowed_by_movers(
         centres, path.poses[None, None, :1, :2]
     )
     leaving = jnp.minimum(farther, gap - staying) - LEAVING * driven[..., None]
-    # nor, if they are not coming, to pass beside them slowly
-    coming = staying + radii - movers.radius[None, None] < 0.0
+    # nor, if they are not coming without a turn, to pass beside them slowly
+    straight = jax.vmap(jax.vmap(dataclasses.replace(movers, turn=0.0).at))(times)[1]
+    coming = staying + radii - straight < 0.0
     slow = (speeds <= BESIDE)[:, None, None]
     beside = gap - staying + jnp.where(slow, NEARER * speeds[:, None, None] / BESIDE, -jnp.inf)
     spared = jnp.where(coming, leaving, jnp.maximum(leaving, beside))

@@ -30,9 +30,10 @@ EXPLAINED = 0.15
 """Returns this close to a track's outline are that track, m."""
 TOGETHER = 0.1
 """Neighbouring returns no farther apart than this are of one thing, m."""
-UNSEEN_ALLOWED = 0.10
-"""So far beside its present place the robot may reach without looking, m."""
-BLIND_SPEED = 0.15
+UNSEEN_ALLOWED, UNSEEN_AT_ENDS = 0.10, 0.03
+"""So far beyond its present outline the robot may reach without looking, m: with its corners, which
+swing out in every turn, and with the middles of front and rear, which lead where it drives."""
+BLIND_SPEED = 0.12
 """Path speed where the sensor does not look, m/s."""
 
 
@@ -83,15 +84,16 @@ def new_points(
 
 
 def seen_way(robot: RobotConfig, now: Glance, path: Path) -> Float[Array, ""]:
-    """Metres of path (m) up to the first pose of which some corner is not in sight.
+    """Metres of path (m) up to the first pose of which a corner or an end is not in sight.
 
     What lies within ``UNSEEN_ALLOWED`` of the robot's present place needs no look.  A single
     beam that says nothing, between two that do, hides no more than they do.
     """
     dx, dy = robot.length / 2, robot.width / 2
-    corners = np.array([(dx, dy), (dx, -dy), (-dx, dy), (-dx, -dy)], np.float32)
+    outline = np.array([(dx, dy), (dx, -dy), (-dx, dy), (-dx, -dy), (dx, 0), (-dx, 0)], np.float32)
+    allowed = np.repeat(np.float32([UNSEEN_ALLOWED, UNSEEN_AT_ENDS]), [4, 2])
     c, s = jnp.cos(path.poses[:, 2:]), jnp.sin(path.poses[:, 2:])
-    ahead, aside = corners[None, :, 0], corners[None, :, 1]
+    ahead, aside = outline[None, :, 0], outline[None, :, 1]
     x = path.poses[:, :1] + c * ahead - s * aside
     y = path.poses[:, 1:2] + s * ahead + c * aside
     places = jnp.stack([x, y], axis=-1)
@@ -99,8 +101,9 @@ def seen_way(robot: RobotConfig, now: Glance, path: Path) -> Float[Array, ""]:
     aside = jnp.minimum(jnp.pad(now.free[1:], (0, 1)), jnp.pad(now.free[:-1], (1, 0)))
     whole = Glance(free=jnp.where(now.free > 0.0, now.free, aside), eye_map=now.eye_map)
     distance, free = free_towards(robot, whole, flat)
-    here = rectangle_gap(robot, to_frame(path.poses[0], flat)) < UNSEEN_ALLOWED
-    seen = ((free > distance - NEW) | here).reshape(places.shape[:-1])
+    beyond = rectangle_gap(robot, to_frame(path.poses[0], flat)).reshape(places.shape[:-1])
+    in_sight = (free > distance - NEW).reshape(places.shape[:-1])
+    seen = in_sight | (beyond < allowed[None])
     unseen = ~jnp.all(seen, axis=1)
     first = path.lengths[jnp.argmax(unseen)]
     return jnp.where(jnp.any(unseen), first, jnp.inf)

@@ -64,7 +64,7 @@ BUGS = (
             "    b = 4.0 * robot.wheel_acceleration\n    return -b * reaction",
         ),
     ),
-    bug("blind sectors driven at full speed", ("sight", "BLIND_SPEED = 0.15", "BLIND_SPEED = 9.0")),
+    bug("blind sectors driven at full speed", ("sight", "BLIND_SPEED = 0.12", "BLIND_SPEED = 9.0")),
     # people
     bug(
         "people ignored",
