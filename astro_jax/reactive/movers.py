@@ -159,8 +159,8 @@ def allowed_by_movers(
     )
     leaving = jnp.minimum(farther, gap - staying) - LEAVING * driven[..., None]
     # nor, if they are not coming without a turn, to pass beside them slowly
-    straight = jax.vmap(jax.vmap(dataclasses.replace(movers, turn=0.0).at))(times)[1]
-    coming = staying + radii - straight < 0.0
+    straight = dataclasses.replace(movers, turn=0.0, rush=jnp.maximum(movers.rush - DOUBT, 0.0))
+    coming = staying + radii - jax.vmap(jax.vmap(straight.at))(times)[1] < 0.0
     slow = (speeds <= BESIDE)[:, None, None]
     beside = gap - staying + jnp.where(slow, NEARER * speeds[:, None, None] / BESIDE, -jnp.inf)
     spared = jnp.where(coming, leaving, jnp.maximum(leaving, beside))

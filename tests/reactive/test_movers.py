@@ -163,7 +163,7 @@ def test_a_velocity_that_is_not_a_number_is_everywhere():
 def test_people_are_where_the_scan_shows_them():
     random, shown = np.random.default_rng(5), 0
     tracked = jax.jit(lambda case: (vars(people_of(case)[0]), people_of(case)[1:]))
-    for _ in range(200):
+    for _ in range(300):
         case = random_case(random)
         scan, tracks = case.senses.scan, case.senses.tracks
         people, (points, returned) = tracked(case)
