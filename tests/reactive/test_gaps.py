@@ -134,12 +134,14 @@ def test_margins_in_metres():
         (0.5, 1e-6, False),
         (0.5, 0.0, False),
         (0.5, -0.0039, False),
+        (0.5, -0.004, False),
         (0.5, -0.0041, True),
         # within the margin by a little: 4 mm more are no reason
         (-0.0079, -0.0118, False),
         (-0.0079, -0.0120, True),
         (-0.0079, 0.2, False),
         # by more: next to nothing is one
+        (-0.008, -0.0083, True),
         (-0.0081, -0.00815, False),
         (-0.0081, -0.0083, True),
         (-0.0081, -0.0, False),
