@@ -196,8 +196,12 @@ class Corridor:
     def briefing(self, now: int) -> Briefing:
         """A plan to drive on straight, due now, and people who keep walking beside the robot."""
         beside = jnp.asarray([self.x, 0.0], jnp.float32)
+        # its first command acts where the robot will be by then
+        ahead = jnp.asarray([self.x + self.speed * float(self.actuation.delay), 0.0, 0.0])
+        motion = self.plan.motion
+        motion = dataclasses.replace(motion, pose_map=motion.pose_map + ahead[None])
         contents = Contents(
-            plan=self.plan,
+            plan=dataclasses.replace(self.plan, motion=motion),
             tracks=dataclasses.replace(self.tracks, xy_map=self.tracks.xy_map + beside[None]),
             clearance=dataclasses.replace(self.house, origin=self.house.origin + beside),
             actuation=self.actuation,
@@ -241,8 +245,11 @@ def _straight(robot: RobotConfig, config: PlannerConfig) -> Plan:
     time_in_plan = config.gate_period * np.arange(plan.commands.shape[0])
     stop = np.maximum(SPEED - robot.wheel_acceleration * time_in_plan, 0.0)
     ahead = np.stack([np.full(len(stop), SPEED), np.zeros(len(stop))], axis=1)
+    forwards = SPEED * config.dt * np.arange(config.times)
+    poses = np.stack([forwards, np.zeros(config.times), np.zeros(config.times)], axis=1)
     return dataclasses.replace(
         plan,
+        motion=dataclasses.replace(plan.motion, pose_map=jnp.asarray(poses, jnp.float32)),
         commands=jnp.asarray(ahead, jnp.float32),
         tail=jnp.asarray(np.stack([stop, np.zeros(len(stop))], axis=1), jnp.float32),
     )

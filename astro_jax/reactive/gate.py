@@ -43,9 +43,7 @@ def react(
     steered, flow = steer(robot, config, plan, state.phase, senses.pose_map, state.steer)
     planned = _steered(robot, planned_twist(config, plan, state.phase), steered)
     wanted, last = path_speed(robot, planned), path_speed(robot, state.twist)
-    # a plan that is slower already than the brakes can be does not join what the robot does
-    joins = wanted >= last - robot.braking * tick * (1.0 + 1e-4) - 1e-6
-    drivable = usable(robot, plan) & joins
+    drivable = usable(robot, plan) & _joins(robot, state.twist, planned, tick)
 
     trouble = fault(robot, config, state.memory, plan, senses)
     well = trouble == int(Reason.CLEAR)
@@ -55,8 +53,9 @@ def react(
     allowed, why = _allowed(robot, config, state, plan, senses, now, planned, steered)
     ceiling = _released(state.ceiling, allowed, tick)
 
-    # a plan that has no successor ends in its own stop
-    late = (trouble == int(Reason.BAD_PLAN)) & (state.phase >= config.tail_after)
+    # a plan that has no successor ends in its own stop; maps are of the same host
+    late = (trouble == int(Reason.BAD_PLAN)) | (trouble == int(Reason.BAD_MAP))
+    late = late & (state.phase >= config.tail_after)
     follows = drivable & (runs | (late & (mode == int(Mode.STOPPED))))
     ceiling_now = jnp.where(follows, jnp.minimum(ceiling, wanted), 0.0)
     # in a stop, also in one that was planned, it does not get faster again
@@ -140,6 +139,22 @@ def _allowed(
     least = jnp.min(limits)
     why = jnp.asarray([int(reason) for reason in reasons], jnp.int32)[jnp.argmin(limits)]
     return jnp.where(jnp.isnan(least), 0.0, least), why
+
+
+def _joins(
+    robot: RobotConfig, driven: Float[Array, "2"], planned: Float[Array, "2"], tick: float
+) -> Bool[Array, ""]:
+    """Whether the plan goes on from what the robot does, as far as brakes and wheels can follow.
+
+    The plan is not slower already than the brakes can be; and driven as fast as the robot is,
+    it changes no wheel's speed by more than that: |Δv| + ½·wheel_base·|Δω| ≤ braking·tick.
+    """
+    last, wanted = path_speed(robot, driven), path_speed(robot, planned)
+    most = robot.braking * tick * (1.0 + 1e-4) + 1e-6
+    share = jnp.clip(last / jnp.maximum(wanted, 1e-4), 0.0, 1.0)
+    change = jnp.abs(share * planned - driven)
+    wheels = change[0] + robot.wheel_base / 2 * change[1]
+    return (wanted >= last - most) & (wheels <= most)
 
 
 def _released(last: Float[Array, ""], allowed: Float[Array, ""], tick: float) -> Float[Array, ""]:

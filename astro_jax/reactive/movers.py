@@ -163,18 +163,28 @@ def allowed_by_movers(
     slow = (speeds <= BESIDE)[:, None, None]
     beside = gap - staying + jnp.where(slow, NEARER * speeds[:, None, None] / BESIDE, -jnp.inf)
     spared = jnp.where(coming, leaving, jnp.maximum(leaving, beside))
-    room = jnp.maximum(gap, jnp.where(spared >= 0.0, spared, gap))
-    room = jnp.where(counted[None, None], room, 1e3)
-    # NaN is no room
-    room = jnp.min(jnp.where(room >= -1e3, room, -1e3), axis=(1, 2))
+    apart = _least(gap, leaving, counted)
+    room = _least(gap, spared, counted)
     clear = room >= 0.0
     best = SPEEDS - 1 - jnp.argmax(clear[::-1])
     beyond = jnp.minimum(best + 1, SPEEDS - 1)
     share = room[best] / jnp.maximum(room[best] - room[beyond], 1e-6)
     share = jnp.where(beyond > best, jnp.clip(share, 0.0, 1.0), 0.0)
     found = speeds[best] + share * (speeds[beyond] - speeds[best])
+    # what is granted up to a speed is not granted between it and the next one
+    most = jnp.where(apart[best] >= 0.0, jnp.inf, jnp.maximum(speeds[best], BESIDE))
+    found = jnp.minimum(found, most)
     found = jnp.where(clear[-1], jnp.inf, found)
     return jnp.where(jnp.any(clear), found, 0.0)
+
+
+def _least(
+    gap: Float[Array, "V J M"], spared: Float[Array, "V J M"], counted: Bool[Array, "M"]
+) -> Float[Array, "V"]:
+    """Room (m) at each speed: the gap, or by how much somebody is spared; NaN is no room."""
+    room = jnp.maximum(gap, jnp.where(spared >= 0.0, spared, gap))
+    room = jnp.where(counted[None, None], room, 1e3)
+    return jnp.min(jnp.where(room >= -1e3, room, -1e3), axis=(1, 2))
 
 
 def passed_in_time(

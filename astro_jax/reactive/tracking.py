@@ -66,8 +66,11 @@ def steer(
     change = (wanted - last) * jnp.minimum(config.gate_period / SMOOTHING, 1.0)
     most = SLEW * config.gate_period
     steered = jnp.clip(last + jnp.clip(change, -most, most), -MOST, MOST)
-    # time that runs ahead brakes harder than was planned: no harder than the brakes can
+    # time that runs ahead brakes harder than was planned: no harder than the brakes can, and in
+    # the stop in hand, which uses all that the wheels can, not at all
     fastest = min(FASTEST, robot.braking / robot.wheel_acceleration)
+    stops = phase >= config.tail_after - FASTEST * config.gate_period
+    fastest = jnp.where(stops, 1.0, fastest)
     return steered, jnp.clip(1.0 - HURRY * late, SLOWEST, fastest)
 
 

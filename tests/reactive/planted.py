@@ -139,8 +139,7 @@ BUGS = (
         ),
         ("watch", "(turning <= 1.01 * robot.yaw_rate)", "~(turning > 1.01 * robot.yaw_rate)"),
         ("watch", "(wheel <= 1.01 * robot.wheel_speed)", "~(wheel > 1.01 * robot.wheel_speed)"),
-        ("gate", "wanted >= last - robot.braking", "~(wanted < last - robot.braking"),
-        ("gate", "(1.0 + 1e-4) - 1e-6\n", "(1.0 + 1e-4) - 1e-6)\n"),
+        ("gate", "(wanted >= last - most) & (wheels <= most)", "~(wanted < last - most)"),
     ),
     bug(
         "jumps of the clock ignored",

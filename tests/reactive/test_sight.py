@@ -8,7 +8,7 @@ import pytest
 
 from astro_jax.reactive import sight
 from astro_jax.reactive.path import Path
-from astro_jax.reactive.senses import Glance
+from astro_jax.world.sight import Glance, glance
 
 from .cases import (
     BEAMS,
@@ -36,9 +36,9 @@ NOISE, POSE_NOISE = 0.01, (0.004, 0.004, 0.003)
 @jax.jit
 def new_returns(senses, memory):
     points, returned, _ = sight.nearby(ROBOT, senses)
-    return sight.new_points(
-        ROBOT, memory, points, returned, senses.tracks, senses.scan.age
-    ), returned
+    _, mine = sight.claims(senses.tracks, points, returned, senses.scan.age)
+    unclaimed = returned & ~jax.numpy.any(mine, axis=0)
+    return sight.new_points(ROBOT, memory, points, unclaimed), returned
 
 
 def look_twice(before, after, start, end, random, tracks=None):
@@ -247,16 +247,16 @@ def test_a_glance_is_free_up_to_what_is_known():
     ranges[:4] = [1.0, np.nan, 0.5, 1.2]
     scan = scan_of(np.where(np.isnan(ranges), 1.0, ranges), (0, 0, 0))
     scan = dataclasses.replace(scan, ranges=f32(ranges), valid=np.arange(BEAMS) != 3)
-    free = np.asarray(sight.glance(ROBOT, scan).free)
+    free = np.asarray(glance(ROBOT, scan).free)
     np.testing.assert_allclose(free[:5], [1.0, 0.0, 0.5, 0.0, SIGHT])
     bare = dataclasses.replace(scan, free=None)
-    free = np.asarray(sight.glance(ROBOT, bare).free)
+    free = np.asarray(glance(ROBOT, bare).free)
     np.testing.assert_allclose(free[:5], [1.0, 0.0, 0.5, 0.0, ROBOT.sensor.range_max])
 
 
 @jax.jit
 def remember(case: Case):
-    now = sight.glance(ROBOT, case.senses.scan)
+    now = glance(ROBOT, case.senses.scan)
     return sight.remember(ROBOT, case.state.memory, case.senses, now, TICK)
 
 
@@ -269,8 +269,8 @@ def test_the_older_look_is_from_one_to_two_glances_ago():
         memory = jax.tree.map(np.asarray, remember(case))
         if k > 30:
             times.append(k - round(float(memory.old.free[0]) / 1e-3))
-    glance = round(sight.GLANCE / TICK)
-    assert min(times) == glance and max(times) == 2 * glance - 1
+    ticks = round(sight.GLANCE / TICK)
+    assert min(times) == ticks and max(times) == 2 * ticks - 1
 
 
 def test_same_content_is_the_same_to_the_last_bit_and_not_nothing():

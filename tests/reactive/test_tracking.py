@@ -85,7 +85,7 @@ def weaving(v, seed):
 
 
 NO_TAIL = dataclasses.replace(CONFIG, tail_after=1.0)
-"""Three seconds in one piece, to watch a correction to its end: phases count from 0 to 1 s."""
+"""To watch a correction to its end, plans are renewed before they are a second old."""
 
 
 @functools.cache
@@ -97,10 +97,15 @@ def loop():
     def run(plan, pose, gain, on):
         def tick(carry, k):
             pose, phase, last = carry
-            # the law asks for the plan's command and pose at its phase: beyond ``tail_after`` the
-            # plan is driven on, as if it were renewed without being changed
-            shifted = dataclasses.replace(plan, tail=jnp.roll(plan.commands, -50, axis=0))
-            kappa, flow = steer(ROBOT, NO_TAIL, shifted, phase, pose, last)
+            # every .6 s the plan is renewed without being changed: none is driven to its stop
+            renewed = 6 * jnp.maximum(jnp.floor((phase - 0.15) / 0.6), 0.0).astype(jnp.int32)
+            ticks = renewed * round(CONFIG.dt / TICK)
+            motion = dataclasses.replace(
+                plan.motion, pose_map=jnp.roll(plan.motion.pose_map, -renewed, axis=0)
+            )
+            commands = jnp.roll(plan.commands, -ticks, axis=0)
+            shifted = dataclasses.replace(plan, motion=motion, commands=commands)
+            kappa, flow = steer(ROBOT, NO_TAIL, shifted, phase - TICK * ticks, pose, last)
             kappa, flow = on * kappa, 1.0 + on * (flow - 1.0)
             # the plan's command halfway through the tick: the plan is driven as it is meant
             index = phase / TICK + 0.5
