@@ -113,3 +113,35 @@ def test_what_is_added_stays_within_the_limits(planned, curvature, expected):
 def test_a_pace_is_a_share_of_the_speeds(pace, twist, expected):
     found = gate._paced(ROBOT, jnp.float32(pace), jnp.asarray(f32(twist)))
     assert float(found) == pytest.approx(expected, rel=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("driven", "planned", "joins"),
+    [
+        ((0.5, 0.2), (0.5, 0.2), True),
+        # slower by no more than 1.8 m/s² · .02 s, faster by anything: that is waited for
+        ((0.5, 0.0), (0.4641, 0.0), True),
+        ((0.5, 0.0), (0.4639, 0.0), False),
+        ((0.5, 0.0), (0.75, 0.0), True),
+        ((-0.2, 0.0), (-0.25, 0.0), True),
+        ((0.03, 0.0), (0.0, 0.0), True),
+        ((0.04, 0.0), (0.0, 0.0), False),
+        ((0.0, 0.0), (0.5, 1.0), True),
+        ((0.0, 0.0), (0.0, 0.0), True),
+        # a wheel's speed by no more than that: Δv .0246 and .11 m · .101 rad/s
+        ((0.5, 0.0), (0.5, 0.106), True),
+        ((0.5, 0.0), (0.5, 0.109), False),
+        ((0.5, 0.0), (0.5, -0.106), True),
+        ((0.5, 0.0), (0.5, -0.109), False),
+        ((0.0, 1.0), (0.0, 1.5), True),
+        # the other way, and what is no number
+        ((0.2, 0.0), (-0.2, 0.0), False),
+        ((0.0, 1.0), (0.0, -1.0), False),
+        ((NAN, 0.0), (0.5, 0.0), False),
+        ((0.5, 0.0), (NAN, 0.0), False),
+        ((0.5, 0.0), (0.5, NAN), False),
+    ],
+)
+def test_a_plan_joins_what_wheels_and_brakes_can_follow(driven, planned, joins):
+    given = jnp.asarray(f32(driven)), jnp.asarray(f32(planned))
+    assert bool(gate._joins(ROBOT, *given, TICK)) == joins
