@@ -174,6 +174,11 @@ def test_a_doubt_is_less_than_a_jump_and_a_covariance_can_be():
     )
 
 
+def test_without_a_covariance_the_pose_counts_as_exact():
+    case = put(HEALTHY, "senses.odometry.cov", None)
+    assert int(fault_of_all(stack([case]))[0]) == CLEAR
+
+
 def test_the_same_ranges_from_elsewhere_with_a_new_stamp_are_a_lie():
     eye, ranges = f32([0.1, 0.0, 0.0]), HEALTHY.senses.scan.ranges
     np.testing.assert_allclose(eye, eye_of((0.0, 0.0, 0.0)))
