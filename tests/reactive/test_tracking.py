@@ -449,6 +449,7 @@ def test_the_curvature_back_in_numbers(speed, aside, turned, expected):
         # no pose
         (0.1, (np.nan, 0.0, 0.0), 0.1, 0.08, 1.0),
         (0.1, (0.06, 0.0, np.inf), 0.1, 0.08, 1.0),
+        (0.1, (0.06, np.inf, 0.0), 0.1, 0.08, 1.0),
     ],
 )
 def test_the_law_in_numbers(phase, pose, last, kappa, flow):
