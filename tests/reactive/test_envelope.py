@@ -54,7 +54,7 @@ def people(tracks, mine=False, points=((9.0, 9.0),) * 3, age=0.04, delay=0.18):
 )
 def test_where_somebody_may_be_in_half_a_second(speed, x, radius):
     tracks = tracks_of([(2.0, 1.0)], (speed, 0.0), age=0.1)
-    centres, radii = people(tracks).at(jnp.float32(0.5))
+    centres, radii = jax.jit(lambda tracks: people(tracks).at(jnp.float32(0.5)))(tracks)
     np.testing.assert_allclose(centres[0], (x, 1.0), atol=1e-5)
     assert float(radii[0]) == pytest.approx(radius, abs=1e-5)
 
@@ -79,13 +79,20 @@ def test_the_scan_shows_somebody_nearer_than_their_track(nearest, x):
 
 
 def test_what_has_appeared_may_run_at_1_6_metres_a_second():
-    points = jnp.asarray(f32([(0.5, 0.1), (0.7, 0.1), (-0.5, 0.3)]))
+    points = f32([(0.5, 0.1), (0.7, 0.1), (-0.5, 0.3)])
+
+    @jax.jit
+    def appeared(age):
+        found = movers.appeared(
+            jnp.asarray(points) + 2.0, jnp.asarray(points), jnp.ones(3, bool), age, 0.18
+        )
+        return found.there, *found.at(jnp.float32(0.1))
+
     for age, since in ((0.04, 0.22), (-0.03, 0.18)):
-        found = movers.appeared(points + 2.0, points, jnp.ones(3, bool), f32(age), 0.18)
-        assert found.there.shape == (12,) and int(jnp.sum(found.there)) == 2
-        centres, radii = found.at(jnp.float32(0.1))
+        there, centres, radii = map(np.asarray, appeared(f32(age)))
+        assert there.shape == (12,) and np.sum(there) == 2
         np.testing.assert_allclose(radii, 0.05 + 1.6 * (0.1 + since), rtol=1e-5)
-        where = np.asarray(centres)[np.asarray(found.there)]
+        where = centres[there]
         np.testing.assert_allclose(sorted(where.tolist()), [[1.5, 2.3], [2.5, 2.1]], rtol=1e-6)
 
 
@@ -104,10 +111,13 @@ def test_beside_somebody_it_drives_a_quarter_of_a_metre_a_second():
 # ---- the scan ----------------------------------------------------------------------------
 
 
+in_window = jax.jit(lambda senses: sight.nearby(ROBOT, senses)[1])
+
+
 def shown(ranges):
     """(Beams in the window) of a scan from the origin of the base, the eye 10 cm ahead."""
     senses = put(case_of().senses, "scan", scan_of(ranges, (0.1, 0.0, 0.0)))
-    return np.asarray(sight.nearby(ROBOT, senses)[1])
+    return np.asarray(in_window(senses))
 
 
 def test_returns_count_within_a_metre():
