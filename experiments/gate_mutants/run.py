@@ -229,5 +229,6 @@ def _tell(file: str, mutants: list[Mutant], known: dict) -> None:
 
 if __name__ == "__main__":
     os.chdir(ROOT)
+    sys.path.insert(0, str(ROOT))  # this checkout's package, whichever is installed
     os.environ.update(JAX_PLATFORMS="cpu", OPENBLAS_NUM_THREADS="1", OMP_NUM_THREADS="1")
     main()

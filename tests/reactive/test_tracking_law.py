@@ -1,13 +1,16 @@
 """The law of tracking in numbers, written out: whoever moves one of them has to say so twice."""
 
+import dataclasses
+
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
 from astro_jax.geometry import compose
-from astro_jax.reactive.tracking import curvature_back, lateness
+from astro_jax.reactive.tracking import curvature_back, lateness, steer
 
-from .test_tracking import ROBOT, constant, f32, steered
+from .test_tracking import CONFIG, ROBOT, constant, f32, steered
 
 
 @pytest.mark.parametrize(
@@ -93,3 +96,10 @@ def test_lateness_counts_turns_as_way():
     found = lateness(ROBOT, jnp.asarray(f32([0.3, 1.0])), jnp.zeros(3), pose)
     expected = -(0.3 * 0.03 - reach**2 * 0.05) / (0.09 + reach**2 + 0.01)
     assert float(found) == pytest.approx(expected, abs=1e-6)
+
+
+def test_time_runs_ahead_by_no_more_than_the_brakes_can_follow():
+    weak = dataclasses.replace(ROBOT, braking=1.05 * ROBOT.wheel_acceleration)
+    law = jax.jit(lambda plan, *given: steer(weak, CONFIG, plan, *given))
+    _, flow = law(constant(0.6, 0.0), f32(0.1), f32([0.4, 0.0, 0.0]), f32(0.0))
+    assert float(flow) == pytest.approx(1.05)
