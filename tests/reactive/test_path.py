@@ -122,6 +122,9 @@ def test_beyond_its_last_command_a_plan_goes_on():
         # only the tail is read so late
         plan = plan_of(np.zeros((STEPS, 2)), np.tile([0.3, 0.2], (STEPS, 1)))
         np.testing.assert_allclose(path.planned_twist(CONFIG, plan, f32(phase)), [0.3, 0.2])
+    rising = plan_of(np.zeros((STEPS, 2)), np.arange(STEPS)[:, None] * np.array([1e-3, 2e-3]))
+    at_last = path.planned_twist(CONFIG, rising, f32(CONFIG.tail_after + last))
+    np.testing.assert_allclose(at_last, [0.15, 0.3], rtol=1e-4)
 
 
 def test_the_stop_takes_over_at_its_time_and_not_before():
@@ -195,3 +198,7 @@ def test_upcoming_twists_of_a_slowed_robot_are_slowed_as_much():
     np.testing.assert_allclose(
         path.upcoming_twists(ROBOT, CONFIG, state, pausing), np.zeros((6, 2)), atol=1e-6
     )
+    # up to a millimetre a second is a pause
+    creeping, still = constant_plan(1e-3, 0.0), running((0.0, 0.0), case.state.memory)
+    found = path.upcoming_twists(ROBOT, CONFIG, still, creeping)
+    np.testing.assert_allclose(found, np.tile([[1e-3, 0.0]], (6, 1)), atol=1e-6)
