@@ -33,7 +33,7 @@ TESTS = {
     "tracking": ("tracking_law", "tracking"),
     "movers": ("envelope", "movers"),
     "sight": ("envelope", "sight"),
-    "gate": ("speeds", "watch", "watchdog", "properties"),
+    "gate": ("speeds", "watch"),
 }
 """The tests of each file, quick ones first."""
 
