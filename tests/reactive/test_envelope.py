@@ -145,12 +145,13 @@ def test_ahead_is_half_a_radian_to_either_side():
 
 
 def test_a_return_is_somebodys_within_a_quarter_of_a_metre():
-    tracks = tracks_of([(1.0, 0.0)], (0.5, 0.0), age=0.14, radius=0.2)
-    # .1 s before the scan: 5 cm on
-    points = jnp.asarray(f32([(1.05, 0.449), (1.05, -0.451), (1.05, 0.0), (0.601, 0.0)]))
-    there, mine = sight.claims(tracks, points, jnp.asarray([True, True, False, True]), f32(0.04))
-    np.testing.assert_allclose(there[0], (1.05, 0.0), rtol=1e-5)
-    np.testing.assert_array_equal(mine[0], [True, False, False, True])
+    # .1 s before the scan: 5 cm on, 2 cm to the right
+    tracks = tracks_of([(1.0, 0.32)], (0.5, -0.2), age=0.14, radius=0.2)
+    points = [(1.05, 0.749), (1.05, -0.151), (1.05, 0.3), (0.601, 0.3), (1.501, 0.3)]
+    returned = jnp.asarray([True, True, False, True, True])
+    there, mine = sight.claims(tracks, jnp.asarray(f32(points)), returned, f32(0.04))
+    np.testing.assert_allclose(there[0], (1.05, 0.3), rtol=1e-5)
+    np.testing.assert_array_equal(mine[0], [True, False, False, True, False])
     assert not np.any(np.asarray(mine)[1:])
 
 
@@ -166,6 +167,9 @@ new_points = jax.jit(lambda memory, xy, hit: sight.new_points(ROBOT, memory, xy,
         # two neighbours that are within 10 cm of each other
         ([(0.5, 0.0), (0.5, 0.099)], [True, True]),
         ([(0.5, 0.0), (0.5, 0.101)], [False, False]),
+        ([(0.5, 0.0), (0.595, 0.0)], [True, True]),
+        ([(0.5, 0.0), (0.605, 0.0)], [False, False]),
+        ([(0.605, 0.0), (0.5, 0.0)], [False, False]),
         ([(0.5, 0.0), (0.885, 0.02)], [False, False]),
         ([(0.5, 0.0), (0.6, 0.3), (0.6, 0.35)], [False, True, True]),
         ([(0.5, 0.0), (np.nan, 0.0)], [False, False]),
@@ -212,3 +216,5 @@ def test_a_look_is_kept_every_fifth_of_a_second(since, due):
     assert looks == [float(after.old.eye_map[0]), float(after.middle.eye_map[0])]
     assert looks == ([2.0, 3.0] if due else [1.0, 2.0])
     assert float(after.since) == pytest.approx(TICK if due else since + TICK)
+    np.testing.assert_array_equal(after.ranges, case.senses.scan.ranges)
+    assert float(after.scan_age) == pytest.approx(float(case.senses.scan.age))
