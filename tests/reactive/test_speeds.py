@@ -121,7 +121,10 @@ def test_a_pace_is_a_share_of_the_speeds(pace, twist, expected):
         ((0.5, 0.2), (0.5, 0.2), True),
         # slower by no more than 1.8 m/s² · .02 s, faster by anything: that is waited for
         ((0.5, 0.0), (0.4641, 0.0), True),
+        ((0.5, 0.0), (0.463998, 0.0), True),  # a ten-thousandth of rounding
         ((0.5, 0.0), (0.4639, 0.0), False),
+        # slower and turned: it is not driven faster than it says
+        ((0.5, 0.0), (0.47, 0.1), False),
         ((0.5, 0.0), (0.75, 0.0), True),
         ((-0.2, 0.0), (-0.25, 0.0), True),
         ((0.03, 0.0), (0.0, 0.0), True),
