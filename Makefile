@@ -1,5 +1,6 @@
 # install: an environment in .venv with everything · demo: the first thing to look at
 # test, lint, types: what CI runs (.ci/run) · soak: the long statistical tests
+# coverage: every branch of the gate is run by its tests
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -10,7 +11,7 @@ WORKERS ?= 2
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PIP_NO_INPUT := 1
 
-.PHONY: install demo test lint types soak
+.PHONY: install demo test coverage lint types soak
 
 install: $(STAMP)
 
@@ -28,6 +29,10 @@ demo: install
 
 test: install
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile $(ARGS)
+
+coverage: install
+	$(BIN)/coverage run -m pytest -p no:xdist tests/reactive $(ARGS)
+	$(BIN)/coverage report
 
 soak: install
 	$(BIN)/python -m pytest -m soak $(ARGS)

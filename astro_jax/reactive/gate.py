@@ -58,8 +58,9 @@ def react(
     late = late & (state.phase >= config.tail_after)
     follows = drivable & (runs | (late & (mode == int(Mode.STOPPED))))
     ceiling_now = jnp.where(follows, jnp.minimum(ceiling, wanted), 0.0)
-    # in a stop, also in one that was planned, it does not get faster again
-    ceiling_now = jnp.where(runs, ceiling_now, jnp.minimum(ceiling_now, last))
+    # in a stop, also in one that was planned, it never gets faster again, nor rolls on as it is
+    slower = last - robot.wheel_acceleration * tick
+    ceiling_now = jnp.where(runs, ceiling_now, jnp.minimum(ceiling_now, slower))
     speed = _towards(robot, ceiling_now, last, state.rate, follows, tick)
 
     # without a usable plan the robot brakes along the curvature it is already driving

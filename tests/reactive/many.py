@@ -42,10 +42,12 @@ from .cases import (
     tracks_of,
 )
 
+QUICK = 20
+"""Cases in each example in ``make test``."""
 at_both_scales = pytest.mark.parametrize(
     ("examples", "size"),
     [
-        pytest.param(200, 4, id="quick"),
+        pytest.param(40, QUICK, id="quick"),
         pytest.param(400, 256, id="soak", marks=pytest.mark.soak),
     ],
 )

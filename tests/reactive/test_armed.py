@@ -23,6 +23,7 @@ from astro_jax.errors import InputError, ShapeError
 from astro_jax.reactive import armed
 from astro_jax.reactive.armed import KEPT, ArmedGate, arm
 from astro_jax.reactive.briefing import Briefing
+from astro_jax.reactive.forms import check_form, form_of
 from astro_jax.reactive.modes import WELL
 from astro_jax.reactive.program import compiled
 from astro_jax.reactive.record import transitions
@@ -109,6 +110,14 @@ def test_contradictory_settings_are_refused_before_anything_is_compiled():
     assert compiled_meanwhile == []
 
 
+def test_a_gate_that_was_just_armed_is_at_rest_by_the_hosts_clock(program, monkeypatch):
+    monkeypatch.setattr(armed, "compiled", lambda robot, config: program)
+    gate = arm(ROBOT, CONFIG)
+    verdict = gate.tick(Drive(program).corridor.inbox)
+    assert int(verdict.mode) == Mode.STOPPED and not np.any(verdict.twist)
+    assert gate._clock is time.monotonic_ns
+
+
 def test_62_nothing_is_compiled_while_armed(program):
     drive = Drive(program)
     drive.run(20)  # the corridor's own arithmetic
@@ -155,6 +164,13 @@ MISSHAPED = {
     "a Python number": ("actuation.delay", lambda x: 0.18, "float[]", "float32[]"),
     "nothing": ("plan.status", lambda x: None, "nothing", "int32[]"),
 }
+
+
+def test_62_the_same_arrays_in_another_container_are_refused():
+    rows = [np.zeros(3, np.float32), np.zeros(2, bool)]
+    check_form(rows, form_of(rows))
+    with pytest.raises(ShapeError, match="structure"):
+        check_form(tuple(rows), form_of(rows))
 
 
 @pytest.mark.parametrize("case", MISSHAPED)
@@ -448,7 +464,7 @@ def grown(program, ticks):
 
 
 def test_8_memory_does_not_grow(program):
-    megabytes, objects = grown(program, 10_000)
+    megabytes, objects = grown(program, 4_000)
     assert megabytes < 4.0 and objects < 500
 
 

@@ -262,7 +262,8 @@ class Messages(RuleBasedStateMachine):
                 )
         # P4
         if not well or self.stop:
-            late = int(verdict.reason) == Reason.BAD_PLAN and before.phase >= CONFIG.tail_after
+            late = int(verdict.reason) in (Reason.BAD_PLAN, Reason.BAD_MAP)
+            late = late and before.phase >= CONFIG.tail_after
             assert speed <= last + 1e-6
             if not late or self.stop or "plan" in self.torn:
                 assert speed <= max(last - ROBOT.braking * TICK, 0.0) + 1e-5

@@ -11,12 +11,13 @@ import dataclasses
 import functools
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from astro_jax.reactive import tracking
+from astro_jax.reactive import sight, tracking
 from astro_jax.reactive.senses import Mode, initial_gate
 from astro_jax.types import Reason
 
@@ -28,12 +29,11 @@ from .cases import (
     TICK,
     f32,
     path_speed,
-    planned_at,
     put,
     react,
-    tracks_of,
 )
 from .many import (
+    QUICK,
     SPECIAL,
     at_both_scales,
     batch,
@@ -41,7 +41,6 @@ from .many import (
     pick,
     random_case,
     react_all,
-    stack,
     wounded,
 )
 
@@ -61,6 +60,12 @@ def assert_no_faster_than_wheels_and_brakes(before, twists):
     assert np.all(after >= before - ROBOT.braking * TICK * (1 + 1e-3) - 1e-6)
 
 
+def assert_wheels_can_follow(before, twists):
+    """To another curvature by as much as the brakes, and to another speed by as much again."""
+    change = np.abs(np.asarray(twists, float) - before) @ [1.0, ROBOT.wheel_base / 2]
+    assert np.all(change <= 2.0 * ROBOT.braking * TICK * (1 + 1e-3) + 1e-5)
+
+
 # ---- P1 ------------------------------------------------------------------------------
 
 
@@ -70,9 +75,14 @@ def test_p1_commands_are_finite_and_within_limits(examples, size):
         cases = wounded(cases, random)
         broken = np.where(random.uniform(size=size) < 0.1, random.integers(1, 100, size), 0)
         cases = put(cases, "plan.status", broken.astype(np.int32))
+        # some do something else than what is planned
+        other = random.uniform([-0.25, -1.5], [0.7, 1.5], (size, 2))
+        odd = random.uniform(size=(size, 1)) < 0.3
+        cases = put(cases, "state.twist", f32(np.where(odd, other, cases.state.twist)))
         states, verdicts = react_all()(cases)
         assert_within_limits(verdicts.twist)
         assert_no_faster_than_wheels_and_brakes(cases.state.twist, verdicts.twist)
+        assert_wheels_can_follow(cases.state.twist, verdicts.twist)
         assert np.all((verdicts.scale >= 0.0) & (verdicts.scale <= 1.0))
         assert np.all(np.isin(verdicts.reason, list(Reason)))
         assert np.all(np.isin(verdicts.mode, list(Mode)))
@@ -118,6 +128,7 @@ def test_p1_for_any_numbers_that_hypothesis_thinks_of(seed, wounds, status):
     _, verdict = react(case._replace(plan=plan, senses=senses))
     assert_within_limits(verdict.twist)
     assert_no_faster_than_wheels_and_brakes(case.state.twist, verdict.twist)
+    assert_wheels_can_follow(case.state.twist, verdict.twist)
     assert 0.0 <= float(verdict.scale) <= 1.0
 
 
@@ -130,25 +141,46 @@ def test_p2_what_is_sent_is_the_plan_scaled(examples, size):
 
     def check(cases, random):
         states, verdicts = react_all()(cases)
+        planned = planned_all(cases)
+        v, omega = planned.T
+        assert np.all(np.abs(states.steer) <= tracking.MOST)
+        most = np.minimum(ROBOT.yaw_rate, (ROBOT.wheel_speed - np.abs(v)) / (ROBOT.wheel_base / 2))
+        most = np.maximum(most, np.abs(omega))
+        turning = np.clip(omega + states.steer.astype(float) * v, -most, most)
+        steered = np.stack([v, turning], axis=1)
+        moves = (path_speed(steered) > 2e-3) & (verdicts.reason != Reason.BAD_PLAN)
+        # a bad plan may be hidden by a graver reason
+        moves &= joined(cases, steered)
+        scale = verdicts.scale.astype(float)
+        np.testing.assert_allclose(
+            verdicts.twist[moves], scale[moves, None] * steered[moves], atol=2e-5
+        )
+        passed = states.phase.astype(float) - cases.state.phase
         flows = flow_all()(cases)
-        for k in range(size):
-            case, scale = pick(cases, k), float(verdicts.scale[k])
-            phase = float(case.state.phase)
-            planned = planned_at(case.plan, phase)
-            steered = planned + np.array([0.0, float(states.steer[k]) * planned[0]])
-            most = min(
-                ROBOT.yaw_rate, (ROBOT.wheel_speed - abs(planned[0])) / (ROBOT.wheel_base / 2)
-            )
-            most = max(most, abs(planned[1]))
-            steered[1] = np.clip(steered[1], -most, most)
-            assert abs(float(states.steer[k])) <= tracking.MOST
-            if path_speed(steered) < 2e-3 or verdicts.reason[k] == Reason.BAD_PLAN:
-                continue
-            np.testing.assert_allclose(verdicts.twist[k], scale * steered, atol=2e-5)
-            passed = scale * TICK * float(flows[k])
-            assert float(states.phase[k]) == pytest.approx(phase + passed, abs=1e-5)
+        np.testing.assert_allclose(passed[moves], (scale * TICK * flows)[moves], atol=1e-5)
 
     for_all(check, examples, size)
+
+
+def planned_all(cases):
+    """(v, ω) of each plan at the case's phase, float64."""
+    phase = cases.state.phase
+    late = phase >= np.float32(CONFIG.tail_after)
+    rows = np.where(late[:, None, None], cases.plan.tail, cases.plan.commands).astype(float)
+    position = (phase - late * CONFIG.tail_after) / TICK
+    lower = np.minimum(np.floor(position).astype(int), rows.shape[1] - 2)
+    share, each = (position - lower)[:, None], np.arange(len(rows))
+    return (1.0 - share) * rows[each, lower] + share * rows[each, lower + 1]
+
+
+def joined(cases, planned):
+    """Whether wheels can go on from what was sent to what is planned, as fast as it was driven."""
+    driven = np.asarray(cases.state.twist, float)
+    last, wanted = path_speed(driven), path_speed(planned)
+    share = np.minimum(last / np.maximum(wanted, 1e-9), 1.0)
+    wheels = np.abs(share[:, None] * planned - driven) @ [1.0, ROBOT.wheel_base / 2]
+    most = ROBOT.braking * TICK * (1.0 - 1e-3)
+    return (wanted >= last - most) & (wheels <= most)
 
 
 @functools.cache
@@ -170,64 +202,75 @@ ROUNDING = 2e-5
 """Of s, in float32."""
 
 
-def more_returns(case, random):
-    """Where beams saw nothing, some now see something."""
-    scan = case.senses.scan
-    ranges, free = scan.ranges.copy(), scan.free.copy()
-    empty = np.flatnonzero(np.isinf(ranges))
-    added = random.choice(empty, random.integers(0, min(40, empty.size) + 1), replace=False)
-    ranges[added] = random.uniform(0.1, 1.5, added.size)
-    free[added] = ranges[added]
-    return put(case, "senses.scan", dataclasses.replace(scan, ranges=ranges, free=free))
+def more_returns(cases, random):
+    """Where beams saw nothing, some now see something: runs of neighbours see one thing."""
+    scan = cases.senses.scan
+    size, run = len(scan.ranges), 5
+    share = random.uniform(size=(size, 1)) * 0.15
+    starts = random.uniform(size=(size, BEAMS // run)) < share
+    added = np.isinf(scan.ranges) & np.repeat(starts, run, axis=1)
+    shown = f32(np.repeat(random.uniform(0.1, 1.5, starts.shape), run, axis=1))
+    ranges, free = np.where(added, shown, scan.ranges), np.where(added, shown, scan.free)
+    return put(cases, "senses.scan", dataclasses.replace(scan, ranges=ranges, free=free))
 
 
-def fewer_beams(case, random):
+def fewer_beams(cases, random):
     """Some beams that saw nothing say nothing any more."""
-    scan = case.senses.scan
-    lost = np.isinf(scan.ranges) & (random.uniform(size=BEAMS) < random.uniform())
-    return put(case, "senses.scan.valid", scan.valid & ~lost)
+    scan = cases.senses.scan
+    share = random.uniform(size=(len(scan.ranges), 1))
+    lost = np.isinf(scan.ranges) & (random.uniform(size=scan.ranges.shape) < share)
+    return put(cases, "senses.scan.valid", scan.valid & ~lost)
 
 
-def less_sight(case, random):
-    free = case.senses.scan.free * f32(random.uniform(0, 1, BEAMS))
-    return put(case, "senses.scan.free", free)
+def less_sight(cases, random):
+    free = cases.senses.scan.free
+    return put(cases, "senses.scan.free", free * f32(random.uniform(0, 1, free.shape)))
 
 
-def another_person(case, random):
-    tracks = case.senses.tracks
-    xy, valid = tracks.xy_map.copy(), tracks.valid.copy()
-    slot = int(np.sum(valid))
-    if slot < valid.size:
-        xy[slot], valid[slot] = random.normal(size=2), True
-    return put(case, "senses.tracks", dataclasses.replace(tracks, xy_map=xy, valid=valid))
+def another_person(cases, random):
+    tracks = cases.senses.tracks
+    slot = np.sum(tracks.valid, axis=1, keepdims=True)
+    added = np.arange(tracks.valid.shape[1]) == slot
+    xy = np.where(added[..., None], f32(random.normal(size=tracks.xy_map.shape)), tracks.xy_map)
+    tracks = dataclasses.replace(tracks, xy_map=xy, valid=tracks.valid | added)
+    return put(cases, "senses.tracks", tracks)
 
 
-def broader_people(case, random):
-    return put(
-        case, "senses.tracks.radius", case.senses.tracks.radius + f32(random.uniform(0, 0.3))
-    )
+def broader_people(cases, random):
+    radius = cases.senses.tracks.radius
+    more = f32(random.uniform(0, 0.3, (len(radius), 1)))
+    return put(cases, "senses.tracks.radius", radius + more)
 
 
-def older_tracks(case, random):
+def older_tracks(cases, random):
     """The same walkers, last heard of earlier."""
-    tracks, more = case.senses.tracks, f32(random.uniform(0, 0.3))
+    tracks = cases.senses.tracks
+    more = f32(random.uniform(0, 0.3, len(tracks.age)))
     tracks = dataclasses.replace(
-        tracks, xy_map=tracks.xy_map - more * tracks.velocity_map, age=tracks.age + more
+        tracks,
+        xy_map=tracks.xy_map - more[:, None, None] * tracks.velocity_map,
+        age=tracks.age + more,
     )
-    return put(case, "senses.tracks", tracks)
+    return put(cases, "senses.tracks", tracks)
 
 
-def nearer_walls(case, random):
-    table = case.senses.clearance.table - f32([random.uniform(0, 0.3), 0, 0, 0])
-    return put(case, "senses.clearance.table", table)
+def nearer_walls(cases, random):
+    table = cases.senses.clearance.table
+    nearer = f32(random.uniform(0, 0.3, (len(table), 1, 1))) * f32([1.0, 0, 0, 0])
+    return put(cases, "senses.clearance.table", table - nearer[..., None, :])
 
 
 def older(path):
-    return lambda case, random: put(case, path, _at(case, path) + f32(random.uniform(0, 0.4)))
+    def worsen(cases, random):
+        age = _at(cases, path)
+        return put(cases, path, age + f32(random.uniform(0, 0.4, age.shape)))
+
+    return worsen
 
 
-def less_pace(case, random):
-    return put(case, "senses.pace", case.senses.pace * f32(random.uniform(0, 1)))
+def less_pace(cases, random):
+    pace = cases.senses.pace
+    return put(cases, "senses.pace", pace * f32(random.uniform(0, 1, pace.shape)))
 
 
 def _at(tree, path):
@@ -236,48 +279,48 @@ def _at(tree, path):
     return tree
 
 
-def nobody(case):
-    return put(case, "senses.tracks", tracks_of())
+def nobody(cases):
+    return put(cases, "senses.tracks.valid", np.zeros_like(cases.senses.tracks.valid))
 
 
-def nothing_new(case):
-    memory = case.state.memory
-    old = dataclasses.replace(memory.old, free=np.zeros_like(memory.old.free))
-    return put(case, "state.memory.old", old)
+def nothing_new(cases):
+    old = cases.state.memory.old
+    return put(cases, "state.memory.old.free", np.zeros_like(old.free))
 
 
-def nothing_seen(case):
-    scan = case.senses.scan
+def nothing_seen(cases):
+    scan = cases.senses.scan
     empty = dataclasses.replace(
         scan, ranges=np.full_like(scan.ranges, np.inf), free=np.full_like(scan.free, SIGHT)
     )
-    return put(case, "senses.scan", empty)
+    return put(cases, "senses.scan", empty)
 
 
-def in_motion(case):
-    return put(case, "state.mode", np.int32(min(case.state.mode, Mode.SLOWED)))
+def in_motion(cases):
+    return put(cases, "state.mode", np.minimum(cases.state.mode, np.int32(Mode.SLOWED)))
 
 
-def as_it_is(case):
-    return case
+def as_it_is(cases):
+    return cases
 
 
 WORSE = {
-    # the nearest new return of a sector stands for all: it may hide one that matters more
-    "returns": (more_returns, nothing_new),
+    "returns": (more_returns, as_it_is),
     "first new returns": (more_returns, nothing_seen),
     "lost beams": (fewer_beams, as_it_is),
     "less sight": (less_sight, as_it_is),
     # a track that explains a new return makes a walker of what might have been a runner
     "people": (another_person, nothing_new),
-    "broader people": (broader_people, nothing_new),
+    # the returns of somebody broader lie deeper within them: their front stays where it is shown,
+    # and who could be here anyway is left, or passed, by where the middle of them is
+    "broader people": (broader_people, nothing_seen),
     "older tracks": (older_tracks, as_it_is),
     "walls": (nearer_walls, as_it_is),
     # between an older scan and the tracks lies another way: other returns are explained
     "older scan": (older("senses.scan.age"), nobody),
     "older odometry": (older("senses.odometry.age"), as_it_is),
-    "older map": (older("senses.map_age"), as_it_is),
-    # in a stop, a plan that is too old trades the brakes for the planned stop
+    # in a stop, a planner that is late trades the brakes for the planned stop
+    "older map": (older("senses.map_age"), in_motion),
     "older plan": (older("senses.plan_age"), in_motion),
     "later motion": (older("senses.delay"), nobody),
     "pace": (less_pace, as_it_is),
@@ -285,20 +328,51 @@ WORSE = {
 """What makes matters worse, and what is left out of the case before."""
 
 
-@pytest.mark.parametrize("what", WORSE)
-@at_both_scales
-def test_p3_worse_never_raises_the_scale(examples, size, what):
+@functools.cache
+def shown_all():
+    """Which tracks the scan shows, for a batch of cases."""
+
+    def shown(case):
+        points, returned, _ = sight.nearby(ROBOT, case.senses)
+        mine = sight.claims(case.senses.tracks, points, returned, case.senses.scan.age)[1]
+        return jnp.any(mine, axis=1)
+
+    compiled = jax.jit(jax.vmap(shown))
+    return lambda cases: np.asarray(compiled(cases))
+
+
+def raised(what, cases, random):
+    """Which cases are faster when they are worse, and the scales before and after.
+
+    Somebody whom the scan shows for the first time is not worse: where they are is known anew,
+    and so is less of where they may have got to since the track.
+    """
     worsen, prepare = WORSE[what]
+    cases = prepare(cases)
+    scale = react_all()(cases)[1].scale
+    worse = worsen(cases, random)
+    lower = react_all()(worse)[1].scale
+    anew = np.any(shown_all()(worse) & ~shown_all()(cases), axis=1)
+    return (lower > scale + ROUNDING) & ~anew, scale, lower
 
+
+@pytest.mark.parametrize("what", WORSE)
+def test_p3_worse_never_raises_the_scale(what):
     def check(cases, random):
-        cases = [prepare(pick(cases, k)) for k in range(size)]
-        worse = stack([worsen(case, random) for case in cases])
-        scale = react_all()(stack(cases))[1].scale
-        lower = react_all()(worse)[1].scale
-        raised = lower > scale + ROUNDING
-        assert not np.any(raised), (lower[raised], scale[raised])
+        found, scale, lower = raised(what, cases, random)
+        assert not np.any(found), (lower[found], scale[found])
 
-    for_all(check, examples // 5 if size < 9 else examples, size)
+    for_all(check, 10, QUICK)
+
+
+@pytest.mark.soak
+def test_p3_worse_never_raises_the_scale_in_100_000_cases():
+    def check(cases, random):
+        for what in WORSE:
+            found, scale, lower = raised(what, cases, random)
+            assert not np.any(found), (what, lower[found], scale[found])
+
+    for_all(check, 400, 256)
 
 
 # ---- P7, P8 ----------------------------------------------------------------------------
@@ -317,7 +391,7 @@ def test_p7_the_same_inputs_give_the_same_bits(examples, size):
             ):
                 assert one.tobytes() == other.tobytes()
 
-    for_all(check, examples // 2 if size < 9 else examples, size)
+    for_all(check, examples // 2 if size == QUICK else examples, size)
 
 
 @functools.cache
@@ -341,10 +415,14 @@ def test_p8_what_is_carried_has_the_shape_it_began_with():
 
 def test_the_properties_above_meet_every_reason():
     """Random cases that were always clear, or never, would prove little."""
-    _, verdicts = react_all()(batch(np.random.default_rng(0), 256))
-    _, broken = react_all()(wounded(batch(np.random.default_rng(1), 256), np.random.default_rng(1)))
-    count = lambda reason: np.sum(verdicts.reason == reason)
+    random, clear, hurt = np.random.default_rng(0), [], []
+    for _ in range(13):
+        clear.append(react_all()(batch(random, QUICK))[1])
+        hurt.append(react_all()(wounded(batch(random, QUICK), random))[1])
+    reason = np.concatenate([verdicts.reason for verdicts in clear])
+    scale = np.concatenate([verdicts.scale for verdicts in clear])
+    count = lambda reason_of: np.sum(reason == reason_of)
     assert count(Reason.CLEAR) > 30 and count(Reason.SLOWED) > 30
-    assert np.sum(verdicts.scale > 0.95) > 30 and np.sum(verdicts.scale < 0.5) > 30
-    met = set(verdicts.reason.tolist()) | set(broken.reason.tolist())
+    assert np.sum(scale > 0.95) > 30 and np.sum(scale < 0.5) > 30
+    met = set(reason.tolist()).union(*(verdicts.reason.tolist() for verdicts in hurt))
     assert met == {int(reason) for reason in Reason}
