@@ -62,7 +62,9 @@ def steer(
     late = jnp.where(jnp.isfinite(late), jnp.clip(late, -LATE, LATE), 0.0)
     place = pose_of_plan(config, plan, phase, phase - late)
     wanted = curvature_back(twist[0], place, pose_map)
-    wanted = jnp.where(jnp.isfinite(wanted), wanted, 0.0)
+    # an endless offset is no place, though the curvature back from it is bounded
+    known = jnp.all(jnp.isfinite(jnp.stack([place, pose_map]))) & jnp.isfinite(wanted)
+    wanted = jnp.where(known, wanted, 0.0)
     change = (wanted - last) * jnp.minimum(config.gate_period / SMOOTHING, 1.0)
     most = SLEW * config.gate_period
     steered = jnp.clip(last + jnp.clip(change, -most, most), -MOST, MOST)

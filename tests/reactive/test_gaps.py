@@ -112,3 +112,47 @@ def test_a_gap_that_is_not_a_number_is_closed():
     gap[:, 1] = 0.5
     gap[8, 1] = np.nan
     assert float(gaps.free_distance(gap, way.lengths)) == pytest.approx(way.lengths[7])
+
+
+def test_margins_in_metres():
+    """12 mm to anything; the numbers are written out, so that nobody moves them unnoticed."""
+    way, nose = straight(), ROBOT.length / 2
+    gap = gaps_to_things(way.poses, f32([[nose + 0.05, 0.0]]), mask([True]), OPEN)
+    assert float(gap[0, 0]) == pytest.approx(0.05 - 0.012, abs=1e-6)
+    assert float(gap[1, 0]) == pytest.approx(-0.012, abs=1e-6)
+    # a place at 5.5 cm is passed at a crawl, one at 5.7 cm is not: 6 cm, and 4 mm that are granted
+    for aside, speed in ((0.055, 0.12), (0.057, np.inf)):
+        tight = np.where(np.arange(20) >= 1, aside, 0.5)[:, None] - 0.012
+        found = float(gaps.allowed_by_things(ROBOT, 0.25, way, f32(tight)))
+        assert found == pytest.approx(speed)
+
+
+@pytest.mark.parametrize(
+    ("start", "then", "blocks"),
+    [
+        # clear until now
+        (0.5, 1e-6, False),
+        (0.5, 0.0, False),
+        (0.5, -0.0039, False),
+        (0.5, -0.004, False),
+        (0.5, -0.0041, True),
+        # within the margin by a little: 4 mm more are no reason
+        (-0.0079, -0.0118, False),
+        (-0.0079, -0.0120, True),
+        (-0.0079, 0.2, False),
+        # by more: next to nothing is one
+        (-0.008, -0.0083, True),
+        (-0.0081, -0.00815, False),
+        (-0.0081, -0.0083, True),
+        (-0.0081, -0.0, False),
+        (np.inf, -0.0041, True),
+        (np.inf, np.inf, False),
+        (0.5, -np.inf, True),
+        (np.nan, 0.5, True),
+    ],
+)
+def test_what_blocks_is_what_comes_nearer(start, then, blocks):
+    gap = np.full((5, 2), 0.5)
+    gap[0, 1], gap[3:, 1] = start, then
+    found = float(gaps.free_distance(f32(gap), f32([0.0, 0.1, 0.25, 0.3, 0.4])))
+    assert found == pytest.approx(np.inf if not blocks else 0.0 if np.isnan(start) else 0.25)

@@ -5,6 +5,7 @@ import dataclasses
 import jax
 import jax.numpy as jnp
 import numpy as np
+import pytest
 
 from astro_jax.reactive import modes
 from astro_jax.reactive.senses import Mode, Orders
@@ -61,3 +62,22 @@ def test_modes_are_those_of_the_table_in_100_000_sequences():
         (e_stopped, e_stopped),
         (e_stopped, stopped),
     }
+
+
+@pytest.mark.parametrize(("speed", "armed"), [(0.0, True), (1e-3, True), (1.1e-3, False)])
+def test_it_is_armed_at_rest_only(speed, armed):
+    state = dataclasses.replace(case_of().state, mode=jnp.int32(Mode.E_STOPPED))
+    orders = Orders(stop=jnp.asarray(False), rearm=jnp.asarray(True))
+    mode, _ = modes.next_mode(state, jnp.asarray(True), orders, jnp.float32(speed), TICK)
+    assert int(mode) == (Mode.STOPPED if armed else Mode.E_STOPPED)
+
+
+def test_what_runs_slowly_runs():
+    """It has not been stopped, so it need not have been well for any time."""
+    orders = Orders(stop=jnp.asarray(False), rearm=jnp.asarray(False))
+    for before, after in ((Mode.SLOWED, Mode.RUNNING), (Mode.STOPPED, Mode.STOPPED)):
+        state = dataclasses.replace(
+            case_of().state, mode=jnp.int32(before), well_for=jnp.float32(0.0)
+        )
+        mode, _ = modes.next_mode(state, jnp.asarray(True), orders, jnp.float32(0.1), TICK)
+        assert int(mode) == after

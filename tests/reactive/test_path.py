@@ -32,14 +32,12 @@ STEP = path.SPACING
 
 
 def ahead(plan, phase, pose):
-    way = _ahead(plan, f32(phase), f32(pose))
+    way = _ahead(plan, f32(phase), f32(pose), f32(0.0))
     return path.Path(**way)
 
 
 _ahead = jax.jit(
-    lambda plan, phase, pose: vars(
-        path.path_ahead(ROBOT, CONFIG, plan, phase, pose, jax.numpy.float32(0.0))
-    )
+    lambda plan, phase, pose, steer: vars(path.path_ahead(ROBOT, CONFIG, plan, phase, pose, steer))
 )
 
 
@@ -85,6 +83,38 @@ def test_path_ahead_is_where_the_plan_leads():
         np.testing.assert_allclose(way.times, STEP * np.arange(path.CHECKS), rtol=1e-6)
 
 
+@pytest.mark.parametrize("v", [0.7, 0.4, -0.25])
+@pytest.mark.parametrize("steer", [0.6, -0.3])
+def test_the_way_back_turns_and_turns_back(v, steer):
+    """∫ κ·(1 − s/ℓ)·exp(−s/ℓ) ds = κ·s·exp(−s/ℓ), ℓ = .35 m; the same way, but more of it."""
+    plan = constant_plan(v, 0.2)
+    way = path.Path(**_ahead(plan, f32(0.05), f32([0.3, -0.1, 1.0]), f32(steer)))
+    driven_way = np.abs(v) * np.asarray(way.times, float)
+    turned = np.sign(v) * steer * driven_way * np.exp(-driven_way / 0.35)
+    np.testing.assert_allclose(way.poses[:, 2], 1.0 + 0.2 * way.times + turned, atol=2e-3)
+    fine = np.linspace(0.0, np.max(way.times), 4001)
+    along = np.abs(v) * fine / 0.35
+    omega = 0.2 + v * steer * (1.0 - along) * np.exp(-along)
+    # as finely as the path is checked
+    speed = np.abs(v) + REACH * np.abs(omega)
+    length = np.concatenate([[0.0], np.cumsum(0.5 * (speed[1:] + speed[:-1]) * np.diff(fine))])
+    np.testing.assert_allclose(way.lengths, np.interp(way.times, fine, length), atol=2e-3)
+    middle = 0.5 * (fine[1:] + fine[:-1])
+    yaw = 1.0 + 0.2 * middle
+    yaw += np.sign(v) * steer * np.abs(v) * middle * np.exp(-np.abs(v) * middle / 0.35)
+    steps = v * np.diff(fine)[:, None] * np.stack([np.cos(yaw), np.sin(yaw)], axis=1)
+    places = np.array([0.3, -0.1]) + np.concatenate([np.zeros((1, 2)), np.cumsum(steps, axis=0)])
+    expected = np.stack([np.interp(way.times, fine, p) for p in places.T], axis=1)
+    np.testing.assert_allclose(way.poses[:, :2], expected, atol=1e-3)
+
+
+def test_the_path_is_looked_at_for_1_6_seconds():
+    """Longer than the robot needs to rest from full speed, at most 6 cm between two looks."""
+    way = ahead(constant_plan(0.75, 0.0), 0.0, (0.0, 0.0, 0.0))
+    np.testing.assert_allclose(way.times, 0.08 * np.arange(20), rtol=1e-6)
+    np.testing.assert_allclose(way.lengths, 0.06 * np.arange(20), rtol=1e-5)
+
+
 def test_beyond_its_last_command_a_plan_goes_on():
     """It never gets there: a newer plan or the stop comes first."""
     last = TICK * (STEPS - 1)
@@ -92,6 +122,9 @@ def test_beyond_its_last_command_a_plan_goes_on():
         # only the tail is read so late
         plan = plan_of(np.zeros((STEPS, 2)), np.tile([0.3, 0.2], (STEPS, 1)))
         np.testing.assert_allclose(path.planned_twist(CONFIG, plan, f32(phase)), [0.3, 0.2])
+    rising = plan_of(np.zeros((STEPS, 2)), np.arange(STEPS)[:, None] * np.array([1e-3, 2e-3]))
+    at_last = path.planned_twist(CONFIG, rising, f32(CONFIG.tail_after + last))
+    np.testing.assert_allclose(at_last, [0.15, 0.3], rtol=1e-4)
 
 
 def test_the_stop_takes_over_at_its_time_and_not_before():
@@ -165,3 +198,7 @@ def test_upcoming_twists_of_a_slowed_robot_are_slowed_as_much():
     np.testing.assert_allclose(
         path.upcoming_twists(ROBOT, CONFIG, state, pausing), np.zeros((6, 2)), atol=1e-6
     )
+    # up to a millimetre a second is a pause
+    creeping, still = constant_plan(1e-3, 0.0), running((0.0, 0.0), case.state.memory)
+    found = path.upcoming_twists(ROBOT, CONFIG, still, creeping)
+    np.testing.assert_allclose(found, np.tile([[1e-3, 0.0]], (6, 1)), atol=1e-6)
