@@ -167,7 +167,7 @@ def test_the_next_plan_takes_over_at_its_tick_and_not_before(rest, act):
     old = driving(rest, 0.3, 0.0)
     state = dataclasses.replace(
         old,
-        next_plan=plan_at(rest, 0.4, 0.5, begins=0.0, x=0.3 * (0.06 + ALLOWANCE * TICK + AHEAD)),
+        next_plan=plan_at(rest, 0.4, 0.05, begins=0.0, x=0.3 * (0.06 + ALLOWANCE * TICK + AHEAD)),
         plan_age=jnp.float32(0.06),
         gate=dataclasses.replace(old.gate, phase=jnp.float32(0.06)),
     )
@@ -177,7 +177,7 @@ def test_the_next_plan_takes_over_at_its_tick_and_not_before(rest, act):
         pose = moved(pose, state)
         taken = k >= ALLOWANCE
         ratio = float(said.twist[1] / said.twist[0])
-        assert ratio == pytest.approx(0.5 / 0.4 if taken else 0.0, abs=3e-3)
+        assert ratio == pytest.approx(0.05 / 0.4 if taken else 0.0, abs=3e-3)
         since = k - ALLOWANCE + 1 if taken else k + 4
         assert float(state.plan_age) == pytest.approx(since * TICK, abs=1e-5)
         if not taken:

@@ -12,7 +12,7 @@ from astro_jax.robot.footprint import covering_discs
 from astro_jax.types import Clearance, Scalar
 
 STATIC_MARGIN = 0.012
-"""Gap (m) to scan points at which the path counts as blocked: range and pose noise."""
+"""Gap (m) to scan points that is kept, ``NEARER`` of it granted: range and pose noise."""
 CRAWL_MARGIN, CRAWL_SPEED = 0.06, 0.12
 """A path that leads nearer than this (m) is driven no faster than this (m/s)."""
 NEARER, LEAST = 0.004, 0.008

@@ -66,8 +66,9 @@ def test_where_somebody_may_be_in_half_a_second(speed, x, radius):
         (1.9, 2.0),
         (1.78, 2.0),
         (1.7, 1.92),
-        # a quarter of a metre is as much as is theirs
-        (1.5, 1.75),
+        (1.64, 1.86),
+        # fifteen centimetres are as much as is theirs
+        (1.5, 1.85),
     ],
 )
 def test_the_scan_shows_somebody_nearer_than_their_track(nearest, x):
@@ -144,10 +145,10 @@ def test_ahead_is_half_a_radian_to_either_side():
     assert float(found) == pytest.approx(share, abs=1e-5)
 
 
-def test_a_return_is_somebodys_within_a_quarter_of_a_metre():
+def test_a_return_is_somebodys_within_fifteen_centimetres():
     # .1 s before the scan: 5 cm on, 2 cm to the right
     tracks = tracks_of([(1.0, 0.32)], (0.5, -0.2), age=0.14, radius=0.2)
-    points = [(1.05, 0.749), (1.05, -0.151), (1.05, 0.3), (0.601, 0.3), (1.501, 0.3)]
+    points = [(1.05, 0.649), (1.05, -0.051), (1.05, 0.3), (0.701, 0.3), (1.401, 0.3)]
     returned = jnp.asarray([True, True, False, True, True])
     there, mine = sight.claims(tracks, jnp.asarray(f32(points)), returned, f32(0.04))
     np.testing.assert_allclose(there[0], (1.05, 0.3), rtol=1e-5)
@@ -187,18 +188,22 @@ def test_new_is_what_two_beams_see_where_it_was_free(points, new):
     assert not np.any(new_points(memory, padded, mask(np.zeros(3))))
 
 
-def test_ten_centimetres_beside_itself_it_need_not_look():
-    """Backwards, with nothing in sight at all."""
-    back = f32([0.0, 0.06, 0.099, 0.101, 0.2])
-    poses = jnp.asarray(np.stack([-back, 0 * back, 0 * back], axis=1))
+def test_so_far_beyond_its_outline_it_need_not_look():
+    """With nothing in sight at all: 3 cm with its rear, 10 cm with its corners."""
     nothing = Glance(free=jnp.zeros(BEAMS), eye_map=jnp.zeros(3))
     seen = jax.jit(
         lambda poses, lengths: sight.seen_way(
             ROBOT, nothing, Path(poses=poses, times=lengths, lengths=lengths)
         )
     )
-    assert float(seen(poses, 2 * back)) == pytest.approx(0.202)
+    back, still = f32([0.0, 0.02, 0.029, 0.031, 0.2]), np.zeros(5, np.float32)
+    poses = jnp.asarray(np.stack([-back, still, still], axis=1))
+    assert float(seen(poses, 2 * back)) == pytest.approx(0.062)
     assert np.isinf(seen(poses[:3], 2 * back[:3]))
+    on = f32([0.0, 0.06, 0.099, 0.101, 0.2])
+    for poses in (np.stack([on, still, still], axis=1), np.stack([still, on, still], axis=1)):
+        assert float(seen(jnp.asarray(poses), 2 * on)) == pytest.approx(0.202)
+        assert np.isinf(seen(jnp.asarray(poses[:3]), 2 * on[:3]))
 
 
 @pytest.mark.parametrize(

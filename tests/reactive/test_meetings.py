@@ -91,7 +91,7 @@ def test_a_robot_may_back_away_from_whom_it_would_not_meet_sooner(bearing):
     """Somebody walks up to it: it is held only where driving brings it nearer to them."""
     walks = np.array([np.cos(bearing), np.sin(bearing)])
     meeting = case_of(
-        constant_plan(-0.2, 0.0), (-0.2, 0.0), people=[tuple(0.8 * walks)], velocity=-1.0 * walks
+        constant_plan(-0.1, 0.0), (-0.1, 0.0), people=[tuple(0.8 * walks)], velocity=-1.0 * walks
     )
     scale = float(react(meeting)[1].scale)
     # away from them by most of its way, not only beside them
@@ -113,7 +113,7 @@ def test_who_has_just_appeared_may_run():
 # ---- pace ----------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("v", "omega"), [(0.75, 0.0), (0.7, 0.5), (0.2, 1.5), (-0.25, 0.1)])
+@pytest.mark.parametrize(("v", "omega"), [(0.75, 0.0), (0.7, 0.5), (0.2, 1.5), (-0.11, 0.02)])
 @pytest.mark.parametrize("pace", [1.0, 0.8, 0.5, 0.1])
 def test_pace_is_a_share_of_the_limits(v, omega, pace):
     """Driven on until it settles; slow plans are not slowed."""
