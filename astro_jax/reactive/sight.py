@@ -91,7 +91,7 @@ def seen_way(robot: RobotConfig, now: Glance, path: Path) -> Float[Array, ""]:
     """
     dx, dy = robot.length / 2, robot.width / 2
     outline = np.array([(dx, dy), (dx, -dy), (-dx, dy), (-dx, -dy), (-dx, 0)], np.float32)
-    allowed = np.repeat(np.float32([UNSEEN_ALLOWED, UNSEEN_BEHIND]), [4, 1])
+    allowed = np.repeat(np.array([UNSEEN_ALLOWED, UNSEEN_BEHIND], np.float32), [4, 1])
     c, s = jnp.cos(path.poses[:, 2:]), jnp.sin(path.poses[:, 2:])
     ahead, aside = outline[None, :, 0], outline[None, :, 1]
     x = path.poses[:, :1] + c * ahead - s * aside

@@ -681,7 +681,7 @@ def test_nobody_is_taken_to_walk_through_the_robot():
     for k in range(12):
         walking = after(walking, frame([[-1.5 + 0.1 * k, 0.0]], capacity=CAPACITY), dt=0.1)
     nothing = frame([], capacity=CAPACITY)
-    tracks, least = walking, BODY + float(walking.radius[0])
+    tracks, least, slot = walking, BODY + float(walking.radius[0]), np.arange(0)
     for _ in range(10):
         tracks = after(tracks, nothing, dt=0.1)
         slot = np.flatnonzero(tracks.valid)
