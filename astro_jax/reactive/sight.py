@@ -30,9 +30,9 @@ EXPLAINED = 0.15
 """Returns this close to a track's outline are that track, m."""
 TOGETHER = 0.1
 """Neighbouring returns no farther apart than this are of one thing, m."""
-UNSEEN_ALLOWED, UNSEEN_BEHIND = 0.10, 0.03
-"""So far beyond its present outline the robot may reach without looking, m: with its corners, which
-swing out in every turn, and with the middle of its rear, which leads when it drives backwards."""
+UNSEEN_ALLOWED = 0.10
+"""So far beside its present place the robot may reach without looking, m.  (With .03 for the middle
+of its rear it backs at ``BLIND_SPEED``, but a plan that counts on more takes too long.)"""
 BLIND_SPEED = 0.12
 """Path speed where the sensor does not look, m/s."""
 
@@ -84,14 +84,13 @@ def new_points(
 
 
 def seen_way(robot: RobotConfig, now: Glance, path: Path) -> Float[Array, ""]:
-    """Metres of path (m) up to the first pose of which a corner or the rear is not in sight.
+    """Metres of path (m) up to the first pose of which some corner is not in sight.
 
     What lies within ``UNSEEN_ALLOWED`` of the robot's present place needs no look.  A single
     beam that says nothing, between two that do, hides no more than they do.
     """
     dx, dy = robot.length / 2, robot.width / 2
-    outline = np.array([(dx, dy), (dx, -dy), (-dx, dy), (-dx, -dy), (-dx, 0)], np.float32)
-    allowed = np.repeat(np.array([UNSEEN_ALLOWED, UNSEEN_BEHIND], np.float32), [4, 1])
+    outline = np.array([(dx, dy), (dx, -dy), (-dx, dy), (-dx, -dy)], np.float32)
     c, s = jnp.cos(path.poses[:, 2:]), jnp.sin(path.poses[:, 2:])
     ahead, aside = outline[None, :, 0], outline[None, :, 1]
     x = path.poses[:, :1] + c * ahead - s * aside
@@ -103,7 +102,7 @@ def seen_way(robot: RobotConfig, now: Glance, path: Path) -> Float[Array, ""]:
     distance, free = free_towards(robot, whole, flat)
     beyond = rectangle_gap(robot, to_frame(path.poses[0], flat)).reshape(places.shape[:-1])
     in_sight = (free > distance - NEW).reshape(places.shape[:-1])
-    seen = in_sight | (beyond < allowed[None])
+    seen = in_sight | (beyond < UNSEEN_ALLOWED)
     unseen = ~jnp.all(seen, axis=1)
     first = path.lengths[jnp.argmax(unseen)]
     return jnp.where(jnp.any(unseen), first, jnp.inf)

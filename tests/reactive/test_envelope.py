@@ -188,22 +188,19 @@ def test_new_is_what_two_beams_see_where_it_was_free(points, new):
     assert not np.any(new_points(memory, padded, mask(np.zeros(3))))
 
 
-def test_so_far_beyond_its_outline_it_need_not_look():
-    """With nothing in sight at all: 3 cm with its rear, 10 cm with its corners."""
+def test_ten_centimetres_beside_itself_it_need_not_look():
+    """With nothing in sight at all: backwards, forwards, sideways."""
     nothing = Glance(free=jnp.zeros(BEAMS), eye_map=jnp.zeros(3))
     seen = jax.jit(
         lambda poses, lengths: sight.seen_way(
             ROBOT, nothing, Path(poses=poses, times=lengths, lengths=lengths)
         )
     )
-    back, still = f32([0.0, 0.02, 0.029, 0.031, 0.2]), np.zeros(5, np.float32)
-    poses = jnp.asarray(np.stack([-back, still, still], axis=1))
-    assert float(seen(poses, 2 * back)) == pytest.approx(0.062)
-    assert np.isinf(seen(poses[:3], 2 * back[:3]))
-    on = f32([0.0, 0.06, 0.099, 0.101, 0.2])
-    for poses in (np.stack([on, still, still], axis=1), np.stack([still, on, still], axis=1)):
-        assert float(seen(jnp.asarray(poses), 2 * on)) == pytest.approx(0.202)
-        assert np.isinf(seen(jnp.asarray(poses[:3]), 2 * on[:3]))
+    on, still = f32([0.0, 0.06, 0.099, 0.101, 0.2]), np.zeros(5, np.float32)
+    for x, y in ((-on, still), (on, still), (still, on)):
+        poses = jnp.asarray(np.stack([x, y, still], axis=1))
+        assert float(seen(poses, 2 * on)) == pytest.approx(0.202)
+        assert np.isinf(seen(poses[:3], 2 * on[:3]))
 
 
 @pytest.mark.parametrize(

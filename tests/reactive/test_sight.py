@@ -170,8 +170,8 @@ def straight(heading=0.0, count=20, each=0.06):
 
 
 def seen_twin(scene, poses):
-    """By the docstring: rays to every corner and the rear of every pose."""
-    corners = np.array([(-1, -1), (-1, 0), (-1, 1), (1, -1), (1, 1)]) * [
+    """By the docstring: rays to every corner of every pose."""
+    corners = np.array([(-1, -1), (-1, 1), (1, -1), (1, 1)]) * [
         ROBOT.length / 2,
         ROBOT.width / 2,
     ]
@@ -181,7 +181,7 @@ def seen_twin(scene, poses):
             px = x + np.cos(yaw) * cx - np.sin(yaw) * cy
             py = y + np.sin(yaw) * cx + np.cos(yaw) * cy
             over = max(abs(px) - ROBOT.length / 2, 0.0), max(abs(py) - ROBOT.width / 2, 0.0)
-            if np.hypot(*over) < (sight.UNSEEN_ALLOWED if cy else sight.UNSEEN_BEHIND):
+            if np.hypot(*over) < sight.UNSEEN_ALLOWED:
                 continue
             away = np.array([px, py]) - eye[:2]
             bearing = np.arctan2(away[1], away[0])
@@ -218,7 +218,7 @@ def test_a_corner_hides_the_way_around_it():
 
 def test_behind_the_sensor_nothing_is_in_sight():
     backwards = seen_metres(([], []), straight(np.pi, each=0.03))
-    assert 0.0 < backwards <= sight.UNSEEN_BEHIND + 0.03
+    assert 0.0 < backwards <= sight.UNSEEN_ALLOWED + 0.03
     turning = np.zeros((20, 3))
     turning[:, 2] = np.linspace(0.0, 0.7, 20)
     assert seen_metres(([], []), turning) == np.inf
