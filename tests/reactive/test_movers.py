@@ -286,7 +286,7 @@ def test_passed_in_time_is_its_twin():
         count, yes = count + len(twin), yes + sum(twin)
         # on the edge, single precision may decide otherwise
         differ += int(np.sum(np.asarray(found)[tracks.valid] != twin))
-    assert differ <= 0.01 * count
+    assert differ <= 0.005 * count
     assert 0.1 * count < yes < 0.98 * count
 
 

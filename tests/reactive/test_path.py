@@ -184,7 +184,7 @@ def test_upcoming_twists_are_those_it_will_send():
         for row in expected:
             case, (verdict,) = driven(case, 1)
             if int(verdict.mode) == Mode.RUNNING:
-                np.testing.assert_allclose(verdict.twist, row, atol=0.012)
+                np.testing.assert_allclose(verdict.twist, row, atol=0.01)
 
 
 def test_upcoming_twists_of_a_slowed_robot_are_slowed_as_much():
