@@ -11,6 +11,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
+from astro_jax.body.gaze import Gaze, ahead
 from astro_jax.body.screen import ScreenState, initial_screen, intent, move_screen
 from astro_jax.config import Latency, PlannerConfig, PlannerParams, RobotConfig
 from astro_jax.local.planner import initial_state, plan
@@ -115,8 +116,13 @@ def think(
     house: Grid,
     field: RouteField,
     snapshot: Snapshot,
+    gaze: Gaze | None = None,
 ) -> tuple[NavigatorState, WorldAtEffect, Diagnostics]:
-    """One local cycle: remember what was seen, look ahead to t_effect, plan from there."""
+    """One local cycle: remember what was seen, look ahead to t_effect, plan from there.
+
+    ``gaze`` says what the screen is to look at, by default where the robot goes.
+    """
+    gaze = ahead() if gaze is None else gaze
     health, snapshot = examine(config, latency, state.health, snapshot)
     state = dataclasses.replace(state, health=health)
     state = _remember(robot, config, latency, state, house, snapshot)

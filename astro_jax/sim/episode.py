@@ -13,6 +13,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from astro_jax import navigator
+from astro_jax.body.gaze import ahead
 from astro_jax.config import Latency, PlannerConfig, PlannerParams, RobotConfig
 from astro_jax.geometry import compose, from_frame, inverse
 from astro_jax.sim.contact import no_contacts
@@ -52,6 +53,7 @@ def start_episode(
             key_robot,
             no_tracks(config.people),
         ),
+        gaze=ahead(),
         past_pose=jnp.broadcast_to(scene.start_map[None], (MEMORY_TICKS, 3)),
         past_belief=jnp.broadcast_to(scene.start_map[None], (MEMORY_TICKS, 3)),
         past_twist=jnp.zeros((MEMORY_TICKS, 2)),
@@ -96,7 +98,15 @@ def think(
 ) -> tuple[SimState, CycleLog]:
     """One planning cycle of the robot."""
     brain, at_effect, diagnostics = navigator.think(
-        robot, config, params, circumstances.told, state.robot, scene.house, field, snapshot
+        robot,
+        config,
+        params,
+        circumstances.told,
+        state.robot,
+        scene.house,
+        field,
+        snapshot,
+        state.gaze,
     )
     # what the robot plans in its own frame is logged where it really leads
     home = compose(state.pose, inverse(state.belief.pose_map))

@@ -2,6 +2,7 @@
 
 from jaxtyping import Array, Bool, Float, Int
 
+from astro_jax.body.gaze import Gaze
 from astro_jax.config import Latency
 from astro_jax.navigator import NavigatorState
 from astro_jax.sim.contact import ContactState
@@ -46,6 +47,8 @@ class SimState:
     people: Walkers
     contacts: ContactState
     robot: NavigatorState
+    gaze: Gaze
+    """What the screen is told to look at; a task may set it between two segments."""
     past_pose: Float[Array, "*batch C 3"]
     """True poses at the last gate ticks, oldest first, the last one now."""
     past_belief: Float[Array, "*batch C 3"]
