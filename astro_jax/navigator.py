@@ -9,7 +9,7 @@ import dataclasses
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, Int
+from jaxtyping import Array, Bool, Float, Int
 
 from astro_jax.body.gaze import Gaze, ahead
 from astro_jax.body.screen import ScreenState, initial_screen, intent, move_screen
@@ -43,7 +43,7 @@ from astro_jax.world.distance import clearance_field
 from astro_jax.world.doubt import carried
 from astro_jax.world.forecast import forecast
 from astro_jax.world.grid import blank_map, occupied, update_map
-from astro_jax.world.health import Health, examine, pace_within, unknown_health
+from astro_jax.world.health import EASE, Health, examine, pace_within, unknown_health
 from astro_jax.world.latency import allowance, fast_forward
 from astro_jax.world.people import follow
 from astro_jax.world.sight import looked_at
@@ -135,16 +135,30 @@ def think(
     return dataclasses.replace(state, planner=planner, next_plan=next_plan), world, diagnostics
 
 
-def halt(state: NavigatorState) -> NavigatorState:
+def keep_to(state: NavigatorState, pace: Scalar) -> NavigatorState:
+    """Use no more than ``pace`` of the robot's speeds from now on, eased into.
+
+    To be called after every ``think`` for as long as it counts.
+    """
+    begin, end = state.health.pace
+    slowest = jnp.maximum(jnp.asarray(pace, jnp.float32), begin - EASE)
+    eased = jnp.stack([begin, jnp.minimum(end, slowest)])
+    return dataclasses.replace(state, health=dataclasses.replace(state.health, pace=eased))
+
+
+def halt(state: NavigatorState, when: bool | Bool[Array, ""] = True) -> NavigatorState:
     """Without a goal: brake from the next tick on along the way that is being driven.
 
-    To be called after every ``think`` until there is a goal again, from which on plans count.
+    To be called after every ``think`` until there is a goal again, from which on plans count;
+    ``when`` is whether there is none.
     """
-    stop = jnp.full_like(state.plan.status, int(Status.NO_GOAL))
+
+    def without_goal(plan: Plan) -> Plan:
+        status = jnp.where(jnp.asarray(when), jnp.int32(Status.NO_GOAL), plan.status)
+        return dataclasses.replace(plan, status=status)
+
     return dataclasses.replace(
-        state,
-        plan=dataclasses.replace(state.plan, status=stop),
-        next_plan=dataclasses.replace(state.next_plan, status=stop),
+        state, plan=without_goal(state.plan), next_plan=without_goal(state.next_plan)
     )
 
 

@@ -225,6 +225,16 @@ class Clearance:
 
 
 @pytree
+class Leash:
+    """The goal is somebody who walks: near enough is good enough, and it moves as we plan."""
+
+    length: Float[Array, "*batch"]
+    """Cost-to-go within which nothing is left to gain, s; below 0 the goal is the place itself."""
+    receding: Float[Array, "*batch"]
+    """By how much the cost-to-go grows while one stands still: the goal walks away, s per s."""
+
+
+@pytree
 class RouteField:
     """Guidance from the route layer: cost-to-go in seconds.
 
@@ -234,6 +244,7 @@ class RouteField:
 
     cost_to_go: SmoothGrid
     goal_map: Float[Array, "*batch 3"]
+    leash: Leash | None = None
 
 
 # ---- the moment the plan takes effect ------------------------------------------------

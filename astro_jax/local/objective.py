@@ -24,6 +24,8 @@ from astro_jax.types import CostTerms, Forecast, Motion, RouteField, WorldAtEffe
 
 CAME_JUST_NOW = 1.0
 """For how long after its last motion a robot answers for standing where it stands, s."""
+SLACK = 0.2
+"""Over so much of the way a leash begins to pull, s."""
 
 Encounter = tuple[Float[Array, "M t K"], Float[Array, "M t K"], Float[Array, "M t K"]]
 """Hazard (1/s), the robot's own closing speed (m/s) and mean gap (m) per body over time."""
@@ -74,7 +76,7 @@ def evaluate(
     space = params.personal_space * jnp.asarray(params.space_of_kind)[kind]
     inside = jnp.maximum(1.0 - gap / space[:, None, None], 0.0)
     terms = CostTerms(
-        progress=sum_over(worth * loss(remaining(params, field, motion.pose_map))),
+        progress=sum_over(worth * loss(remaining(params, field, motion.pose_map, time))),
         touched=sum_over(struck),
         struck=sum_over(struck * middle(answerable(coarse, dt * stride))),
         pushed=sum_over(pushed),
@@ -136,7 +138,10 @@ def answerable(motion: Motion, dt: float) -> Float[Array, "t K"]:
 
 
 def remaining(
-    params: PlannerParams, field: RouteField, pose_map: Float[Array, "T 3 K"]
+    params: PlannerParams,
+    field: RouteField,
+    pose_map: Float[Array, "T 3 K"],
+    time: Float[Array, "T 1"] | None = None,
 ) -> Float[Array, "T K"]:
     """P: seconds still to go, with the final turn.
 
@@ -144,9 +149,17 @@ def remaining(
     has to climb 2w at most; the horizon sees the turn behind it.  (Asking it to face the goal
     from afar, blended into the final heading, made places where the two cancel: robots that
     had overshot stood there for ever, facing sideways.)
+
+    On a leash V is what goes beyond it: e(V + ρ t − ℓ), for a goal that recedes by ρ s per s,
+    with e(x) = 0 for x ≤ 0 and x − w/2 for x ≥ w = ``SLACK``, a parabola between.
     """
     dx, dy = pose_map[:, 0] - field.goal_map[0], pose_map[:, 1] - field.goal_map[1]
     at_goal = jnp.exp(-0.5 * (dx**2 + dy**2) / params.heading_radius**2)
     turn = 1.0 - cos_sin(pose_map[:, 2] - field.goal_map[2])[0]
     to_go = sample_xy(field.cost_to_go, pose_map[:, 0], pose_map[:, 1])
+    if field.leash is not None:
+        moved = 0.0 if time is None else field.leash.receding * time
+        beyond = to_go + moved - field.leash.length
+        within = jnp.clip(beyond, 0.0, SLACK)
+        to_go = within**2 / (2.0 * SLACK) + jnp.maximum(beyond - SLACK, 0.0)
     return to_go + params.heading_weight * at_goal * turn

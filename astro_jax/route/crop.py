@@ -33,4 +33,5 @@ def crop_field(field: RouteField, house_from_map: Float[Array, "3"], local: Grid
             table=jnp.stack(table, axis=-1), origin=local.origin, resolution=local.resolution
         ),
         goal_map=compose(inverse(house_from_map), field.goal_map),
+        leash=field.leash,
     )

@@ -152,6 +152,19 @@ def avoid(
     return route if found.failure and cells.any() else found
 
 
+def redirect(route: Route, pose_map: Numbers, goal: Goal) -> Route:
+    """The way to another goal, with all that was seen on the way to the last one.
+
+    If there is none, ``failure`` says why, and the last field stays.
+
+    Raises:
+      InputError: the goal is not finite, off the map, or without a free cell.
+    """
+    blocked = route.closed | route.seen_blocked | route.avoided
+    found = search(route.house_map, blocked, goal, route.searched.body, route.searched.factor)
+    return _towards(dataclasses.replace(route, searches=route.searches + 1), found, pose_map)
+
+
 def _reach(route: Route) -> float:
     return circumscribed_radius(route.robot) / route.house_map.resolution
 
@@ -165,15 +178,22 @@ def _searched_again(route: Route, pose_map: Numbers) -> Route:
     except InputError as error:  # something stands on the goal
         failure = UnreachableError(error.field, error.value, error.expected, error.where)
         return dataclasses.replace(revised, failure=failure)
+    return _towards(revised, found, pose_map)
+
+
+def _towards(route: Route, found: Search, pose_map: Numbers) -> Route:
+    """The route with what a search has found; the last field if there is no way."""
     try:
-        cell = standing(route.house_map, route.robot, "start", pose_map, blocked)
+        cell = standing(route.house_map, route.robot, "start", pose_map, found.blocked)
         if not found.reached(*cell):
-            failure = unreachable(route.house_map, pose_map, route.goal_map)
-            return dataclasses.replace(revised, failure=failure)
+            single = found.free.region is None and len(found.free.poses) == 1
+            goal = found.free.poses[0] if single else route.goal_map
+            failure = unreachable(route.house_map, pose_map, goal)
+            return dataclasses.replace(route, failure=failure)
     except InputError:
         pass  # too close to something to start from: the field still leads out
     field, pose = _aimed(found, pose_map)
-    return dataclasses.replace(revised, goal_map=pose, field=field, searched=found, failure=None)
+    return dataclasses.replace(route, goal_map=pose, field=field, searched=found, failure=None)
 
 
 def _usable(

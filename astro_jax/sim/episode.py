@@ -21,7 +21,14 @@ from astro_jax.sim.observe import observe, observe_nearby, recall, tracked
 from astro_jax.sim.odometry import initial_belief, reckon
 from astro_jax.sim.physics import advance
 from astro_jax.sim.scene import Scene
-from astro_jax.sim.state import MEMORY_TICKS, Circumstances, CycleLog, SimState, TickLog
+from astro_jax.sim.state import (
+    MEMORY_TICKS,
+    Circumstances,
+    CycleLog,
+    SimState,
+    TickLog,
+    nothing_told,
+)
 from astro_jax.sim.walkers import initial_walkers
 from astro_jax.types import RouteField, Snapshot, WorldAtEffect
 from astro_jax.world.people import no_tracks
@@ -54,6 +61,7 @@ def start_episode(
             no_tracks(config.people),
         ),
         gaze=ahead(),
+        told=nothing_told(),
         past_pose=jnp.broadcast_to(scene.start_map[None], (MEMORY_TICKS, 3)),
         past_belief=jnp.broadcast_to(scene.start_map[None], (MEMORY_TICKS, 3)),
         past_twist=jnp.zeros((MEMORY_TICKS, 2)),
@@ -108,6 +116,7 @@ def think(
         snapshot,
         state.gaze,
     )
+    brain = navigator.keep_to(navigator.halt(brain, state.told.halted), state.told.pace)
     # what the robot plans in its own frame is logged where it really leads
     home = compose(state.pose, inverse(state.belief.pose_map))
     plan = brain.next_plan
@@ -146,7 +155,14 @@ def act(
             robot, config, circumstances, scene, state, key_scan, key_pose
         )
         brain, verdict = navigator.act(
-            robot, config, circumstances.told, state.robot, index, scan, odometry
+            robot,
+            config,
+            circumstances.told,
+            state.robot,
+            index,
+            scan,
+            odometry,
+            state.told.orders,
         )
         state = dataclasses.replace(
             state, robot=brain, sent=jnp.concatenate([state.sent[1:], verdict.twist[None]]), key=key

@@ -1,10 +1,12 @@
 """The nouns of an episode: what is true, how late and wrong it is told, what is logged of it."""
 
+import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
 from astro_jax.body.gaze import Gaze
 from astro_jax.config import Latency
 from astro_jax.navigator import NavigatorState
+from astro_jax.reactive.senses import Orders
 from astro_jax.sim.contact import ContactState
 from astro_jax.sim.odometry import Believed, PoseErrors
 from astro_jax.sim.walkers import Walkers
@@ -31,6 +33,23 @@ def honest(latency: Latency, errors: PoseErrors | None = None) -> Circumstances:
 
 
 @pytree
+class Told:
+    """What the robot is told besides where to go."""
+
+    halted: Bool[Array, "*batch"]
+    """There is nowhere to go."""
+    pace: Float[Array, "*batch"]
+    """Share of its speeds that it may use."""
+    orders: Orders
+
+
+def nothing_told() -> Told:
+    """Go as you like."""
+    no = jnp.asarray(False)
+    return Told(halted=no, pace=jnp.float32(1.0), orders=Orders(stop=no, rearm=no))
+
+
+@pytree
 class SimState:
     """The true world and the robot in it."""
 
@@ -49,6 +68,7 @@ class SimState:
     robot: NavigatorState
     gaze: Gaze
     """What the screen is told to look at; a task may set it between two segments."""
+    told: Told
     past_pose: Float[Array, "*batch C 3"]
     """True poses at the last gate ticks, oldest first, the last one now."""
     past_belief: Float[Array, "*batch C 3"]

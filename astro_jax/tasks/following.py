@@ -1,0 +1,261 @@
+"""Walk with somebody.                                                                [host]
+
+The robot is on a leash.  The route layer gives the cost-to-go V to where the person will be when
+the next plan takes effect, around the same corners and through the same doors; a second search
+to where they will be ``ways.LOOK`` seconds later says by how much V grows as they walk on (ρ, s
+per s).  The local planner is to be where V + ρ t does not exceed the leash: near enough is good
+enough, so it does not push, does not overtake, and stops when they do.  The person is no goal to
+hit: in the forecast they are somebody as everybody, and what comes nearer than their personal
+space costs.  Whoever turns and comes back finds a robot that has nothing to gain ahead and makes
+way.  Beside somebody, the place beside them takes their place.
+
+Who is out of sight is followed to where they must be by now; then the robot looks around, turns
+about, and gives up.
+"""
+
+import dataclasses
+import math
+
+import numpy as np
+from jaxtyping import Float
+
+from astro_jax.body import gaze
+from astro_jax.errors import InputError
+from astro_jax.route.planner import Route, plan_route, redirect, revise
+from astro_jax.tasks.frames import in_map
+from astro_jax.tasks.nouns import Belief, Directive, Follow, Outcome, Result, Setting
+from astro_jax.tasks.people import Known, find, keep, speed_of
+from astro_jax.tasks.walks import free_place, place_ahead, straight_on
+from astro_jax.tasks.ways import LOOK, Way, costs_to_go, leashed, way_of
+
+AHEAD = 2.0
+"""The pose that the search drives for is where the leash lets it be so much later, s."""
+BESIDE = 0.2
+"""Leash to a place beside somebody, m."""
+WALKS = 0.3
+"""From this speed on somebody's heading is that of their velocity, m/s."""
+NO_WAY = 5.0
+"""For so long there may be no way to somebody, s."""
+COASTS = 1.5
+"""Somebody out of sight is taken to have walked on for so long, s."""
+FARTHER = 3.0
+"""Then the robot looks so much farther on, m."""
+AROUND = 4.0
+"""Time for a look around at a place, s."""
+FACING_RADIUS = 0.6
+"""Within this of where it is to stand the robot turns to the person, m."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
+class FollowMemory:
+    """What is carried from step to step."""
+
+    began: float
+    known: Known | None = None
+    route: Route | None = None
+    """The last one that led to the person."""
+    heading: float | None = None
+    """In which they last walked, rad."""
+    without_way: float = math.inf
+    """Since when there has been no way to them, s."""
+    lost_at: float = math.inf
+    looked_from: float = math.inf
+    """Since when the robot has looked around where it is, s."""
+    places: int = 0
+    """Where it has looked so far."""
+    losses: int = 0
+
+
+Step = tuple[FollowMemory, Directive, Result | None]
+
+
+def follow(setting: Setting, task: Follow, memory: FollowMemory, belief: Belief) -> Step:
+    """One step."""
+    if memory.known is None:
+        known = find(task.person, belief)
+        if known is None:
+            return _not_found_yet(task, memory, belief)
+        memory = dataclasses.replace(memory, known=known)
+    else:
+        route = memory.route
+        blocked = setting.house_map.blocked if route is None else route.searched.blocked
+        until = min(belief.time, memory.known.time + COASTS)
+        expected = place_ahead(setting.house_map, blocked, memory.known, until)
+        memory = dataclasses.replace(memory, known=keep(memory.known, belief, expected))
+    known = memory.known
+    assert known is not None
+    if known.slot >= 0:
+        found = dataclasses.replace(
+            memory, lost_at=math.inf, looked_from=math.inf, places=0, heading=_heading(memory)
+        )
+        return _pursue(setting, task, found, belief)
+    if not math.isfinite(memory.lost_at):
+        memory = dataclasses.replace(memory, lost_at=belief.time, losses=memory.losses + 1)
+    if belief.time - memory.lost_at > task.patience:
+        detail = f"out of sight for {task.patience:g} s, last at {_shown(known.xy)}"
+        return memory, _nowhere(), Result(outcome=Outcome.LOST, detail=detail)
+    return _recover(setting, memory, belief)
+
+
+def _not_found_yet(task: Follow, memory: FollowMemory, belief: Belief) -> Step:
+    """Only somebody with a name may still turn up."""
+    if task.person.identity is None:
+        detail = f"nobody is tracked for {task.person}"
+        return memory, _nowhere(), Result(outcome=Outcome.UNKNOWN_PERSON, detail=detail)
+    if belief.time - memory.began > task.patience:
+        detail = f"person {task.person.identity} was not seen within {task.patience:g} s"
+        return memory, _nowhere(), Result(outcome=Outcome.NEVER_SEEN, detail=detail)
+    bearing = float(belief.pose[2] - belief.house_from_map[2])
+    directive = Directive(field=None, gaze=gaze.search(bearing), doing="looking for the person")
+    return memory, directive, None
+
+
+def _pursue(setting: Setting, task: Follow, memory: FollowMemory, belief: Belief) -> Step:
+    known = memory.known
+    assert known is not None
+    looks = gaze.at_body(known.slot)
+    route = _known_ways(setting, memory.route, known, belief)
+    if route is None:
+        directive = Directive(field=None, gaze=looks, doing="no way", slot=known.slot)
+        return _waiting(memory, directive, belief, "")
+    blocked = route.closed | route.seen_blocked
+    now = belief.time + setting.ahead
+    person = place_ahead(setting.house_map, blocked, known, now)
+    later = place_ahead(setting.house_map, blocked, known, now + LOOK)
+    beside = task.bearing is not None and memory.heading is not None
+    end, end_later, distance = person, later, task.distance
+    if beside:
+        assert task.bearing is not None and memory.heading is not None
+        angle = memory.heading + task.bearing
+        off = task.distance * np.array([math.cos(angle), math.sin(angle)])
+        end = straight_on(setting.house_map, blocked, person, off)
+        end_later = straight_on(setting.house_map, blocked, later, off)
+        distance = BESIDE
+    try:
+        route = redirect(route, belief.pose, (*end, 0.0))
+        farther = redirect(route, belief.pose, (*end_later, 0.0))
+    except InputError:
+        # whatever stands there is in the way of the person too: wait for them to move on
+        directive = Directive(field=None, gaze=looks, doing="no way", slot=known.slot)
+        return _waiting(memory, directive, belief, "they stand in something")
+    if route.failure is not None:
+        directive = Directive(field=None, gaze=looks, doing="no way", slot=known.slot)
+        return _waiting(memory, directive, belief, str(route.failure))
+    memory = dataclasses.replace(memory, route=route, without_way=math.inf)
+    here = belief.pose[None, :2]
+    cost = float(costs_to_go(route.field, here)[0])
+    receding = 0.0
+    if farther.failure is None:
+        receding = (float(costs_to_go(farther.field, here)[0]) - cost) / LOOK
+    way = way_of(route, belief.pose)
+    length = way.cost_at(distance, setting.robot.speed)
+    goal = _stand(way, cost, length, receding, belief, person)
+    if beside and memory.heading is not None and cost <= length:
+        goal = np.array([*goal[:2], memory.heading])
+    directive = Directive(
+        field=leashed(route.field, goal, length, float(np.clip(receding, -2.0, 2.0))),
+        gaze=looks,
+        params=dataclasses.replace(setting.params, heading_radius=FACING_RADIUS),
+        doing="following" if known.in_sight(belief.time) else "following out of sight",
+        slot=known.slot,
+        target=(float(person[0]), float(person[1])),
+    )
+    return memory, directive, None
+
+
+def _stand(
+    way: Way,
+    cost: float,
+    length: float,
+    receding: float,
+    belief: Belief,
+    person: Float[np.ndarray, "2"],
+) -> Float[np.ndarray, "3"]:
+    """Where on the way the leash lets the robot be ``AHEAD`` s from now, facing the person."""
+    level = max(length - AHEAD * max(receding, 0.0), 0.5 * length)
+    place = way.point_at(level) if cost > level else belief.pose[:2]
+    x, y = person - place
+    yaw = math.atan2(y, x) if math.hypot(x, y) > 0.05 else float(belief.pose[2])
+    return np.array([*place, yaw])
+
+
+def _recover(setting: Setting, memory: FollowMemory, belief: Belief) -> Step:
+    """Go to where they must be, look around, farther on, look around, turn about."""
+    known, house = memory.known, setting.house_map
+    assert known is not None
+    route = _known_ways(setting, memory.route, known, belief)
+    if route is None:
+        return memory, _nowhere("lost"), None
+    blocked = route.closed | route.seen_blocked
+    place = place_ahead(house, blocked, known, known.time + COASTS)
+    if memory.places > 0 and speed_of(known) > WALKS:
+        place = straight_on(house, blocked, place, FARTHER * known.velocity / speed_of(known))
+    place = free_place(house, blocked, place)
+    try:
+        route = redirect(route, belief.pose, (*place, 0.0))
+    except InputError:
+        return memory, _nowhere("lost"), None
+    memory = dataclasses.replace(memory, route=route)
+    cost = float(costs_to_go(route.field, belief.pose[None, :2])[0])
+    near = way_of(route, belief.pose).cost_at(0.4, setting.robot.speed)
+    arrived = cost < near + 0.3 or route.failure is not None
+    goal = np.array([*place, math.atan2(*(place - belief.pose[:2])[::-1])])
+    point = in_map(belief.house_from_map, place)
+    looks, doing = gaze.at_point(point.astype(np.float32)), "going where they must be"
+    if arrived:
+        since = min(memory.looked_from, belief.time)
+        memory = dataclasses.replace(memory, looked_from=since)
+        looked = belief.time - since
+        heading = math.atan2(known.velocity[1], known.velocity[0])
+        # half of the way round is behind the screen's reach
+        turn = math.pi if looked > 0.5 * AROUND else 0.0
+        goal = np.array([*belief.pose[:2], heading + turn])
+        looks = gaze.search(heading + turn - float(belief.house_from_map[2]))
+        doing = "looking around"
+        if looked > AROUND:
+            memory = dataclasses.replace(memory, looked_from=math.inf, places=memory.places + 1)
+    directive = Directive(
+        field=leashed(route.field, goal, near),
+        gaze=looks,
+        params=dataclasses.replace(setting.params, heading_radius=FACING_RADIUS),
+        doing=doing,
+        target=(float(place[0]), float(place[1])),
+    )
+    return memory, directive, None
+
+
+def _known_ways(
+    setting: Setting, route: Route | None, known: Known, belief: Belief
+) -> Route | None:
+    """The last route with what the local map shows now; the first one is to the robot's side."""
+    if route is not None:
+        return revise(route, belief.local_map, belief.pose, belief.house_from_map)
+    house, robot = setting.house_map, setting.robot
+    end = free_place(house, house.blocked, known.xy)
+    try:
+        return plan_route(house, robot, belief.pose, np.array([[*end, 0.0], belief.pose]))
+    except InputError:
+        return None
+
+
+def _waiting(memory: FollowMemory, directive: Directive, belief: Belief, why: str) -> Step:
+    since = min(memory.without_way, belief.time)
+    memory = dataclasses.replace(memory, without_way=since)
+    if belief.time - since <= NO_WAY:
+        return memory, directive, None
+    return memory, _nowhere(), Result(outcome=Outcome.UNREACHABLE, detail=why)
+
+
+def _heading(memory: FollowMemory) -> float | None:
+    known = memory.known
+    if known is None or speed_of(known) < WALKS:
+        return memory.heading
+    return math.atan2(known.velocity[1], known.velocity[0])
+
+
+def _nowhere(doing: str = "") -> Directive:
+    return Directive(field=None, gaze=gaze.rest(), doing=doing)
+
+
+def _shown(xy: Float[np.ndarray, "2"]) -> str:
+    return f"{float(xy[0]):.2f}, {float(xy[1]):.2f}"
