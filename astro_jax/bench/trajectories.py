@@ -40,6 +40,8 @@ class Scene:
     file: str
     pieces: tuple[Float[np.ndarray, "S 2"], ...]
     """Positions (m) ``STEP`` apart, of one person each."""
+    begins: tuple[float, ...] = ()
+    """When each piece begins, in steps on the recording's own clock."""
 
     def windows(self, length: int) -> Float[np.ndarray, "N length 2"]:
         """All runs of ``length`` samples, one beginning at every sample."""
@@ -105,13 +107,14 @@ def load_scene(path: str | Path) -> Scene:
             raise InputError("frame", int(frame), f"person {int(person)} once in it", where)
         of[int(frame)] = (x, y)
     step = _commonest_step(people, path) if obsmat else _FRAMES
-    pieces = []
+    pieces, begins = [], []
     for of in people.values():
         frames = sorted(of)
         cuts = [k for k in range(1, len(frames)) if frames[k] - frames[k - 1] != step]
         for first, last in zip([0, *cuts], [*cuts, len(frames)], strict=True):
             pieces.append(np.array([of[frame] for frame in frames[first:last]]))
-    return Scene(name=place(path), file=path.name, pieces=tuple(pieces))
+            begins.append(frames[first] / step)
+    return Scene(name=place(path), file=path.name, pieces=tuple(pieces), begins=tuple(begins))
 
 
 def _rows(path: Path, columns: int) -> list[tuple[int, list[float]]]:

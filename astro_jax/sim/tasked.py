@@ -20,7 +20,7 @@ from astro_jax.route.house import HouseMap
 from astro_jax.sim.episode import run_cycles, start_episode
 from astro_jax.sim.odometry import localise
 from astro_jax.sim.scene import Scene
-from astro_jax.sim.state import Circumstances, CycleLog, SimState, TickLog, Told, honest
+from astro_jax.sim.state import Circumstances, SimState, TickLog, Told, honest
 from astro_jax.tasks.nouns import Belief, Directive, Result, Setting, Task
 from astro_jax.tasks.runner import TaskRunner
 from astro_jax.tasks.ways import leashed
@@ -103,11 +103,11 @@ def task_driver(
         seed: int = 0,
         circumstances: Latency | Circumstances | None = None,
         events: Sequence[Event] = (),
-        first: Callable[[SimState, TaskRunner], None] | None = None,
+        wait: float = 0.0,
     ) -> TaskEpisode:
         """``tasks`` one after the other, until the last has ended or ``seconds`` are over.
 
-        ``first`` gives the first task itself, a step after everything has begun.
+        The first one is given after ``wait`` s: whom it means may have to be seen before.
         """
         given = circumstances or Latency()
         world = honest(given) if isinstance(given, Latency) else given
@@ -134,16 +134,13 @@ def task_driver(
             orders = Orders()
             while due and due[0][0] <= now + 1e-6:
                 orders = due.pop(0)[1](runner, state) or orders
-            if first is not None and index == 2:
-                first(state, runner)
-            elif not runner.busy and waiting:
+            if not runner.busy and waiting and now >= wait - 1e-6:
                 runner.give(waiting.pop(0), now)
             directive = runner.tick(belief_of(believed(state), now))
             took.append(time.perf_counter() - began)
             directives.append((now, directive))
             results += [(now, ticket, result) for ticket, result in runner.results()]
-            done = not (runner.busy or waiting or due) and (first is None or index > 2)
-            ended = min(ended, now) if done else np.inf
+            ended = np.inf if runner.busy or waiting or due else min(ended, now)
             if now - ended > AFTER:
                 break
             field = field if directive.field is None else directive.field
@@ -213,6 +210,3 @@ def nowhere(house_map: HouseMap) -> RouteField:
         goal_map=jnp.zeros(3),
     )
     return leashed(flat)
-
-
-__all__ = ["STEP", "CycleLog", "Glimpse", "TaskEpisode", "belief_of", "nowhere", "task_driver"]

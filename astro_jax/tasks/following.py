@@ -20,13 +20,16 @@ import numpy as np
 from jaxtyping import Float
 
 from astro_jax.body import gaze
+from astro_jax.config import PlannerParams
 from astro_jax.errors import InputError
 from astro_jax.route.planner import Route, plan_route, redirect, revise
+from astro_jax.route.speed import CRUISE
 from astro_jax.tasks.frames import in_map
 from astro_jax.tasks.nouns import Belief, Directive, Follow, Outcome, Result, Setting
 from astro_jax.tasks.people import Known, find, keep, speed_of
 from astro_jax.tasks.walks import free_place, place_ahead, straight_on
 from astro_jax.tasks.ways import LOOK, Way, costs_to_go, leashed, way_of
+from astro_jax.tasks.yielding import STANDS, TOO_NEAR, in_their_way, place_aside, wants_to_pass
 
 AHEAD = 2.0
 """The pose that the search drives for is where the leash lets it be so much later, s."""
@@ -40,6 +43,12 @@ COASTS = 1.5
 """Somebody out of sight is taken to have walked on for so long, s."""
 FARTHER = 3.0
 """Then the robot looks so much farther on, m."""
+LETS_PASS = 1.0
+"""The robot goes on waiting for so long after somebody last wanted to pass, s."""
+TRUST = 0.8
+"""How much of their walking on the robot counts on: anybody may stop."""
+SPACE = 0.8
+"""Gap at which somebody's personal space begins for a robot that walks with them, m."""
 AROUND = 4.0
 """Time for a look around at a place, s."""
 FACING_RADIUS = 0.6
@@ -64,6 +73,11 @@ class FollowMemory:
     places: int = 0
     """Where it has looked so far."""
     losses: int = 0
+    too_near: float = math.inf
+    """Since when they have stood too near, s."""
+    aside: Float[np.ndarray, "2"] | None = None
+    """Where the robot waits for them to pass."""
+    aside_until: float = -math.inf
 
 
 Step = tuple[FollowMemory, Directive, Result | None]
@@ -118,6 +132,9 @@ def _pursue(setting: Setting, task: Follow, memory: FollowMemory, belief: Belief
     if route is None:
         directive = Directive(field=None, gaze=looks, doing="no way", slot=known.slot)
         return _waiting(memory, directive, belief, "")
+    memory = _making_way(route, memory, belief)
+    if memory.aside is not None:
+        return _wait_aside(setting, route, memory, belief)
     blocked = route.closed | route.seen_blocked
     now = belief.time + setting.ahead
     person = place_ahead(setting.house_map, blocked, known, now)
@@ -142,12 +159,13 @@ def _pursue(setting: Setting, task: Follow, memory: FollowMemory, belief: Belief
         directive = Directive(field=None, gaze=looks, doing="no way", slot=known.slot)
         return _waiting(memory, directive, belief, str(route.failure))
     memory = dataclasses.replace(memory, route=route, without_way=math.inf)
-    here = belief.pose[None, :2]
-    cost = float(costs_to_go(route.field, here)[0])
+    cost = float(costs_to_go(route.field, belief.pose[None, :2])[0])
+    way = way_of(route, belief.pose)
     receding = 0.0
     if farther.failure is None:
-        receding = (float(costs_to_go(farther.field, here)[0]) - cost) / LOOK
-    way = way_of(route, belief.pose)
+        # by metres: slow cells beside a wall that they walk to are no reason to hurry
+        longer = float(way_of(farther, belief.pose).to_end[0] - way.to_end[0])
+        receding = TRUST * longer / (LOOK * CRUISE * setting.robot.speed)
     length = way.cost_at(distance, setting.robot.speed)
     goal = _stand(way, cost, length, receding, belief, person)
     if beside and memory.heading is not None and cost <= length:
@@ -155,10 +173,47 @@ def _pursue(setting: Setting, task: Follow, memory: FollowMemory, belief: Belief
     directive = Directive(
         field=leashed(route.field, goal, length, float(np.clip(receding, -2.0, 2.0))),
         gaze=looks,
-        params=dataclasses.replace(setting.params, heading_radius=FACING_RADIUS),
+        params=_courteous(setting.params),
         doing="following" if known.in_sight(belief.time) else "following out of sight",
         slot=known.slot,
         target=(float(person[0]), float(person[1])),
+    )
+    return memory, directive, None
+
+
+def _making_way(route: Route, memory: FollowMemory, belief: Belief) -> FollowMemory:
+    """Whether to step aside, and where."""
+    known, now = memory.known, belief.time
+    assert known is not None
+    near = float(np.hypot(*(known.xy - belief.pose[:2]))) < TOO_NEAR
+    since = min(memory.too_near, now) if near else math.inf
+    wanted = wants_to_pass(known, belief.pose) or now - since > STANDS
+    until = now + LETS_PASS if wanted else memory.aside_until
+    place = memory.aside
+    if now >= until:
+        place = None
+    elif place is None or (wanted and in_their_way(known, belief.pose, place[None])[0]):
+        place = place_aside(route, known, belief.pose)
+    return dataclasses.replace(memory, too_near=since, aside=place, aside_until=until)
+
+
+def _wait_aside(setting: Setting, route: Route, memory: FollowMemory, belief: Belief) -> Step:
+    known, place = memory.known, memory.aside
+    assert known is not None and place is not None
+    x, y = known.xy - place
+    goal = np.array([*place, math.atan2(y, x)])
+    try:
+        route = redirect(route, belief.pose, tuple(goal))
+    except InputError:
+        return dataclasses.replace(memory, aside=None), _nowhere("stuck"), None
+    memory = dataclasses.replace(memory, route=route, without_way=math.inf)
+    directive = Directive(
+        field=leashed(route.field, goal),
+        gaze=gaze.at_body(known.slot),
+        params=_courteous(setting.params),
+        doing="making way",
+        slot=known.slot,
+        target=(float(known.xy[0]), float(known.xy[1])),
     )
     return memory, directive, None
 
@@ -217,7 +272,7 @@ def _recover(setting: Setting, memory: FollowMemory, belief: Belief) -> Step:
     directive = Directive(
         field=leashed(route.field, goal, near),
         gaze=looks,
-        params=dataclasses.replace(setting.params, heading_radius=FACING_RADIUS),
+        params=_courteous(setting.params),
         doing=doing,
         target=(float(place[0]), float(place[1])),
     )
@@ -251,6 +306,11 @@ def _heading(memory: FollowMemory) -> float | None:
     if known is None or speed_of(known) < WALKS:
         return memory.heading
     return math.atan2(known.velocity[1], known.velocity[0])
+
+
+def _courteous(params: PlannerParams) -> PlannerParams:
+    """What counts while the robot walks with somebody."""
+    return dataclasses.replace(params, heading_radius=FACING_RADIUS, personal_space=SPACE)
 
 
 def _nowhere(doing: str = "") -> Directive:
