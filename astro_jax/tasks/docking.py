@@ -34,7 +34,7 @@ from astro_jax.tasks.nouns import Belief, Directive, Dock, GoTo, Outcome, Pose, 
 from astro_jax.tasks.ways import leashed
 from astro_jax.types import RouteField, SmoothGrid
 
-ROOM = 0.06
+ROOM = 0.12
 """Between the footprint and whatever stands around a dock, m."""
 RUN_UP = 0.7
 """Length of the straight approach, m."""
@@ -46,6 +46,10 @@ BLUNT = 0.05
 """ε, m."""
 STEEPNESS = 1.5
 """V on the approach is so many times what the speed says."""
+HEADING, NEAR = 8.0, 0.5
+"""What the heading is worth, s, within so much of the dock, m."""
+HARM = 1.0
+"""What a touch at this speed costs, s: the gate does not let it come to that."""
 CELL = 0.01
 """Of the approach's field, m."""
 SETTLED = 0.6
@@ -146,7 +150,9 @@ def _roomy(setting: Setting, pose: Pose) -> bool:
 
 def _precise(params: PlannerParams) -> PlannerParams:
     """Near a dock the heading counts more."""
-    return dataclasses.replace(params, heading_weight=6.0, heading_radius=0.10)
+    return dataclasses.replace(
+        params, heading_weight=HEADING, heading_radius=NEAR, harm_wall=HARM
+    )
 
 
 def _funnel(setting: Setting, pose: Pose) -> RouteField:

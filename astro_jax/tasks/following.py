@@ -26,10 +26,18 @@ from astro_jax.route.planner import Route, plan_route, redirect, revise
 from astro_jax.route.speed import CRUISE
 from astro_jax.tasks.frames import in_map
 from astro_jax.tasks.nouns import Belief, Directive, Follow, Outcome, Result, Setting
-from astro_jax.tasks.people import Known, find, keep, speed_of
+from astro_jax.tasks.people import COASTS, Known, find, keep, speed_of
 from astro_jax.tasks.walks import free_place, place_ahead, straight_on
 from astro_jax.tasks.ways import LOOK, Way, costs_to_go, leashed, way_of
-from astro_jax.tasks.yielding import STANDS, TOO_NEAR, in_their_way, place_aside, wants_to_pass
+from astro_jax.tasks.yielding import (
+    BARELY,
+    STANDS,
+    TOO_NEAR,
+    in_their_way,
+    lane_of,
+    place_aside,
+    wants_to_pass,
+)
 
 AHEAD = 2.0
 """The pose that the search drives for is where the leash lets it be so much later, s."""
@@ -39,20 +47,21 @@ WALKS = 0.3
 """From this speed on somebody's heading is that of their velocity, m/s."""
 NO_WAY = 5.0
 """For so long there may be no way to somebody, s."""
-COASTS = 1.5
-"""Somebody out of sight is taken to have walked on for so long, s."""
 FARTHER = 3.0
 """Then the robot looks so much farther on, m."""
-LETS_PASS = 1.0
+REVERSING = 2.0
+"""What a metre driven backwards costs, s: a robot that walks with people turns round first, its
+sensors look ahead."""
+LETS_PASS = 1.5
 """The robot goes on waiting for so long after somebody last wanted to pass, s."""
-TRUST = 0.8
+TRUST = 0.7
 """How much of their walking on the robot counts on: anybody may stop."""
-SPACE = 0.8
+SPACE = 0.9
 """Gap at which somebody's personal space begins for a robot that walks with them, m."""
 AROUND = 4.0
 """Time for a look around at a place, s."""
-FACING_RADIUS = 0.6
-"""Within this of where it is to stand the robot turns to the person, m."""
+FACING_RADIUS, FACING_WEIGHT = 0.6, 1.2
+"""Within this of where it is to stand (m) the robot turns to the person, and what that is worth."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
@@ -78,6 +87,8 @@ class FollowMemory:
     aside: Float[np.ndarray, "2"] | None = None
     """Where the robot waits for them to pass."""
     aside_until: float = -math.inf
+    lane: Float[np.ndarray, "2"] | None = None
+    """In which they want to pass, a unit vector."""
 
 
 Step = tuple[FollowMemory, Directive, Result | None]
@@ -185,16 +196,19 @@ def _making_way(route: Route, memory: FollowMemory, belief: Belief) -> FollowMem
     """Whether to step aside, and where."""
     known, now = memory.known, belief.time
     assert known is not None
-    near = float(np.hypot(*(known.xy - belief.pose[:2]))) < TOO_NEAR
+    distance = float(np.hypot(*(known.xy - belief.pose[:2])))
+    near = distance < TOO_NEAR and speed_of(known) < WALKS
     since = min(memory.too_near, now) if near else math.inf
-    wanted = wants_to_pass(known, belief.pose) or now - since > STANDS
+    wanted = wants_to_pass(known, belief.pose, memory.aside is not None) or now - since > STANDS
     until = now + LETS_PASS if wanted else memory.aside_until
-    place = memory.aside
+    place, lane = memory.aside, None
     if now >= until:
         place = None
-    elif place is None or (wanted and in_their_way(known, belief.pose, place[None])[0]):
-        place = place_aside(route, known, belief.pose)
-    return dataclasses.replace(memory, too_near=since, aside=place, aside_until=until)
+    else:
+        lane = lane_of(known, belief.pose, memory.lane)
+        if place is None or in_their_way(known, lane, place[None], BARELY)[0]:
+            place = place_aside(route, known, belief.pose, lane)
+    return dataclasses.replace(memory, too_near=since, aside=place, aside_until=until, lane=lane)
 
 
 def _wait_aside(setting: Setting, route: Route, memory: FollowMemory, belief: Belief) -> Step:
@@ -210,7 +224,7 @@ def _wait_aside(setting: Setting, route: Route, memory: FollowMemory, belief: Be
     directive = Directive(
         field=leashed(route.field, goal),
         gaze=gaze.at_body(known.slot),
-        params=_courteous(setting.params),
+        params=_facing(setting.params),
         doing="making way",
         slot=known.slot,
         target=(float(known.xy[0]), float(known.xy[1])),
@@ -310,7 +324,12 @@ def _heading(memory: FollowMemory) -> float | None:
 
 def _courteous(params: PlannerParams) -> PlannerParams:
     """What counts while the robot walks with somebody."""
-    return dataclasses.replace(params, heading_radius=FACING_RADIUS, personal_space=SPACE)
+    return dataclasses.replace(_facing(params), personal_space=SPACE, reversing=REVERSING)
+
+
+def _facing(params: PlannerParams) -> PlannerParams:
+    """Where it stands it is to turn to the person."""
+    return dataclasses.replace(params, heading_radius=FACING_RADIUS, heading_weight=FACING_WEIGHT)
 
 
 def _nowhere(doing: str = "") -> Directive:

@@ -22,16 +22,32 @@ STEP = 0.7
 """Between two looks nobody's track is off by more than this and ``RUSH`` times the time, m."""
 RUSH = 1.5
 """m/s."""
-SPREAD = 0.8
+SPREAD = 0.6
 """How fast the place where a lost person may be grows, m/s, …"""
 FARTHEST = 4.0
 """… up to this, m."""
 SEEN_VAR = 0.15**2
 """A track whose position is less sure than this has not been seen for a while, m²."""
+COASTS = 1.5
+"""Whoever is out of sight is taken to have walked on for so long, s."""
+REMEMBERED = 6.0
+"""So long somebody else is remembered who is not tracked any more, s."""
 CLEARLY = 0.6
 """Of two who may be the one, one must be nearer by this factor …"""
 AT_ONCE = 2.0
 """… for so long; then the nearer one it is, s."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
+class Other:
+    """Somebody else, as last tracked."""
+
+    slot: int
+    """−1: not tracked any more."""
+    xy: Float[np.ndarray, "2"]
+    """In the house, m."""
+    velocity: Float[np.ndarray, "2"]
+    time: float
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
@@ -49,8 +65,8 @@ class Known:
     """When that was true, s."""
     seen_at: float
     """When they were last really seen, s: a track lives on for a while without."""
-    others: frozenset[int]
-    """Slots of people who are not them, for as long as these stay."""
+    others: tuple[Other, ...]
+    """People who are not them."""
 
     def in_sight(self, now: float) -> bool:
         """Whether they were seen just now."""
@@ -92,43 +108,71 @@ def find(person: Person, belief: Belief) -> Known | None:
     return _known(belief, nearest) if away[nearest] <= NEAR else None
 
 
-def keep(
-    known: Known, belief: Belief, expected: Float[np.ndarray, "2"], appeared: bool = True
-) -> Known:
-    """The same person a step later; ``expected`` is where they must be by now (house, m).
-
-    With ``appeared`` false nobody new is taken for them.
-    """
+def keep(known: Known, belief: Belief, expected: Float[np.ndarray, "2"]) -> Known:
+    """The same person a step later; ``expected`` is where they must be by now (house, m)."""
     tracks = belief.tracks
-    valid = np.asarray(tracks.valid)
-    identity = np.asarray(tracks.identity)
+    valid, identity = np.asarray(tracks.valid), np.asarray(tracks.identity)
     places = _places(belief)
     since = max(belief.time - float(tracks.age) - known.time, 0.0)
-    off = np.hypot(*(places - expected).T)
-    others = frozenset(k for k in known.others if valid[k])
-
     if known.identity >= 0:
         same = np.flatnonzero(valid & (identity == known.identity))
         if len(same):
             return _known(belief, int(same[0]), known)
+    off = np.hypot(*(places - expected).T)
     slot = known.slot
     if slot >= 0 and valid[slot] and off[slot] <= STEP + RUSH * since:
         return _known(belief, slot, known)
-    if slot >= 0:  # lost just now: whoever is there besides is somebody else
-        others = frozenset(int(k) for k in np.flatnonzero(valid) if k != slot or valid[slot])
-    lost = dataclasses.replace(known, slot=-1, others=others)
-    if not appeared:
-        return lost
     named = (identity >= 0) & (known.identity >= 0)
     could = valid & ~named & (off <= min(STEP + SPREAD * since, FARTHEST))
-    could[list(others)] = False
+    for k in np.flatnonzero(could):
+        could[k] = off[k] / (STEP + SPREAD * since) < _as_other(known, belief, int(k))
     candidates = np.flatnonzero(could)
-    if not len(candidates):
-        return lost
     order = candidates[np.argsort(off[candidates])]
-    if len(order) > 1 and since < AT_ONCE and off[order[0]] > CLEARLY * off[order[1]]:
-        return lost
+    unclear = len(order) > 1 and since < AT_ONCE and off[order[0]] > CLEARLY * off[order[1]]
+    if not len(order) or unclear:
+        others = _others(belief, -1, known.others, known if slot >= 0 else None)
+        return dataclasses.replace(known, slot=-1, others=others)
     return _known(belief, int(order[0]), known)
+
+
+def _as_other(known: Known, belief: Belief, slot: int) -> float:
+    """How far somebody is from where one of the others must be, in units of what that may be off.
+
+    Whoever has been in their slot all along is that other: 0.
+    """
+    place, least = _places(belief)[slot], math.inf
+    for other in known.others:
+        if other.slot == slot:
+            return 0.0
+        since = max(belief.time - other.time, 0.0)
+        walked = min(since, COASTS) * other.velocity
+        off = float(np.hypot(*(place - other.xy - walked)))
+        least = min(least, off / (STEP + SPREAD * since))
+    return least
+
+
+def _others(
+    belief: Belief, slot: int, before: tuple[Other, ...], lost: Known | None = None
+) -> tuple[Other, ...]:
+    """Everybody but the one in ``slot``: those tracked now, and those tracked lately.
+
+    A slot that the lost one has just left is nobody's yet.
+    """
+    valid = np.asarray(belief.tracks.valid)
+    places, velocities = _places(belief), _velocities(belief)
+    known_slots = {other.slot for other in before}
+    found = []
+    for k in np.flatnonzero(valid):
+        fresh = lost is not None and int(k) == lost.slot
+        new = slot < 0 and lost is None and int(k) not in known_slots
+        if int(k) != slot and not fresh and not new:
+            found.append(Other(slot=int(k), xy=places[k], velocity=velocities[k], time=belief.time))
+    stale = [
+        dataclasses.replace(other, slot=-1)
+        for other in before
+        if belief.time - other.time < REMEMBERED and (other.slot < 0 or not valid[other.slot])
+    ]
+    return (*found, *stale)
 
 
 def _known(belief: Belief, slot: int, before: Known | None = None) -> Known:
@@ -136,22 +180,24 @@ def _known(belief: Belief, slot: int, before: Known | None = None) -> Known:
     named = int(np.asarray(tracks.identity)[slot])
     true_at = belief.time - float(tracks.age)
     sure = float(np.asarray(tracks.xy_var)[slot]) < SEEN_VAR
-    valid = np.flatnonzero(np.asarray(tracks.valid))
+    others = _others(belief, slot, () if before is None else before.others, before)
     return Known(
         slot=slot,
         identity=named if before is None or before.identity < 0 else before.identity,
         xy=_places(belief)[slot],
-        velocity=turned_into_house(
-            belief.house_from_map, np.asarray(tracks.velocity_map, np.float64)[slot]
-        ),
+        velocity=_velocities(belief)[slot],
         time=true_at,
         seen_at=belief.time if sure or before is None else before.seen_at,
-        others=frozenset(int(k) for k in valid if k != slot),
+        others=others,
     )
 
 
 def _places(belief: Belief) -> Float[np.ndarray, "M 2"]:
     return in_house(belief.house_from_map, np.asarray(belief.tracks.xy_map))
+
+
+def _velocities(belief: Belief) -> Float[np.ndarray, "M 2"]:
+    return turned_into_house(belief.house_from_map, np.asarray(belief.tracks.velocity_map))
 
 
 def speed_of(known: Known) -> float:

@@ -15,58 +15,81 @@ from astro_jax.errors import InputError
 from astro_jax.route.planner import Route, redirect
 from astro_jax.tasks.people import Known
 
-COMES, NEAR = 0.12, 2.5
+COMES, NEAR = 0.25, 2.0
 """Whoever comes nearer by this (m/s), within this (m), and would pass less than ``WIDTH`` beside
 the robot, wants to pass."""
 TOO_NEAR = 1.0
 """Whoever stands nearer than this (m) for ``STANDS`` (s) wants room, or to pass."""
 STANDS = 1.0
-WIDTH, SPREAD = 0.7, 0.1
-"""Half the way that somebody needs, m, and by how much more per metre ahead of them."""
-ROOM = 1.1
+WIDTH, NARROW, BARELY, SPREAD = 1.0, 0.7, 0.55, 0.05
+"""Half the way that somebody is given, m; where there is not so much room; what a place must still
+leave of it, once chosen; and by how much more it takes per metre ahead of them."""
+SIDE, CROSSING = 0.1, 2.0
+"""A robot that is farther aside than this (m) changes sides only if it saves so much, s."""
+WALKS = 0.2
+"""From this speed on somebody's direction is that of their velocity, m/s."""
+ROOM = 1.15
 """Between somebody and the place to wait at, m."""
 REACH = 3.0
 """The place is within this, m."""
-ARM = 0.5
-"""The way to the place leads no nearer than this to the person, m."""
+ARM, INCH = 0.9, 0.15
+"""The way to the place leads no nearer than this to the person, m, and no nearer than the robot
+is but for so much."""
 FARTHER = 0.5
 """A place that is a metre beyond 1.6 m of the person is worth so many seconds less."""
 
 
-def wants_to_pass(known: Known, pose: Float[np.ndarray, "3"]) -> bool:
-    """Whether they are on their way to where the robot is."""
+def wants_to_pass(known: Known, pose: Float[np.ndarray, "3"], still: bool = False) -> bool:
+    """Whether they are on their way to where the robot is; ``still``: it was so a moment ago."""
     off = pose[:2] - known.xy
     distance = float(np.hypot(*off))
     closing = float(known.velocity @ off) / max(distance, 1e-6)
     speed = float(np.hypot(*known.velocity))
+    if still and (closing > 0.0 or distance < ROOM):
+        return distance < NEAR
     if closing < COMES or distance > NEAR:
         return False
     aside = abs(float(known.velocity[0] * off[1] - known.velocity[1] * off[0])) / speed
     return aside < WIDTH + SPREAD * distance
 
 
-def in_their_way(
-    known: Known, pose: Float[np.ndarray, "3"], xy: Float[np.ndarray, "N 2"]
-) -> Bool[np.ndarray, "N"]:
-    """Places on the way that they have ahead of them; who stands is taken to come to the robot."""
+def lane_of(
+    known: Known, pose: Float[np.ndarray, "3"], before: Float[np.ndarray, "2"] | None
+) -> Float[np.ndarray, "2"]:
+    """The direction they want to go in: where they walk; who hardly moves came for the robot."""
     speed = float(np.hypot(*known.velocity))
+    if speed > WALKS:
+        return known.velocity / speed
     towards = pose[:2] - known.xy
-    ahead = known.velocity / speed if speed > 0.2 else towards / max(np.hypot(*towards), 1e-6)
+    return towards / max(float(np.hypot(*towards)), 1e-6) if before is None else before
+
+
+def in_their_way(
+    known: Known,
+    lane: Float[np.ndarray, "2"],
+    xy: Float[np.ndarray, "N 2"],
+    half_width: float = WIDTH,
+) -> Bool[np.ndarray, "N"]:
+    """Places on the lane that they have ahead of them."""
+    along, aside = _on_lane(known, lane, xy)
+    return (along > -0.4) & (np.abs(aside) < half_width + SPREAD * np.maximum(along, 0.0))
+
+
+def _on_lane(known: Known, lane: Float[np.ndarray, "2"], xy: Float[np.ndarray, "N 2"]):
     off = xy - known.xy
-    along = off @ ahead
-    aside = np.abs(ahead[0] * off[:, 1] - ahead[1] * off[:, 0])
-    return (along > -0.4) & (aside < WIDTH + SPREAD * np.maximum(along, 0.0))
+    return off @ lane, lane[0] * off[:, 1] - lane[1] * off[:, 0]
 
 
 def place_aside(
-    route: Route, known: Known, pose: Float[np.ndarray, "3"]
+    route: Route, known: Known, pose: Float[np.ndarray, "3"], lane: Float[np.ndarray, "2"]
 ) -> Float[np.ndarray, "2"] | None:
     """The place out of their way that is soonest reached, in sight of them if there is one."""
     house = route.house_map
     rows, columns = np.indices(house.occupancy.shape)
     x = house.origin[0] + house.resolution * columns
     y = house.origin[1] + house.resolution * rows
-    person = np.hypot(x - known.xy[0], y - known.xy[1]) < ARM
+    arm = min(ARM, float(np.hypot(*(known.xy - pose[:2]))) - INCH)
+    person = np.hypot(x - known.xy[0], y - known.xy[1]) < arm
     try:
         around = redirect(dataclasses.replace(route, avoided=person), pose, tuple(pose))
     except InputError:
@@ -76,12 +99,19 @@ def place_aside(
     row, column = np.nonzero(near & np.isfinite(around.searched.slowness[1:-1, 1:-1]))
     xy = np.stack([x[row, column], y[row, column]], axis=-1)
     away = np.hypot(*(xy - known.xy).T)
-    fits = ~in_their_way(known, pose, xy) & (away >= ROOM)
-    if not fits.any():
+    for half_width in (WIDTH, NARROW):
+        fits = ~in_their_way(known, lane, xy, half_width) & (away >= ROOM)
+        if fits.any():
+            break
+    else:
         return None
     xy, away = xy[fits], away[fits]
     pace = house.resolution / around.searched.body.speed
     cost = pace * seconds[row, column][fits] + FARTHER * np.maximum(away - 1.6, 0.0)
+    # to the side on which it is already: changing sides in front of somebody holds them up
+    own = float(_on_lane(known, lane, pose[None, :2])[1][0])
+    if abs(own) > SIDE:
+        cost = cost + CROSSING * (_on_lane(known, lane, xy)[1] * own < 0.0)
     order = np.argsort(cost)
     blocked = around.closed | around.seen_blocked
     for k in order[:: max(len(order) // 60, 1)]:
