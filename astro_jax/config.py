@@ -31,6 +31,25 @@ class SensorConfig:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
+class CameraConfig:
+    """A camera in the screen: it looks where the screen faces."""
+
+    field_of_view: float = setting(math.radians(70.0), 0.0, math.pi)  # across, rad; 0: no camera
+    range_max: float = setting(5.0, 0.1, 50.0)  # how far it knows people, m
+    height: float = setting(0.40, 0.0, 3.0)  # above the floor, m
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class ScreenConfig:
+    """The screen's place and size, seen from above: a bar before the axis of its pan joint."""
+
+    mount_x: float = setting(0.06, -2.0, 2.0)  # of the axis, m ahead of the base's centre
+    mount_y: float = setting(0.0, -2.0, 2.0)
+    reach: float = setting(0.05, 0.0, 1.0)  # of the screen before the axis, m
+    width: float = setting(0.20, 0.0, 2.0)  # m
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class RobotConfig:
     """A home robot with a screen on a pan joint.
 
@@ -64,7 +83,12 @@ class RobotConfig:
     actuator_lag: float = setting(0.08, 0.0, 1.0)  # first-order time constant, s
     pan_limit: float = setting(1.6, 0.0, math.pi)  # rad to either side
     pan_rate: float = setting(2.5, 0.0, 20.0)  # rad/s
-    pan_acceleration: float = setting(8.0, 0.1, 200.0)  # rad/s²
+    pan_acceleration: float = setting(8.0, 0.01, 200.0)  # rad/s²
+    tilt_limit: float = setting(0.0, 0.0, math.pi / 2)  # rad up and down; 0: no tilt joint
+    tilt_rate: float = setting(1.5, 0.0, 20.0)  # rad/s
+    tilt_acceleration: float = setting(6.0, 0.01, 200.0)  # rad/s²
+    screen: ScreenConfig = ScreenConfig()
+    camera: CameraConfig = CameraConfig()
     sensor: SensorConfig = SensorConfig()
 
     @property
@@ -116,7 +140,45 @@ class RobotConfig:
         expectation = self._footprint_expectation()
         if expectation:
             found.append(("footprint", self.footprint, expectation))
+            return found
+        expectation = self._screen_expectation()
+        if expectation:
+            found.append(("screen", dataclasses.asdict(self.screen), expectation))
         return found
+
+    def _screen_expectation(self) -> str:
+        """Where the screen should have been; empty if it is fine.
+
+        Everything that keeps the robot off things takes its footprint for the whole robot, so
+        that has to cover the screen wherever it is panned.
+        """
+        x, y = self.length / 2, self.width / 2
+        shape = self.footprint or ((x, -y), (x, y), (-x, y), (-x, -y))
+        corner = math.hypot(self.screen.reach, self.screen.width / 2)
+        half = math.atan2(self.screen.width / 2, self.screen.reach)
+        out = 0.0
+        for p, q in zip(shape, shape[1:] + shape[:1], strict=True):
+            normal = math.atan2(-(q[0] - p[0]), q[1] - p[1])
+            depth = (self.screen.mount_x - p[0]) * math.cos(normal)
+            depth += (self.screen.mount_y - p[1]) * math.sin(normal)
+            # the corner that comes nearest to this side while the screen pans
+            turned = min(
+                abs(math.remainder(normal - side * half - pan, 2 * math.pi))
+                for side in (-1, 1)
+                for pan in (-self.pan_limit, self.pan_limit, self._panned_to(normal - side * half))
+            )
+            out = max(out, depth + corner * math.cos(turned))
+        if out <= 1e-6:
+            return ""
+        return (
+            f"a screen that stays within the footprint as it pans (it comes out {out:.3f} m): "
+            "a footprint (length x width) that covers it, or a smaller screen"
+        )
+
+    def _panned_to(self, angle: float) -> float:
+        """The pan angle nearest to this direction, rad."""
+        angle = math.remainder(angle, 2 * math.pi)
+        return min(max(angle, -self.pan_limit), self.pan_limit)
 
     def _jerks(self) -> list[tuple[str, str, str]]:
         """Names of (limit on c̈, limit on ċ, limit on c) of the drive's commands c."""
@@ -295,6 +357,9 @@ class PlannerParams:
     space_of_kind: tuple[float, float, float, float, float] = setting(
         (1.0, 1.2, 0.8, 0.3, 1.0), 0.01, 10.0
     )
+    # the screen
+    unannounced: float = setting(30.0, 0.0, 1e3)  # per rad²·s turned before it was shown
+    information: float = setting(0.0, 0.0, 1e4)  # per m² that a look would remove, and second
     # beliefs
     wall_noise: float = setting(0.02, 0.005, 1.0)  # σ of the map at rest, m
     wall_noise_speed: float = setting(0.03, 0.0, 1.0)  # its growth with speed, m per m/s

@@ -11,21 +11,25 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
-from astro_jax.body.gaze import Gaze, ahead
-from astro_jax.body.screen import ScreenState, initial_screen, intent, move_screen
+from astro_jax.body.announce import announced
+from astro_jax.body.gaze import Gaze, Intent, ahead
+from astro_jax.body.screen import ScreenPlan, plan_screen, resting_screen
+from astro_jax.body.servo import ScreenState, initial_screen, move_screen
 from astro_jax.config import Latency, PlannerConfig, PlannerParams, RobotConfig
-from astro_jax.local.planner import initial_state, plan
+from astro_jax.local.planner import basis_of, initial_state, plan
 from astro_jax.reactive.briefing import resting_plan
 from astro_jax.reactive.gate import react
 from astro_jax.reactive.path import upcoming_twists
-from astro_jax.reactive.senses import GateState, Orders, Senses, Verdict, initial_gate
-from astro_jax.robot.drive import limit_acceleration
+from astro_jax.reactive.senses import GateState, Mode, Orders, Senses, Verdict, initial_gate
+from astro_jax.reactive.watch import MAX_PLAN_AGE
+from astro_jax.robot.drive import body_twist, limit_acceleration
 from astro_jax.route.crop import crop_field
 from astro_jax.types import (
     Clearance,
     Diagnostics,
     Grid,
     LocalMap,
+    Motion,
     Odometry,
     Plan,
     PlannerState,
@@ -62,6 +66,9 @@ class NavigatorState:
     planner: PlannerState
     gate: GateState
     screen: ScreenState
+    screen_plan: ScreenPlan
+    next_screen_plan: ScreenPlan
+    """Made and taken over with the base's."""
     health: Health
     local_map: LocalMap
     clearance: Clearance
@@ -89,11 +96,14 @@ def start(
     """At rest at ``pose_map``, knowing nothing but the house map."""
     planner = initial_state(config, key)
     rest = resting_plan(robot, config, pose_map, Status.OK)
+    still = resting_screen(basis_of(config), tracks.valid.shape[0])
     local_map = blank_map(config, house, pose_map[:2])
     return NavigatorState(
         planner=planner,
         gate=initial_gate(robot.sensor.beams),
         screen=initial_screen(),
+        screen_plan=still,
+        next_screen_plan=still,
         health=unknown_health(config, robot.sensor.beams, pose_map),
         local_map=local_map,
         clearance=_clearance(config, local_map),
@@ -132,7 +142,26 @@ def think(
     fit = health.fit & obeys(state.actuation)
     status = jnp.where(fit, next_plan.status, jnp.int32(Status.BAD_INPUT))
     next_plan = dataclasses.replace(next_plan, status=status)
-    return dataclasses.replace(state, planner=planner, next_plan=next_plan), world, diagnostics
+    screen = dataclasses.replace(state.screen, sweep=_searching(state.screen, gaze))
+    next_screen_plan = plan_screen(
+        robot,
+        config,
+        params,
+        basis_of(config),
+        _screen_at_effect(robot, config, dataclasses.replace(state, screen=screen)),
+        gaze,
+        world,
+        _way_to_go(state.gate, next_plan),
+        state.actuation.delay,
+    )
+    after = dataclasses.replace(
+        state,
+        planner=planner,
+        next_plan=next_plan,
+        screen=screen,
+        next_screen_plan=next_screen_plan,
+    )
+    return after, world, diagnostics
 
 
 def keep_to(state: NavigatorState, pace: Scalar) -> NavigatorState:
@@ -203,11 +232,11 @@ def act(
         orders=orders or Orders(),
     )
     gate, verdict = react(robot, config, state.gate, state.plan, senses)
-    target = intent(robot, state.plan.motion, config.dt)
+    passed = (gate.phase - state.gate.phase) / config.gate_period
     after = dataclasses.replace(
         state,
         gate=gate,
-        screen=move_screen(robot, state.screen, target, config.gate_period),
+        screen=_screen_after(robot, config, state, passed),
         plan_age=state.plan_age + config.gate_period,
         sent=jnp.concatenate([state.sent[1:], verdict.twist[None]]),
     )
@@ -236,7 +265,10 @@ def predict(
         moved = pose[:2] - odometry.pose_map[:2]
         position_var = position_var + carried(odometry.cov, moved)
     times = config.dt * jnp.arange(0, config.times, config.people_stride, dtype=jnp.float32)
-    bodies = forecast(state.tracks, params, ahead + state.actuation.delay, times)
+    delay = state.actuation.delay
+    bodies = forecast(state.tracks, params, ahead + delay, times)
+    yaw_rate = body_twist(robot, command)[2]
+    screen = _screen_at_effect(robot, config, state)
     return WorldAtEffect(
         pose_map=pose,
         command=command,
@@ -244,7 +276,51 @@ def predict(
         clearance=state.clearance,
         forecast=dataclasses.replace(bodies, xy_var=bodies.xy_var + position_var),
         position_var=position_var,
+        announced=announced(robot, config, screen, yaw_rate, delay) if robot.pan_limit else None,
     )
+
+
+def _way_to_go(gate: GateState, plan: Plan) -> Motion:
+    """What the base will do: the plan's motion, or nothing while the gate holds it for a fault.
+
+    Once all is well again the plan is as good as under way.
+    """
+    held = (gate.mode >= int(Mode.STOPPED)) & ~(gate.well_for > 0.0)
+    held = held | (gate.mode == int(Mode.E_STOPPED)) | (plan.status != int(Status.OK))
+    here, motion = plan.motion.pose_map[:1], plan.motion
+    return dataclasses.replace(motion, pose_map=jnp.where(held, here, motion.pose_map))
+
+
+def _searching(screen: ScreenState, gaze: Gaze) -> Float[Array, ""]:
+    """How long it has been searching: from just above 0 on."""
+    return jnp.where(gaze.intent == int(Intent.SCAN), jnp.maximum(screen.sweep, 1e-6), 0.0)
+
+
+def _screen_at_effect(
+    robot: RobotConfig, config: PlannerConfig, state: NavigatorState
+) -> ScreenState:
+    """How the screen will stand when the next plan takes over."""
+    screen, then = state.screen, state.screen
+    for tick in range(1, round(config.period / config.gate_period)):
+        going = dataclasses.replace(state, screen=screen)
+        screen = _screen_after(robot, config, going, state.screen.pace)
+        reached = state.allowance >= tick
+        then = jax.tree.map(
+            lambda new, old, reached=reached: jnp.where(reached, new, old), screen, then
+        )
+    return then
+
+
+def _screen_after(
+    robot: RobotConfig, config: PlannerConfig, state: NavigatorState, passed: Float[Array, ""]
+) -> ScreenState:
+    """One tick later, in which the base's plan got on by ``passed`` ticks."""
+    screen_plan = state.screen_plan
+    flow = jnp.where(screen_plan.by_time, 1.0, passed)
+    # the way of a base that is stopped is none; and nobody plans any more if no plan comes
+    stopped = ~screen_plan.by_time & (state.plan.status != int(Status.OK))
+    void = stopped | ~(state.plan_age <= MAX_PLAN_AGE)
+    return move_screen(robot, state.screen, screen_plan.angles, flow, void, config.gate_period)
 
 
 def _remember(
@@ -302,9 +378,12 @@ def _take_over(state: NavigatorState, tick: Int[Array, ""]) -> NavigatorState:
     def switch(new, old):
         return jax.tree.map(lambda n, o: jnp.where(now, n, o), new, old)
 
+    clock = jnp.where(now, 0.0, state.screen.clock)
     return dataclasses.replace(
         state,
         plan=switch(state.next_plan, state.plan),
+        screen_plan=switch(state.next_screen_plan, state.screen_plan),
+        screen=dataclasses.replace(state.screen, clock=clock),
         plan_age=jnp.where(now, 0.0, state.plan_age),
         gate=dataclasses.replace(state.gate, phase=jnp.where(now, 0.0, state.gate.phase)),
     )

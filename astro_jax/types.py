@@ -285,6 +285,9 @@ class WorldAtEffect:
     position_var: float | Float[Array, "*batch"] = 0.0
     """Of the robot's own position, per axis, m²: what it was measured with, and grown since.
     The forecast's variances contain it; walls take it from here."""
+    announced: Float[Array, "*batch t 2"] | None = None
+    """Least and greatest heading that the screen will have shown in time before the first plan
+    times, rad against that of ``pose_map`` (body/announce.py); None: nothing has to be shown."""
 
 
 # ---- what comes out ------------------------------------------------------------------
@@ -328,6 +331,8 @@ class CostTerms:
     """Metres driven backwards."""
     intrusion: Float[Array, "*batch"]
     """Seconds inside somebody's personal space, weighted by depth."""
+    unannounced: Float[Array, "*batch"]
+    """∫ (turned beyond what the screen has shown before)² dt, rad²·s."""
 
 
 @pytree

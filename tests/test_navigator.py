@@ -144,7 +144,7 @@ def test_it_starts_at_rest_and_stays(rest, act):
         assert int(said.reason) == Reason.WAITING and int(said.mode) == Mode.STOPPED
     assert int(rest.plan.status) == Status.OK
     assert np.all(np.asarray(rest.clearance.table[..., 0]) > 0.5)
-    assert float(state.screen.pan) == 0.0
+    assert float(state.screen.pan.angle) == 0.0
     modes = []
     for k in range(round(WELL / TICK) - TICKS):
         state, said = act(state, tick_of(k + TICKS), scan_of(), odometry_of())

@@ -43,7 +43,7 @@ def bench_dock(
 ) -> Report:
     """``approaches`` of them with successive seeds."""
     house, pose = room_with_dock(robot)
-    drive = task_driver(robot, config, params, camera=1.2)
+    drive = task_driver(robot, config, params)
     world = honest(Latency(), errors)
     rows = []
     for k in range(approaches):

@@ -3,13 +3,13 @@
 Who is followed and how is in ``bench/follow_scenes.py``.  What is counted, from the moment at which
 the person sets out (2 s) to the end, every .1 s, of what is true:
 
-* ``in_view``: the person's centre within the camera's field of view on the screen, nearer than
-  ``SIGHT``, and not behind a wall;
+* ``in_view``: the person's centre within the camera's field of view on the screen, near enough
+  for it, and not behind a wall;
 * ``in_band``: 1 to 2 m between the centres of person and robot;
 * ``gap``: from footprint to body, m, quantiles; ``intruded``: anybody within ``INTIMATE`` of the
   footprint (Hall's intimate zone);
-* ``contacts`` and those at fault (``sim/contact.py``); ``lost``: the share of time in which the task
-  layer had no track of the person; losses, and how many of them were recovered;
+* ``contacts`` and those at fault (``sim/contact.py``); ``lost``: the share of time in which the
+  task layer had no track of the person; losses, and how many of them were recovered;
 * ``right``: of the time in which it followed somebody, the share in which that was the right one;
 * ``frozen``: rests of ten seconds and more, s.
 
@@ -20,18 +20,18 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Bool, Float
 
 from astro_jax.bench.follow_scenes import STANDS, Chase
 from astro_jax.bench.report import Report
+from astro_jax.body.view import axis_map
 from astro_jax.config import PlannerConfig, PlannerParams, RobotConfig
 from astro_jax.sim.metrics import frozen
 from astro_jax.sim.tasked import TaskEpisode, task_driver
 from astro_jax.tasks.nouns import Follow, Outcome, Person
 
-SIGHT = 6.0
-"""How far a person is recognised (sim/sensors.py), m."""
 INTIMATE = 0.45
 BAND = (1.0, 2.0)
 SAME = 0.6
@@ -45,16 +45,15 @@ def bench_follow(
     robot: RobotConfig,
     config: PlannerConfig,
     params: PlannerParams,
-    camera: float,
     chases: Sequence[Chase],
     seed: int,
     on_episode: Callable[[dict[str, Any]], None] = lambda figures: None,
 ) -> Report:
     """Drive all of them and say how it went."""
-    drive = task_driver(robot, config, params, camera)
+    drive = task_driver(robot, config, params)
     rows = []
     for k, chase in enumerate(chases):
-        rows.append(figures_of(robot, camera, chase, run_chase(drive, chase, seed + k)))
+        rows.append(figures_of(robot, chase, run_chase(drive, chase, seed + k)))
         on_episode(rows[-1])
     return summary(rows, robot, config, seed)
 
@@ -73,9 +72,7 @@ def target_start(chase: Chase) -> tuple[float, float]:
     return float(first[0]), float(first[1])
 
 
-def figures_of(
-    robot: RobotConfig, camera: float, chase: Chase, episode: TaskEpisode
-) -> dict[str, Any]:
+def figures_of(robot: RobotConfig, chase: Chase, episode: TaskEpisode) -> dict[str, Any]:
     """What is counted of one episode."""
     log, ticks = episode.log, episode.ticks
     counted = np.asarray(log.time) >= STANDS
@@ -84,7 +81,7 @@ def figures_of(
     away = np.hypot(*(target - pose[:, :2]).T)
     gaps = _gaps(robot, pose, people, np.asarray(chase.scene.radius))
     gaps = np.where(np.asarray(chase.scene.present)[None], gaps, np.inf)
-    seen = in_view(chase, camera, pose, np.asarray(log.pan)[counted], target)
+    seen = in_view(robot, chase, pose, np.asarray(log.pan)[counted], target)
     tracked, right = _followed(episode, np.asarray(log.time)[counted], target)
     contacts = episode.final.contacts
     outcome = episode.results[0][2].outcome if episode.results else None
@@ -116,18 +113,20 @@ def figures_of(
 
 
 def in_view(
+    robot: RobotConfig,
     chase: Chase,
-    camera: float,
     pose: Float[np.ndarray, "N 3"],
     pan: Float[np.ndarray, "N"],
     target: Float[np.ndarray, "N 2"],
 ) -> Bool[np.ndarray, "N"]:
     """Whether the camera sees the person: angle, distance, walls."""
-    off = target - pose[:, :2]
+    eye = np.asarray(axis_map(robot, jnp.asarray(pose)))
+    off = target - eye
     bearing = np.arctan2(off[:, 1], off[:, 0]) - pose[:, 2] - pan
     bearing = np.remainder(bearing + np.pi, 2 * np.pi) - np.pi
-    within = (np.abs(bearing) <= camera / 2) & (np.hypot(*off.T) <= SIGHT)
-    return within & _unhidden(chase, pose[:, :2], target)
+    within = np.abs(bearing) <= robot.camera.field_of_view / 2
+    near = np.hypot(*off.T) <= robot.camera.range_max
+    return within & near & _unhidden(chase, eye, target)
 
 
 def _unhidden(chase: Chase, eye: Float[np.ndarray, "N 2"], target: Float[np.ndarray, "N 2"]):

@@ -13,21 +13,18 @@ from pathlib import Path
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
+from astro_jax.bench.drives import driver
 from astro_jax.bench.report import Report, plain, write_json
 from astro_jax.bench.surprise import rate_interval
 from astro_jax.config import Latency, PlannerConfig, PlannerParams, RobotConfig
 from astro_jax.errors import InputError
 from astro_jax.home import Home, changed_home
 from astro_jax.reactive.senses import Mode
-from astro_jax.route.guidance import Guidance
-from astro_jax.sim.closed_loop import SEGMENT, revise
-from astro_jax.sim.episode import run_cycles, start_episode
 from astro_jax.sim.metrics import MOVING, frozen
 from astro_jax.sim.odometry import PoseErrors
-from astro_jax.sim.state import Circumstances, SimState, TickLog, honest
+from astro_jax.sim.state import SimState, TickLog, honest
 from astro_jax.types import Reason
 
 EPISODE = 20.0
@@ -86,36 +83,14 @@ def drive_episode(
     robot: RobotConfig, config: PlannerConfig, params: PlannerParams, seconds: float = EPISODE
 ) -> Callable[[int], dict[str, Any]]:
     """A function from a seed to the figures of its episode; it compiles once."""
-    cycles = round(SEGMENT / config.period)
-    params = jax.tree.map(jnp.float32, params)
-
-    def start(told: Latency, scene, key) -> SimState:
-        return start_episode(robot, config, told, scene, key)
-
-    def advance(world: Circumstances, scene, field, state) -> tuple[SimState, TickLog]:
-        # without the log of the cycles, which is most of the memory
-        state, _, ticks = run_cycles(robot, config, params, world, scene, field, state, cycles)
-        return state, ticks
-
-    start, advance = jax.jit(start), jax.jit(advance)
+    drive = driver(robot, config, params)
 
     def run(seed: int) -> dict[str, Any]:
         kind = STRATA[stratum_of(seed)]
         home = changed_home(robot, config, people=kind.people, moved=kind.moved, seed=seed)
         latency = dataclasses.replace(Latency(), command=kind.command)
         world = honest(latency, PoseErrors(drift=kind.drift))
-        world = jax.tree.map(jnp.float32, world)
-        state = start(world.told, home.scene, jax.random.key(seed))
-        history = [(0.0, Guidance(route=home.route))]
-        logs = []
-        for second in range(round(seconds / SEGMENT)):
-            field = jax.tree.map(jnp.asarray, history[-1][1].route.field)
-            state, ticks = advance(world, home.scene, field, state)
-            logs.append(jax.device_get(ticks))
-            revise([history], state, (second + 1) * SEGMENT)
-        log = jax.tree.map(
-            lambda *leaves: np.concatenate([x.reshape(-1, *x.shape[2:]) for x in leaves]), *logs
-        )
+        log, state = drive(home, world, seed, seconds)
         return _figures(config, seed, home, log, state)
 
     return run

@@ -69,7 +69,13 @@ def rest() -> Gaze:
     return _gaze(Intent.REST)
 
 
-def _gaze(intent: Intent, body=-1, point_map=(0.0, 0.0), share: Scalar = 1.0, centre=0.0) -> Gaze:
+def _gaze(
+    intent: Intent,
+    body: int | Int[Array, ""] = -1,
+    point_map=(0.0, 0.0),
+    share: Scalar = 1.0,
+    centre: Scalar = 0.0,
+) -> Gaze:
     return Gaze(
         intent=jnp.int32(int(intent)),
         body=jnp.asarray(body, jnp.int32),

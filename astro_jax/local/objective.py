@@ -12,6 +12,7 @@ only harm matters.
 import dataclasses
 from collections.abc import Callable
 
+import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
@@ -26,6 +27,8 @@ CAME_JUST_NOW = 1.0
 """For how long after its last motion a robot answers for standing where it stands, s."""
 SLACK = 0.2
 """Over so much of the way a leash begins to pull, s."""
+UNNOTICED = 0.17
+"""A turn may get so far (10°) before anybody needs to have been told."""
 
 Encounter = tuple[Float[Array, "M t K"], Float[Array, "M t K"], Float[Array, "M t K"]]
 """Hazard (1/s), the robot's own closing speed (m/s) and mean gap (m) per body over time."""
@@ -88,6 +91,7 @@ def evaluate(
         lateral=integral(speed_squared * omega**2, dt),
         reversing=integral(jnp.maximum(-vx, 0.0), dt),
         intrusion=integral(over_things(inside**2), dt * stride),
+        unannounced=integral(unshown(world, motion) ** 2, dt),
     )
     return terms, alive
 
@@ -114,7 +118,24 @@ def total(params: PlannerParams, terms: CostTerms) -> Float[Array, "*batch"]:
         + params.lateral * terms.lateral
         + params.reversing * terms.reversing
         + params.intrusion * terms.intrusion
+        + params.unannounced * terms.unannounced
     )
+
+
+def unshown(world: WorldAtEffect, motion: Motion) -> Float[Array, "t K"]:
+    """How far the base has turned beyond what its screen has shown before, rad.
+
+    A turn is counted from where the heading was extreme on the other side: who swings back
+    from one begins another.  The first ``UNNOTICED`` of it need not be shown.
+    """
+    yaw = motion.pose_map[:, 2]
+    if world.announced is None:
+        return jnp.zeros_like(yaw[:2])
+    low, high = world.announced[:, 0, None], world.announced[:, 1, None]
+    turned = yaw[: len(low)] - world.pose_map[2]
+    high = jnp.maximum(high, jax.lax.cummin(turned) + UNNOTICED)
+    low = jnp.minimum(low, jax.lax.cummax(turned) - UNNOTICED)
+    return jnp.maximum(turned - high, 0.0) + jnp.maximum(low - turned, 0.0)
 
 
 def under_way(motion: Motion) -> Float[Array, "t K"]:

@@ -2,10 +2,10 @@
 
 A motion is a cubic spline of the drive's own command coordinates: (v, ω) for differential
 drives, (vx, vy, ω) for omnidirectional ones, (v, κ) for Ackermann steering.  Its control
-points are chosen one after the other, each within the set that speed, acceleration and jerk
-limits let the drive reach from the last one (robot/reach.py).  The set is convex, so by the
-convex-hull property of the spline and of its derivatives the limits hold at all times, not
-only at samples; and it never becomes empty, so any z will do.
+points are chosen one after the other (robot/chain.py), each within the set that speed,
+acceleration and jerk limits let the drive reach from the last one (robot/reach.py).  The set is
+convex, so by the convex-hull property of the spline and of its derivatives the limits hold at
+all times, not only at samples; and it never becomes empty, so any z will do.
 
 The first two control points are value and rate of the command at the start, so that one plan
 continues another without a step in speed or acceleration: a plan leaves the room for that to
@@ -33,16 +33,13 @@ from astro_jax.config import RobotConfig
 from astro_jax.geometry import cos_sin
 from astro_jax.products import apply
 from astro_jax.robot import ackermann, differential, omni
-from astro_jax.robot.reach import Bounds, Limits, bounds, effort, interval, nearest
-from astro_jax.robot.splines import SplineBasis, first_controls
+from astro_jax.robot.chain import chain
+from astro_jax.robot.reach import Bounds, Limits, bounds, effort, nearest
+from astro_jax.robot.splines import SplineBasis
 from astro_jax.types import Motion
 
 EDGE = 8.0
 """|z| beyond this is the interval's edge for all practical purposes (σ(8) = .9997)."""
-AT_ONCE = 1e6
-"""Stands for no jerk limit: a time, s, or a change of acceleration, m/s² or rad/s²."""
-EASING_SWEEPS = 200
-"""Fixed-point sweeps: each closes a share of at least g_0/τ of what is missing."""
 DRIVES = {"differential": differential, "omni": omni, "ackermann": ackermann}
 
 
@@ -150,7 +147,7 @@ def decode(
     def squash(low, high, share, aim):
         return low + (high - low) * share, share
 
-    controls, _ = _walk(robot, basis, command, command_dot, jax.nn.sigmoid(z), squash)
+    controls, _ = chain(*_rules(robot), basis, command, command_dot, jax.nn.sigmoid(z), squash)
     return controls
 
 
@@ -173,111 +170,8 @@ def encode(
         # walk on from what decode() will return, so that both see the same intervals
         return low + (high - low) * share, jnp.log(share) - jnp.log1p(-share)
 
-    _, z = _walk(robot, basis, command, command_dot, wanted, invert)
+    _, z = chain(*_rules(robot), basis, command, command_dot, wanted, invert)
     return z
-
-
-def _walk(robot: RobotConfig, basis: SplineBasis, command, command_dot, inputs, choose):
-    """Chain the reachable sets; ``choose(low, high, input, aim)`` picks within each interval.
-
-    ``aim`` turns a wanted control point into the value to pick.  Commands are lists of
-    scalars inside, or of vectors over candidates.
-    """
-    limits, rows = _rules(robot)
-    spans = basis.steps + _easing(limits, basis)
-    jerky = bool(np.any(np.isfinite(limits.jerk)))
-
-    def reach(last, rate, step, span, change_time, inputs, choose):
-        """The next control point, and the rate towards it."""
-        box = _within_jerk(limits, last, rate, span, change_time) if rate is not None else None
-        chosen, codes = [*last], [*last]
-        for k in limits.order:
-            low, high = interval(limits, rows[k], k, chosen, last, span, box)
-            aim = lambda wanted, k=k: last[k] + (wanted - last[k]) * (span / step)
-            value, code = choose(low, high, inputs[k], aim if jerky else lambda wanted: wanted)
-            chosen[k], codes[k] = value, code
-        if jerky:  # chosen is where the command would ease off to
-            chosen = [c + (q - c) * (step / span) for c, q in zip(last, chosen, strict=True)]
-        return chosen, codes
-
-    def settle(last, point, step, forced, target):
-        point = [jnp.where(forced, t, p) for t, p in zip(target, point, strict=True)]
-        rate = [(p - c) / step for c, p in zip(last, point, strict=True)] if jerky else None
-        return point, rate
-
-    def keep(low, high, wanted, aim):
-        return jnp.clip(aim(wanted), low, high), wanted
-
-    def advance(carry, knot):
-        last, rate = carry
-        step, span, change_time, forced, target, inputs = knot
-        point, codes = reach(last, rate, step, span, change_time, inputs, choose)
-        point, rate = settle(last, point, step, forced, target)
-        return (point, rate), (point, codes)
-
-    start, wanted = (list(p) for p in first_controls(command, command_dot, basis))
-    forced, target = _brake(limits, basis, start)
-    step = float(basis.steps[0])
-    second, _ = reach(start, None, step, float(spans[0]), None, wanted, keep)
-    second, rate = settle(start, second, step, forced[0], list(target[0]))
-    knots = (
-        jnp.asarray(basis.steps[1:]),
-        jnp.asarray(spans[1:]),
-        # whoever was still braking may change the acceleration as it likes
-        jnp.where(forced[:-1], AT_ONCE, jnp.asarray(basis.slope_steps)),
-        forced[1:],
-        list(target[1:].T),
-        [inputs[:, k] for k in range(len(start))],
-    )
-    candidates = inputs.shape[2:]
-    carried = jax.tree.map(lambda value: jnp.broadcast_to(value, candidates), (second, rate))
-    _, (points, codes) = jax.lax.scan(advance, carried, knots)
-    first = jnp.stack([jnp.stack(start), jnp.stack(second)])
-    first = first.reshape(*first.shape, *[1] * len(candidates))
-    first = jnp.broadcast_to(first, (*first.shape[:2], *candidates))
-    return jnp.concatenate([first, jnp.stack(points, axis=1)]), jnp.stack(codes, axis=1)
-
-
-def _within_jerk(limits: Limits, last, rate, span, change_time):
-    """Per coordinate (low, high) of where easing off may end, given the last rate."""
-    changes = [float(j) * change_time if np.isfinite(j) else AT_ONCE for j in limits.jerk]
-    return [
-        (c + span * (d - change), c + span * (d + change))
-        for c, d, change in zip(last, rate, changes, strict=True)
-    ]
-
-
-def _easing(limits: Limits, basis: SplineBasis) -> NDArray[np.float32]:
-    """E (N − 1) seconds: a rate D behind control point i + 1 eases off over D·E_i.
-
-    To shrink a rate to a share φ from one step to the next takes (1 − φ)·τ seconds of
-    ``slope_steps`` g, τ the time that the largest rate needs to vanish, and φ = E_i/(h + E_{i+1})
-    keeps Q where it is.  Hence E_i ≥ (1 − g_i/τ)(h_{i+1} + E_{i+1}), and E = 0 without jerk limit.
-    The next plan starts one period later with a new E_0; to leave it that room E may have to
-    be longer than jerk alone asks for.
-    """
-    length = np.zeros(len(basis.steps))
-    if limits.ease_time == 0:
-        return length.astype(np.float32)
-    left = np.maximum(1.0 - basis.slope_steps / limits.ease_time, 0.0)
-    for _ in range(EASING_SWEEPS):
-        restart = basis.steps[0] + length[0] - basis.restart_room[2:]
-        length[1:] = np.maximum(length[1:], restart)
-        for i in reversed(range(len(left))):
-            length[i] = max(length[i], left[i] * (basis.steps[i + 1] + length[i + 1]))
-    return length.astype(np.float32)
-
-
-def _brake(limits: Limits, basis: SplineBasis, start):
-    """Where control points 1 … N − 1 must be while the limits are out of reach, and whether."""
-    allowed = nearest(limits, start)
-    excess = [c - a for c, a in zip(start, allowed, strict=True)]
-    needed = effort(limits, excess)
-    spent = jnp.asarray(np.cumsum(basis.steps))
-    left = 1.0 - spent / jnp.maximum(needed, 1e-6)
-    forced = left > 0.0
-    target = [a + jnp.maximum(left, 0.0) * e for a, e in zip(allowed, excess, strict=True)]
-    return forced, jnp.stack(target, axis=-1)
 
 
 # ---- poses ---------------------------------------------------------------------------

@@ -66,6 +66,7 @@ def start_episode(
         past_belief=jnp.broadcast_to(scene.start_map[None], (MEMORY_TICKS, 3)),
         past_twist=jnp.zeros((MEMORY_TICKS, 2)),
         past_people=jnp.broadcast_to(people.xy_map[None], (MEMORY_TICKS, capacity, 2)),
+        past_pan=jnp.zeros(MEMORY_TICKS),
         sent=jnp.zeros((MEMORY_TICKS, 2)),
         arrived_at=jnp.float32(jnp.inf),
         key=key,
@@ -124,7 +125,7 @@ def think(
         time=state.time,
         pose_map=state.pose,
         house_from_map=home,
-        pan=brain.screen.pan,
+        pan=brain.screen.pan.angle,
         people_xy=state.people.xy_map,
         tracked=tracked(scene, brain.tracks, recall(config, state, circumstances.latency.sensor)),
         world=_in_house(home, at_effect),
@@ -132,6 +133,8 @@ def think(
         plan_twist=plan.motion.twist,
         survival=plan.survival,
         status=plan.status,
+        looking=brain.next_screen_plan.looking,
+        seen=brain.next_screen_plan.seen,
         diagnostics=dataclasses.replace(
             diagnostics, candidate_xy_map=from_frame(home, diagnostics.candidate_xy_map)
         ),
@@ -176,6 +179,7 @@ def act(
             state,
             belief=belief,
             past_belief=jnp.concatenate([state.past_belief[1:], belief.pose_map[None]]),
+            past_pan=jnp.concatenate([state.past_pan[1:], brain.screen.pan.angle[None]]),
         )
         log = TickLog(
             time=state.time,
@@ -185,7 +189,7 @@ def act(
             scale=verdict.scale,
             mode=verdict.mode,
             reason=verdict.reason,
-            pan=brain.screen.pan,
+            pan=brain.screen.pan.angle,
             contacts=state.contacts.contacts,
         )
         return state, log

@@ -8,9 +8,10 @@ from jaxtyping import Array, Bool, Float
 
 from astro_jax.config import PlannerConfig, RobotConfig
 from astro_jax.geometry import safe_norm
+from astro_jax.sim.detector import detect_people
 from astro_jax.sim.odometry import as_believed, localise
 from astro_jax.sim.scene import Scene
-from astro_jax.sim.sensors import detect_people, eye_of, take_scan
+from astro_jax.sim.sensors import eye_of, take_scan
 from astro_jax.sim.state import MEMORY_TICKS, Circumstances, SimState
 from astro_jax.types import Odometry, Scalar, Scan, Snapshot, Tracks
 
@@ -33,6 +34,7 @@ class Past:
     belief: Float[Array, "3"]
     twist: Float[Array, "2"]
     people: Float[Array, "M 2"]
+    pan: Float[Array, ""]
 
 
 def observe(
@@ -47,7 +49,7 @@ def observe(
     past = recall(config, state, circumstances.latency.sensor)
     age = circumstances.told.sensor
     scan = take_scan(robot.sensor, scene, past.pose, past.people, age, key_scan, SCAN_STEPS)
-    seen = detect_people(robot.sensor, scene, past.pose, past.people, age, key_people)
+    seen = detect_people(robot, scene, past.pose, past.pan, past.people, age, key_people)
     snapshot = Snapshot(
         scan=dataclasses.replace(scan, pose_map=eye_of(robot.sensor, past.belief)),
         odometry=_measured(past, age, key_pose),
@@ -98,6 +100,7 @@ def recall(config: PlannerConfig, state: SimState, age: Scalar) -> Past:
         belief=state.past_belief[index],
         twist=state.past_twist[index],
         people=state.past_people[index],
+        pan=state.past_pan[index],
     )
 
 

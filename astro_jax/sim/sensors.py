@@ -1,6 +1,4 @@
-"""Simulated range sensor and person detector, in the true world."""
-
-import dataclasses
+"""Simulated range sensor, and people as it finds them, in the true world."""
 
 import jax
 import jax.numpy as jnp
@@ -56,26 +54,6 @@ def take_scan(
     )
 
 
-def detect_people(
-    sensor: SensorConfig,
-    scene: Scene,
-    pose_map: Float[Array, "3"],
-    people_xy: Float[Array, "M 2"],
-    age: Scalar,
-    key: Array,
-) -> Detections:
-    """One frame of the detector: people in sight and perhaps a ghost, in random order."""
-    key_people, key_ghost, key_order = jax.random.split(key, 3)
-    everybody = jax.tree.map(
-        lambda *parts: jnp.concatenate(parts),
-        people_in_sight(sensor, scene, pose_map, people_xy, key_people),
-        _ghost(sensor, scene, pose_map, key_ghost),
-    )
-    order = jax.random.permutation(key_order, everybody.seen.shape[0])
-    shuffled = jax.tree.map(lambda leaf: leaf[order], everybody)
-    return dataclasses.replace(shuffled, age=age)
-
-
 def people_in_sight(
     sensor: SensorConfig,
     scene: Scene,
@@ -90,7 +68,7 @@ def people_in_sight(
     distance = jnp.sqrt(jnp.sum(offset**2, axis=-1) + 1e-9)
     bearing = jnp.arctan2(offset[:, 1], offset[:, 0]) - eye[2]
     ahead = jnp.cos(bearing) >= jnp.cos(sensor.field_of_view / 2)
-    sight, _ = _trace(scene, eye[:2], offset / distance[:, None], PERSON_SIGHT, 48)
+    sight = line_of_sight(scene, eye[:2], offset / distance[:, None], PERSON_SIGHT)
     seen = scene.present & ahead & (distance < sight + scene.radius) & (distance < PERSON_SIGHT)
     seen = seen & ~jax.random.bernoulli(key_miss, scene.miss_rate, seen.shape)
     variance = _noise_var(distance)
@@ -98,7 +76,7 @@ def people_in_sight(
     return _report(people_xy + noise, variance, scene.radius, scene.kind, seen)
 
 
-def _ghost(
+def ghost(
     sensor: SensorConfig, scene: Scene, pose_map: Float[Array, "3"], key: Array
 ) -> Detections:
     """In some frames one person who is not there, anywhere in view."""
@@ -127,6 +105,13 @@ def _report(xy_map, variance, radius, kind, seen) -> Detections:
         seen=seen,
         age=jnp.zeros(seen.shape),
     )
+
+
+def line_of_sight(
+    scene: Scene, eye: Float[Array, "2"], direction: Float[Array, "R 2"], reach: float
+) -> Float[Array, "R"]:
+    """How far one sees from ``eye`` before a wall, m; at most ``reach``."""
+    return _trace(scene, eye, direction, reach, 48)[0]
 
 
 def _trace(

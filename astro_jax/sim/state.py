@@ -74,6 +74,7 @@ class SimState:
     past_belief: Float[Array, "*batch C 3"]
     past_twist: Float[Array, "*batch C 2"]
     past_people: Float[Array, "*batch C M 2"]
+    past_pan: Float[Array, "*batch C"]
     sent: Float[Array, "*batch C 2"]
     """Commands on their way to the wheels, oldest first."""
     arrived_at: Float[Array, "*batch"]
@@ -99,6 +100,10 @@ class CycleLog:
     plan_twist: Float[Array, "*batch T 3"]
     survival: Float[Array, "*batch T"]
     status: Int[Array, "*batch"]
+    looking: Int[Array, "*batch"]
+    """A ``Looking``: what comes of what the screen was told to look at."""
+    seen: Float[Array, "*batch M"]
+    """Probability, as the robot believes it, of having each *track* in the camera's view."""
     diagnostics: Diagnostics
 
 

@@ -66,7 +66,6 @@ def task_driver(
     robot: RobotConfig,
     config: PlannerConfig,
     params: PlannerParams,
-    camera: float,
     whole: bool = False,
 ) -> Callable[..., TaskEpisode]:
     """A function that drives episodes; it compiles once per size of the house.
@@ -92,7 +91,7 @@ def task_driver(
         brain = state.robot
         pose = compose(home, state.belief.pose_map)
         stopped = brain.gate.mode == int(Mode.E_STOPPED)
-        turned = (pose, home, state.twist, brain.screen.pan, stopped)
+        turned = (pose, home, state.twist, brain.screen.pan.angle, stopped)
         return *turned, brain.tracks, brain.local_map.grid
 
     def drive(
@@ -118,7 +117,6 @@ def task_driver(
             robot=robot,
             params=params,
             house_map=house_map,
-            camera=camera,
             people=config.people,
             ahead=ahead,
         )

@@ -14,6 +14,9 @@ a robot that is off the axis first comes back to it (a differential drive cannot
 at the end), and near the end V still falls by tenths of a second per centimetre, which the
 comfort terms of the usual V would outweigh.  The table of the field is as large as the house's
 but as fine as a centimetre: shapes stay, nothing is compiled anew.
+
+Where the robot's own frame lies in the house is averaged over the last ``MEMORY`` seconds:
+dead reckoning is good over so little way, and localisation's errors change in that time.
 """
 
 import dataclasses
@@ -28,7 +31,7 @@ from astro_jax.config import PlannerParams
 from astro_jax.errors import InputError
 from astro_jax.route.query import pose_of, standing
 from astro_jax.route.zones import closed_cells
-from astro_jax.tasks.frames import wrapped
+from astro_jax.tasks.frames import in_house, in_map, wrapped
 from astro_jax.tasks.going import AT_REST, GoMemory, brake, check_goal, go, inside
 from astro_jax.tasks.nouns import Belief, Directive, Dock, GoTo, Outcome, Pose, Result, Setting
 from astro_jax.tasks.ways import leashed
@@ -52,6 +55,10 @@ HARM = 1.0
 """What a touch at this speed costs, s: the gate does not let it come to that."""
 CELL = 0.01
 """Of the approach's field, m."""
+MEMORY = 6.0
+"""s"""
+STEP = 0.2
+"""About the time between two steps, s."""
 SETTLED = 0.6
 """At rest for so long, it comes no nearer by itself, s."""
 GIVE_UP = 25.0
@@ -69,6 +76,9 @@ class DockMemory:
     at_rest: float = math.inf
     """Since when it has rested on it, s."""
     attempts: int = 0
+    placed: Float[np.ndarray, "3"] | None = None
+    """Where the robot's frame lies in the house, on average."""
+    placed_at: float = -math.inf
 
 
 def check_dock(setting: Setting, task: Dock) -> None:
@@ -102,11 +112,13 @@ def dock(
         memory = dataclasses.replace(
             memory, approaching=belief.time, at_rest=math.inf, attempts=memory.attempts + 1
         )
+    memory = _averaged(memory, belief)
+    pose = _as_of_now(memory, belief, (x, y, yaw))
     v, omega = np.abs(belief.twist)
     resting = bool(v <= 0.3 * AT_REST[0] and omega <= 0.3 * AT_REST[1])
     since = min(memory.at_rest, belief.time) if resting else math.inf
     memory = dataclasses.replace(memory, at_rest=since)
-    off, turned = _error(task, belief)
+    off, turned = _error(pose, belief)
     there = off <= task.within and turned <= task.facing
     settled = belief.time - since > SETTLED and belief.time - memory.approaching > 2.0
     if there and settled:
@@ -119,7 +131,7 @@ def dock(
         memory = dataclasses.replace(memory, approaching=math.inf, went=GoMemory(began=belief.time))
         return memory, brake("once more"), None
     directive = Directive(
-        field=leashed(_funnel(setting, (x, y, yaw))),
+        field=leashed(_funnel(setting, pose)),
         gaze=gaze.ahead(),
         pace=min(SPEED / setting.robot.speed, 1.0),
         params=_precise(setting.params),
@@ -129,8 +141,29 @@ def dock(
     return memory, directive, None
 
 
-def _error(task: Dock, belief: Belief) -> tuple[float, float]:
-    x, y, yaw = task.pose
+def _averaged(memory: DockMemory, belief: Belief) -> DockMemory:
+    """With what localisation says now."""
+    now, before = belief.house_from_map, memory.placed
+    if before is None:
+        return dataclasses.replace(memory, placed=now, placed_at=belief.time)
+    share = 1.0 - math.exp(-(belief.time - memory.placed_at) / MEMORY)
+    # at first a plain mean
+    share = max(share, STEP / (belief.time - memory.began + STEP))
+    off = now - before
+    placed = before + share * np.array([off[0], off[1], wrapped(float(off[2]))])
+    return dataclasses.replace(memory, placed=placed, placed_at=belief.time)
+
+
+def _as_of_now(memory: DockMemory, belief: Belief, pose: Pose) -> Pose:
+    """The dock in the house as localisation has it now, so that it is where it is on average."""
+    assert memory.placed is not None
+    xy = in_house(belief.house_from_map, in_map(memory.placed, np.array(pose[:2])))
+    yaw = pose[2] + float(belief.house_from_map[2]) - float(memory.placed[2])
+    return float(xy[0]), float(xy[1]), yaw
+
+
+def _error(pose: Pose, belief: Belief) -> tuple[float, float]:
+    x, y, yaw = pose
     off = math.hypot(float(belief.pose[0]) - x, float(belief.pose[1]) - y)
     return off, abs(wrapped(float(belief.pose[2]) - yaw))
 
@@ -150,9 +183,7 @@ def _roomy(setting: Setting, pose: Pose) -> bool:
 
 def _precise(params: PlannerParams) -> PlannerParams:
     """Near a dock the heading counts more."""
-    return dataclasses.replace(
-        params, heading_weight=HEADING, heading_radius=NEAR, harm_wall=HARM
-    )
+    return dataclasses.replace(params, heading_weight=HEADING, heading_radius=NEAR, harm_wall=HARM)
 
 
 def _funnel(setting: Setting, pose: Pose) -> RouteField:

@@ -71,7 +71,7 @@ def look(
     v, omega = np.abs(belief.twist)
     at_rest = bool(v <= AT_REST[0] and omega <= AT_REST[1])
     bearing = bearing_to(belief.pose, target)
-    reach = setting.robot.pan_limit + setting.camera / 2
+    reach = setting.robot.pan_limit + setting.robot.camera.field_of_view / 2
     beyond = at_rest and abs(bearing) > reach
     out = min(memory.out_of_reach, belief.time) if beyond else math.inf
     centred = abs(belief.pan - np.clip(bearing, *_limits(setting))) <= CENTRED

@@ -119,8 +119,6 @@ class Setting:
     robot: RobotConfig
     params: PlannerParams
     house_map: HouseMap
-    camera: float
-    """Horizontal field of view of the camera on the screen, rad."""
     people: int
     """Capacity of the tracker."""
     ahead: float = 0.25

@@ -6,6 +6,7 @@ import jax
 import numpy as np
 from matplotlib.figure import Figure
 
+from astro_jax.body.screen import Looking
 from astro_jax.config import PlannerConfig, RobotConfig
 from astro_jax.reactive.senses import Mode
 from astro_jax.route.house import HouseMap
@@ -55,6 +56,8 @@ def plan_figure(
             plan_twist=single(plan.motion.twist),
             survival=single(plan.survival),
             status=single(plan.status),
+            looking=single(np.int32(Looking.AT_NOTHING)),
+            seen=single(np.zeros(world.forecast.valid.shape, np.float32)),
             diagnostics=single(diagnostics),
         ),
         ticks=TickLog(

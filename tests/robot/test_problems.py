@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from astro_jax.config import PlannerConfig, RobotConfig
+from astro_jax.config import PlannerConfig, RobotConfig, ScreenConfig
 from astro_jax.errors import InputError
 from astro_jax.robot import drive
 from astro_jax.strict_yaml import load_planner, load_robot
@@ -53,6 +53,49 @@ def test_a_contradiction_is_named_and_can_be_repaired(field, settings, repair):
     assert value == getattr(robot, field)
     assert expected.startswith(("at most", "at least", "one of"))
     assert dataclasses.replace(robot, **repair).problems() == []
+
+
+def swept_out(robot: RobotConfig) -> float:
+    """How far the screen's corners come out of the rectangle while it pans, m, by sampling."""
+    screen, out = robot.screen, -np.inf
+    for pan in np.linspace(-robot.pan_limit, robot.pan_limit, 2001):
+        for side in (-0.5, 0.5):
+            x, y = screen.reach, side * screen.width
+            x, y = x * np.cos(pan) - y * np.sin(pan), x * np.sin(pan) + y * np.cos(pan)
+            beyond_x = abs(x + screen.mount_x) - robot.length / 2
+            beyond_y = abs(y + screen.mount_y) - robot.width / 2
+            out = max(out, beyond_x, beyond_y)
+    return out
+
+
+def test_the_footprint_has_to_cover_the_screen_wherever_it_is_panned():
+    random = np.random.default_rng(0)
+    counted = {True: 0, False: 0}
+    for _ in range(150):
+        robot = RobotConfig(
+            pan_limit=float(random.choice([0.0, 0.3, 1.6, 3.1])),
+            screen=ScreenConfig(
+                mount_x=float(random.uniform(-0.15, 0.15)),
+                mount_y=float(random.uniform(-0.05, 0.05)),
+                reach=float(random.uniform(0.0, 0.12)),
+                width=float(random.uniform(0.0, 0.2)),
+            ),
+        )
+        out = swept_out(robot)
+        if abs(out) < 1e-4:
+            continue
+        found = robot.problems()
+        assert (found == []) == (out < 0.0), (robot.screen, out)
+        if found:
+            ((field, _, expected),) = found
+            assert field == "screen" and f"{out:.2f}"[:3] in expected
+        counted[out < 0.0] += 1
+    assert min(counted.values()) > 20
+    shaped = RobotConfig(
+        footprint=((0.21, -0.125), (0.21, 0.125), (-0.21, 0.125), (-0.21, -0.125)),
+        screen=ScreenConfig(width=0.26),
+    )
+    assert [field for field, *_ in shaped.problems()] == ["screen"]
 
 
 @pytest.mark.parametrize("settings", [{}, OMNI, {**OMNI, "mecanum": False}, {"drive": "ackermann"}])

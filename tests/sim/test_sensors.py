@@ -8,13 +8,13 @@ import jax.numpy as jnp
 import numpy as np
 from scipy import ndimage
 
-from astro_jax.config import SensorConfig
+from astro_jax.config import CameraConfig, RobotConfig, SensorConfig
+from astro_jax.sim.detector import detect_people
 from astro_jax.sim.scene import make_scene
 from astro_jax.sim.sensors import (
     DETECTION_NOISE,
     NOISE_PER_RANGE,
     PERSON_SIGHT,
-    detect_people,
     people_in_sight,
     take_scan,
 )
@@ -262,7 +262,9 @@ def frames_of(miss_rate, ghost_rate, count=4000):
     scene = dataclasses.replace(scene, **rates, kind=jnp.array([0, 1, 2], jnp.int32))
     eye = jnp.array([ORIGIN[0] + 0.5, ORIGIN[1] + 5.0, 0.0])
     people = np.asarray(eye)[:2] + np.array([[2.0, 0.0], [3.0, 1.5], [3.5, -2.0]])
-    detect = functools.partial(detect_people, SENSOR, scene, eye, jnp.asarray(people, jnp.float32))
+    blind = RobotConfig(sensor=SENSOR, camera=CameraConfig(field_of_view=0.0))
+    seen_by = functools.partial(detect_people, blind, scene, eye, jnp.float32(0.0))
+    detect = functools.partial(seen_by, jnp.asarray(people, jnp.float32))
     keys = jax.random.split(jax.random.key(3), count)
     return jax.device_get(jax.jit(jax.vmap(lambda key: detect(0.15, key)))(keys)), people
 
