@@ -97,6 +97,7 @@ def dock(
 ) -> tuple[DockMemory, Directive, Result | None]:
     """One step."""
     x, y, yaw = pose_of("pose", task.pose)
+    memory = _averaged(memory, belief)
     if memory.attempts == 0 and not _roomy(setting, task.pose):
         detail = f"a dock leaves the footprint {100 * ROOM:.0f} cm of room"
         return memory, brake(), Result(outcome=Outcome.TARGET_IN_WALL, detail=detail)
@@ -112,7 +113,6 @@ def dock(
         memory = dataclasses.replace(
             memory, approaching=belief.time, at_rest=math.inf, attempts=memory.attempts + 1
         )
-    memory = _averaged(memory, belief)
     pose = _as_of_now(memory, belief, (x, y, yaw))
     v, omega = np.abs(belief.twist)
     resting = bool(v <= 0.3 * AT_REST[0] and omega <= 0.3 * AT_REST[1])

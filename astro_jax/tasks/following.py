@@ -16,6 +16,7 @@ about, and gives up.
 import dataclasses
 import math
 
+import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float
 
@@ -270,7 +271,7 @@ def _recover(setting: Setting, memory: FollowMemory, belief: Belief) -> Step:
     arrived = cost < near + 0.3 or route.failure is not None
     goal = np.array([*place, math.atan2(*(place - belief.pose[:2])[::-1])])
     point = in_map(belief.house_from_map, place)
-    looks, doing = gaze.at_point(point.astype(np.float32)), "going where they must be"
+    looks, doing = gaze.at_point(jnp.asarray(point, jnp.float32)), "going where they must be"
     if arrived:
         since = min(memory.looked_from, belief.time)
         memory = dataclasses.replace(memory, looked_from=since)

@@ -3,6 +3,7 @@
 import dataclasses
 import math
 
+import jax.numpy as jnp
 import numpy as np
 
 from astro_jax.body import gaze
@@ -55,8 +56,8 @@ def look(
     """One step; the base stays where it is."""
     if task.person is None:
         target = np.asarray(task.point, np.float64)
-        where = in_map(belief.house_from_map, target).astype(np.float32)
-        looks, slot = gaze.at_point(where), -1
+        where = in_map(belief.house_from_map, target)
+        looks, slot = gaze.at_point(jnp.asarray(where, jnp.float32)), -1
     else:
         known = find(task.person, belief) if memory.known is None else _still(memory.known, belief)
         if known is None:
