@@ -128,3 +128,50 @@ def surprise_table(rows: Sequence[Mapping[str, Any]]) -> Table:
                 cells.append(f"{value:.3g}" if isinstance(value, float) else str(value))
         table.add_row(*cells)
     return table
+
+
+FOLLOW = {
+    "stratum": "stratum",
+    "episodes": "episodes",
+    "seconds": "s",
+    "in_view": "in view",
+    "in_band": "at 1–2 m",
+    "distance_p5": "5 %",
+    "distance_p50": "distance m",
+    "distance_p95": "95 %",
+    "min_gap": "least gap m",
+    "intruded": "intruded",
+    "lost": "lost",
+    "losses": "losses",
+    "recovered": "recovered",
+    "contacts": "contacts",
+    "at_fault": "at fault",
+    "frozen": "frozen s",
+}
+"""Columns of the table and their headings."""
+FOLLOW_SHARES = ("in_view", "in_band", "intruded", "lost")
+
+
+def follow_table(rows: Sequence[Mapping[str, Any]]) -> Table:
+    """Strata of ``bench follow``; shares are of the time."""
+    table = Table(title="bench follow by stratum")
+    for heading in FOLLOW.values():
+        table.add_column(heading, justify="left" if heading == "stratum" else "right")
+    for row in rows:
+        cells = []
+        for key in FOLLOW:
+            value = row[key]
+            if key in FOLLOW_SHARES:
+                cells.append(f"{value:.1%}")
+            else:
+                cells.append(f"{value:.3g}" if isinstance(value, float) else str(value))
+        table.add_row(*cells)
+    return table
+
+
+def intervals_table(intervals: Mapping[str, tuple[float, float]]) -> Table:
+    """95 % intervals."""
+    table = Table(title="95 % intervals", show_header=False)
+    for key, (low, high) in intervals.items():
+        table.add_row(key, f"{low:.4g} – {high:.4g}")
+    return table

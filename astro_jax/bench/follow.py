@@ -27,7 +27,7 @@ from jaxtyping import Bool, Float
 from astro_jax.bench.follow_scenes import STANDS, Chase
 from astro_jax.bench.report import Report
 from astro_jax.body.view import axis_map
-from astro_jax.config import PlannerConfig, PlannerParams, RobotConfig
+from astro_jax.config import Latency, PlannerConfig, PlannerParams, RobotConfig
 from astro_jax.sim.metrics import frozen
 from astro_jax.sim.tasked import TaskEpisode, task_driver
 from astro_jax.tasks.nouns import Follow, Outcome, Person
@@ -36,6 +36,8 @@ INTIMATE = 0.45
 BAND = (1.0, 2.0)
 SAME = 0.6
 """A track nearer to the person than this is theirs, m."""
+BINS = tuple(0.1 * k for k in range(41))
+"""Of distances, m."""
 WAIT = 0.6
 """Before the task is given the person is seen, s."""
 DRAWS = 2000
@@ -58,11 +60,13 @@ def bench_follow(
     return summary(rows, robot, config, seed)
 
 
-def run_chase(drive: Callable[..., TaskEpisode], chase: Chase, seed: int) -> TaskEpisode:
+def run_chase(
+    drive: Callable[..., TaskEpisode], chase: Chase, seed: int, latency: Latency | None = None
+) -> TaskEpisode:
     """One episode."""
     x, y = target_start(chase)
     task = Follow(person=Person(near=(x, y)))
-    return drive(chase.scene, chase.house_map, [task], chase.seconds, seed, wait=WAIT)
+    return drive(chase.scene, chase.house_map, [task], chase.seconds, seed, latency, wait=WAIT)
 
 
 def target_start(chase: Chase) -> tuple[float, float]:
@@ -93,6 +97,7 @@ def figures_of(robot: RobotConfig, chase: Chase, episode: TaskEpisode) -> dict[s
         "seconds": float(counted.sum()) * 0.1,
         "in_view": float(seen.mean()),
         "in_band": float(((away >= BAND[0]) & (away <= BAND[1])).mean()),
+        "histogram": np.histogram(away, BINS)[0].tolist(),
         "distance": [float(q) for q in np.quantile(away, (0.05, 0.5, 0.95))],
         "gap": [float(q) for q in np.quantile(gaps[:, 0], (0.01, 0.05, 0.5))],
         "min_gap": float(gaps.min()),

@@ -19,6 +19,7 @@ just walk; stop three times for 2 to 6 s; turn back twice; three others walk abo
 import dataclasses
 import math
 from collections.abc import Sequence
+from pathlib import Path
 
 import jax.numpy as jnp
 import numpy as np
@@ -65,7 +66,7 @@ class Chase:
 
 
 def recorded_chases(
-    folder: str, robot: RobotConfig, config: PlannerConfig, count: int, seed: int
+    folder: str | Path, robot: RobotConfig, config: PlannerConfig, count: int, seed: int
 ) -> list[Chase]:
     """``count`` episodes with recorded people, the places in turn.
 
@@ -89,7 +90,7 @@ def recorded_chases(
 
 def home_chases(robot: RobotConfig, config: PlannerConfig, count: int, seed: int) -> list[Chase]:
     """``count`` episodes in the flat, the strata in turn."""
-    return [_home(robot, config, HOMES[k % len(HOMES)], seed + k) for k in range(count)]
+    return [home_chase(robot, config, HOMES[k % len(HOMES)], seed + k) for k in range(count)]
 
 
 def _eligible(piece: Float[np.ndarray, "S 2"]) -> bool:
@@ -176,7 +177,8 @@ def _at(path: Float[np.ndarray, "S 2"], steps: Float[np.ndarray, "N"]) -> Float[
 # ---- at home -------------------------------------------------------------------------
 
 
-def _home(robot: RobotConfig, config: PlannerConfig, stratum: str, seed: int) -> Chase:
+def home_chase(robot: RobotConfig, config: PlannerConfig, stratum: str, seed: int) -> Chase:
+    """One episode of a stratum of ``HOMES``."""
     flat = flat_scene()
     house = load_map(flat.map_path)
     blocked = truth_blocked(house, flat.doors)

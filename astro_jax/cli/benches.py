@@ -11,7 +11,7 @@ from rich.progress import Progress
 
 from astro_jax.cli.given import check_from, configuration, draw
 from astro_jax.errors import InputError
-from astro_jax.tables import metrics_table, surprise_table
+from astro_jax.tables import follow_table, intervals_table, metrics_table, surprise_table
 
 if TYPE_CHECKING:
     from astro_jax.bench.report import Report
@@ -144,6 +144,44 @@ class BenchSurprise:
     """Where to write the report; with the full stack also where to go on from."""
 
 
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class BenchFollow:
+    """Walking with somebody: in view, at a distance, without a touch."""
+
+    walkers: Literal["both", "recorded", "home"] = "both"
+    """recorded: ETH/UCY; home: through the packaged flat, stopping, turning back, among others."""
+    episodes: int = 30
+    """Of each kind, all strata in turn."""
+    data: Path | None = None
+    """Folder of the recordings; without it the one that ASTRO_JAX_DATA names."""
+    robot: Path | None = None
+    """Robot YAML (see configs/robots)."""
+    planner: Path | None = None
+    """Planner YAML (see configs/planner)."""
+    seed: int = 0
+    """Of people, noise and search."""
+    plot: Path | None = None
+    """Where to draw distances and views (PNG, PDF or SVG)."""
+    json: Path | None = None
+    """Where to write the report."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class BenchDock:
+    """Where the robot stands after docking."""
+
+    approaches: int = 500
+    """Of some seven seconds each."""
+    robot: Path | None = None
+    """Robot YAML (see configs/robots)."""
+    planner: Path | None = None
+    """Planner YAML (see configs/planner)."""
+    seed: int = 0
+    """Of the first approach; the others follow."""
+    json: Path | None = None
+    """Where to write the report."""
+
+
 Bench = (
     Annotated[BenchCycle, tyro.conf.subcommand("cycle")]
     | Annotated[BenchRisk, tyro.conf.subcommand("risk")]
@@ -151,6 +189,8 @@ Bench = (
     | Annotated[BenchRoute, tyro.conf.subcommand("route")]
     | Annotated[BenchGate, tyro.conf.subcommand("gate")]
     | Annotated[BenchSurprise, tyro.conf.subcommand("surprise")]
+    | Annotated[BenchFollow, tyro.conf.subcommand("follow")]
+    | Annotated[BenchDock, tyro.conf.subcommand("dock")]
 )
 
 
@@ -171,6 +211,11 @@ def measure(bench: Bench) -> None:
         # into a file the table goes whole, not cut to a terminal's width
         wide = console if console.is_terminal else Console(width=WIDE)
         wide.print(surprise_table(report.cases))
+    elif isinstance(bench, BenchFollow):
+        report = _follow(bench)
+        Console(width=WIDE).print(follow_table(report.cases))
+    elif isinstance(bench, BenchDock):
+        report = _dock(bench)
     elif isinstance(bench, BenchCycle):
         report = _cycle(bench)
     elif isinstance(bench, BenchRisk):
@@ -182,6 +227,8 @@ def measure(bench: Bench) -> None:
     else:
         report = _route(bench)
     Console().print(metrics_table(report.name, report.metrics))
+    if isinstance(bench, BenchFollow | BenchDock):
+        Console().print(intervals_table(report.intervals))
     if bench.json is not None:
         from astro_jax.bench.report import write_json
 
@@ -283,6 +330,45 @@ def _surprise(bench: BenchSurprise) -> "Report | None":
         from astro_jax.bench.surprise import bench_surprise
 
         return bench_surprise(robot, planner, bench.episodes, bench.seed, bench.jobs, show)
+
+
+def _follow(bench: BenchFollow) -> "Report":
+    for name, low in (("episodes", 1), ("seed", 0)):
+        check_from(name, getattr(bench, name), low)
+    robot, planner, params = configuration(bench.robot, bench.planner)
+    recorded = bench.walkers != "home"
+    folder = _data_folder(bench.data) if recorded else ""
+    from astro_jax.bench.follow import bench_follow
+    from astro_jax.bench.follow_scenes import home_chases, recorded_chases
+
+    given = (robot, planner, bench.episodes, bench.seed)
+    chases = recorded_chases(folder, *given) if recorded else []
+    chases += home_chases(*given) if bench.walkers != "recorded" else []
+    with Progress(console=Console()) as progress:
+        bar = progress.add_task("episodes", total=len(chases))
+        report = bench_follow(
+            robot, planner, params, chases, bench.seed, lambda _: progress.advance(bar)
+        )
+    if bench.plot is not None:
+        from astro_jax.viz.following import follow_figure
+
+        draw(follow_figure(report), bench.plot)
+    return report
+
+
+def _dock(bench: BenchDock) -> "Report":
+    for name, low in (("approaches", 1), ("seed", 0)):
+        check_from(name, getattr(bench, name), low)
+    robot, planner, params = configuration(bench.robot, bench.planner)
+    from astro_jax.bench.dock import bench_dock
+
+    with Progress(console=Console()) as progress:
+        bar = progress.add_task("approaches", total=bench.approaches)
+
+        def show(done: int) -> None:
+            progress.update(bar, completed=done)
+
+        return bench_dock(robot, planner, params, bench.approaches, bench.seed, None, show)
 
 
 def _data_folder(given: Path | None) -> str | Path:

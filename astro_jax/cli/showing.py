@@ -8,10 +8,11 @@ import tyro
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-from astro_jax.cli.given import configuration, draw
-from astro_jax.config import DEFAULT_ROBOT
+from astro_jax.cli.given import check_from, configuration, draw
+from astro_jax.config import DEFAULT_ROBOT, PlannerConfig, PlannerParams, RobotConfig
+from astro_jax.errors import InputError
 from astro_jax.strict_yaml import load_robot
-from astro_jax.tables import demo_table, map_table
+from astro_jax.tables import demo_table, map_table, metrics_table
 
 Pose = tuple[float, float, float]
 
@@ -20,6 +21,8 @@ Pose = tuple[float, float, float]
 class DemoCommand:
     """Drive a robot through a home among people; write a film, a picture and figures."""
 
+    task: Literal["goto", "follow"] = "goto"
+    """goto: an errand; follow: walk with somebody through the packaged flat for half a minute."""
     map: Path | None = None
     """map_server YAML to drive on; without it the packaged flat."""
     start: Annotated[Pose | None, tyro.conf.arg(metavar="X Y YAW")] = None
@@ -60,6 +63,9 @@ def show_demo(command: DemoCommand) -> None:
     """Drive an errand and write its film."""
     # imported late: --help and bad input should not wait for JAX and Matplotlib
     robot, planner, params = configuration(command.robot, command.planner)
+    if command.task == "follow":
+        _show_follow(command, robot, planner, params)
+        return
     from astro_jax import demo as demonstration
 
     demo = demonstration.Demo(
@@ -101,6 +107,26 @@ def show_demo(command: DemoCommand) -> None:
         progress.update(bar, description="done")
     console.print(demo_table(report.metrics, episode))
     console.print(f"film and figures: {film.parent} ({film.name}, cycle.png, metrics.json)")
+
+
+def _show_follow(
+    command: DemoCommand, robot: RobotConfig, planner: PlannerConfig, params: PlannerParams
+) -> None:
+    """Walk with somebody and write the film of it."""
+    for name in ("map", "start", "goal"):
+        if getattr(command, name) is not None:
+            raise InputError(name, getattr(command, name), "--task goto, or nothing")
+    check_from("seed", command.seed, 0)
+    from astro_jax.demo import check_writable, split_latency
+    from astro_jax.demo_follow import walk_along
+
+    split_latency(command.latency)
+    check_writable(command.out)
+    console = Console()
+    console.print("driving half a minute, then drawing it …")
+    film, report = walk_along(robot, planner, params, command.latency, command.seed, command.out)
+    console.print(metrics_table(report.name, report.metrics))
+    console.print(f"film and figures: {film.parent} ({film.name}, metrics.json)")
 
 
 def show_map(command: MapCommand) -> None:

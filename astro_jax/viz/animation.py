@@ -144,6 +144,8 @@ def _stage(figure: Figure, record: EpisodeRecord) -> tuple[Axes, Axes, Axes]:
     key.set_axis_off()
     plots.draw_key(key, record, brief=True)
     for x, label in CAPTIONS:
+        if x == CAPTIONS[-1][0] and record.doing:
+            label = "task"
         figure.text(x / WIDTH, VALUE_Y + 0.036, label, fontsize=8, color=style.FAINT)
     return overview, close_up, course
 
@@ -166,6 +168,7 @@ def _cast(overview: Axes, close_up: Axes, course: Axes, record: EpisodeRecord):
         layers.windows(overview, record, reactive=False),
         layers.trail(overview, record),
         layers.people(overview, record, least=0.4 * least),
+        layers.followed(overview, record, least=0.4 * least),
         layers.plan(overview, record, width=2.0, ghosts=False),
         layers.robot(overview, record, scale=scale, screen=False),
         layers.windows(close_up, record),
@@ -175,6 +178,7 @@ def _cast(overview: Axes, close_up: Axes, course: Axes, record: EpisodeRecord):
         layers.candidates(close_up, record),
         layers.forecasts(close_up, record),
         layers.people(close_up, record),
+        layers.followed(close_up, record),
         layers.plan(close_up, record),
         layers.robot(close_up, record),
         layers.scale_bar(close_up),
@@ -196,9 +200,15 @@ def _words(record: EpisodeRecord, cycle: int) -> list[str]:
         f"{yaw_rate:+z.2f} rad/s",
         plots.gate_text(record, cycle),
         f"{float(record.log.survival[cycle, -1]):.2f}",
-        f"{float(record.log.diagnostics.best_cost[cycle]):z.2f} s",
+        _last_word(record, cycle),
     ]
     return [word.replace("-", "−") for word in words]
+
+
+def _last_word(record: EpisodeRecord, cycle: int) -> str:
+    if record.doing:
+        return record.doing_at(float(record.log.time[cycle]))
+    return f"{float(record.log.diagnostics.best_cost[cycle]):z.2f} s"
 
 
 def _known_extent(record: EpisodeRecord) -> tuple[float, float, float, float]:
@@ -206,7 +216,8 @@ def _known_extent(record: EpisodeRecord) -> tuple[float, float, float, float]:
     rows, columns = np.nonzero(record.occupancy >= 0)
     cells = np.stack([columns, rows], axis=1) if len(rows) else np.zeros((1, 2))
     xy = record.origin + record.resolution * cells
-    poses = np.concatenate([xy, record.ticks.pose_map[:, :2], record.goal[None, :2]])
+    ends = record.goal[None, :2] if record.followed is None else np.empty((0, 2))
+    poses = np.concatenate([xy, record.ticks.pose_map[:, :2], ends])
     low, high = poses.min(axis=0) - 0.3, poses.max(axis=0) + 0.3
     return float(low[0]), float(high[0]), float(low[1]), float(high[1])
 

@@ -105,6 +105,8 @@ def guidance(axes: Axes, record: EpisodeRecord, reach: float) -> Show:
 
 def goal(axes: Axes, record: EpisodeRecord, size: float = 0.2) -> Show:
     """Rings around the goal and the direction to face there."""
+    if record.followed is not None:
+        return lambda cycle: None
     rings = shapes.circles(np.stack([record.goal[:2]] * 2), np.array([0.45, 1.0]) * size)
     strokes = [*rings, shapes.goal_arrow(record.goal, size)]
     lines = LineCollection(strokes, colors=style.GOAL, linewidths=1.8, zorder=style.TRAILS)
@@ -165,6 +167,20 @@ def people(axes: Axes, record: EpisodeRecord, least: float = 0.0) -> Show:
         discs.set_verts(list(shapes.circles(centres, radius)))
         discs.set_facecolor([to_rgba(style.PERSON) if t else (1.0, 1.0, 1.0, 0.8) for t in tracked])
         discs.set_edgecolor([style.PERSON if t else style.UNSEEN for t in tracked])
+
+    return show
+
+
+def followed(axes: Axes, record: EpisodeRecord, least: float = 0.0) -> Show:
+    """A ring around the person whom the robot walks with."""
+    ring = LineCollection([], colors=style.FOLLOWED, linewidths=2.6, zorder=style.BODIES + 0.2)
+    axes.add_collection(ring, autolim=False)
+    who = record.followed
+
+    def show(cycle: int) -> None:
+        if who is not None:
+            radius = np.array([1.35 * max(float(record.radius[who]), least)])
+            ring.set_segments(list(shapes.circles(record.log.people_xy[cycle, who][None], radius)))
 
     return show
 

@@ -179,6 +179,13 @@ def draw_key(axes: Axes, record: EpisodeRecord, brief: bool = False) -> None:
     )
 
 
+def _followed(record: EpisodeRecord) -> list[tuple[Any, str, bool]]:
+    if record.followed is None:
+        return []
+    ring = {"marker": "o", "linestyle": "none", "markersize": 9, "markerfacecolor": "white"}
+    return [(Line2D([], [], color=style.FOLLOWED, **ring), "person it walks with", True)]
+
+
 def _key(record: EpisodeRecord) -> list[tuple[Any, str, bool]]:
     line = lambda colour, **look: Line2D([], [], color=colour, **look)
     patch = lambda colour, **look: Patch(facecolor=colour, **look)
@@ -198,6 +205,7 @@ def _key(record: EpisodeRecord) -> list[tuple[Any, str, bool]]:
         (line(style.GUIDE, marker=">", markersize=5), "guidance −∇V to the goal", True),
         (line(style.GOAL, **ring), "goal; arrow: heading there", False),
         (line(style.PERSON, **dot), "person the robot tracks", True),
+        *_followed(record),
         (line(style.UNSEEN, **ring), "person it does not see", True),
         (cloud, "forecast 1, 2, 3 s ahead: 1σ, 2σ", True),
         (patch(style.WALL), "wall on the house map", False),

@@ -35,6 +35,10 @@ class EpisodeRecord:
     """Leading axis: gate ticks, that is (cycles, ticks) flattened."""
     routes: tuple[tuple[float, RouteField], ...]
     """(Time from which it guided, field), oldest first; more than one after a re-route."""
+    followed: int | None = None
+    """Slot of the person whom the robot walks with; it has no other goal then."""
+    doing: tuple[tuple[float, str], ...] = ()
+    """(Time from which, what the task layer does), oldest first."""
 
     def __post_init__(self):
         """Refuse what cannot be drawn.
@@ -78,6 +82,11 @@ class EpisodeRecord:
         """The field that guided the robot at ``time``."""
         started = [field for since, field in self.routes if since <= time + 1e-6]
         return started[-1] if started else self.routes[0][1]
+
+    def doing_at(self, time: float) -> str:
+        """What the task layer does at ``time``; empty if there is none."""
+        started = [doing for since, doing in self.doing if since <= time + 1e-6]
+        return started[-1] if started else ""
 
     def ticks_of(self, cycle: int) -> slice:
         """The gate ticks within a cycle; never empty."""

@@ -15,6 +15,7 @@ FREE, UNKNOWN, WALL, SENSED = "#ffffff", "#e4e7eb", "#5b6675", "#222b38"
 STRIPES = ("#1d2733", "#f2b705")
 """Hazard tape: an obstacle that is not on the robot's map."""
 PLAN, ROBOT, SCREEN = "#0b4fd1", "#0d2f6e", "#00a9c9"
+FOLLOWED = "#e07b00"
 PERSON, UNSEEN = "#8a3ea8", "#a9a3ad"
 TRAIL, GUIDE, GOAL = "#5b6675", "#a8b7c8", "#0d2f6e"
 ROOMS = (

@@ -1,0 +1,39 @@
+"""How far from somebody the robot walks, and whether it sees them.                   [host]"""
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from astro_jax.bench.follow import BAND, BINS
+from astro_jax.bench.report import Report
+from astro_jax.viz import style
+
+
+def follow_figure(report: Report) -> Figure:
+    """Per stratum the distribution of the distance, with the wanted band, and the share in view."""
+    episodes = report.config["episodes"]
+    strata = list(dict.fromkeys(episode["stratum"] for episode in episodes))
+    figure = Figure(figsize=(9.0, 1.0 + 0.62 * len(strata)), dpi=120, layout="constrained")
+    left, right = figure.subplots(1, 2, sharey=True, gridspec_kw={"width_ratios": [3, 1]})
+    middle = 0.5 * (np.array(BINS[:-1]) + np.array(BINS[1:]))
+    left.axvspan(*BAND, color=style.SPEED, alpha=0.08, linewidth=0)
+    for k, stratum in enumerate(strata):
+        own = [episode for episode in episodes if episode["stratum"] == stratum]
+        counts = np.sum([episode["histogram"] for episode in own], axis=0)
+        height = 0.85 * counts / max(counts.max(), 1)
+        left.fill_between(middle, k, k + height, color=style.SPEED, alpha=0.75, linewidth=0)
+        case = next(case for case in report.cases if case["stratum"] == stratum)
+        right.barh(k + 0.4, 100 * case["in_view"], height=0.7, color=style.SCREEN)
+        right.text(
+            98, k + 0.4, f"{100 * case['in_view']:.1f}", ha="right", va="center", color=style.INK
+        )
+    left.set(xlim=(0.0, 4.0), ylim=(0.0, len(strata)), xlabel="distance to the person, m")
+    left.set_yticks(np.arange(len(strata)) + 0.4, strata)
+    left.tick_params(axis="y", length=0)
+    right.set(xlim=(0.0, 100.0), xlabel="in the camera's view, % of the time")
+    for axes in (left, right):
+        for side in ("top", "right"):
+            axes.spines[side].set_visible(False)
+        axes.spines["bottom"].set_color(style.FAINT)
+        axes.spines["left"].set_color(style.FAINT)
+    left.set_title("shaded: the wanted 1 to 2 m", fontsize=9, color=style.FAINT, loc="left")
+    return figure
