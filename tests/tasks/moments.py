@@ -1,6 +1,7 @@
 """Moments for the task layer: a house of two rooms, a robot in it, people as tracked."""
 
 import dataclasses
+from typing import Any
 
 import numpy as np
 
@@ -40,7 +41,7 @@ def tracks(*people, age=0.2) -> Tracks:
         xy[slot], velocity[slot], valid[slot] = (x, y), (vx, vy), True
         identity[slot] = name[0] if name else -1
     small = np.full(PEOPLE, 0.01, np.float32)
-    return Tracks(
+    arrays: dict[str, Any] = dict(
         xy_map=xy,
         velocity_map=velocity,
         xy_var=small,
@@ -53,22 +54,23 @@ def tracks(*people, age=0.2) -> Tracks:
         valid=valid,
         age=np.float32(age),
     )
+    return Tracks(**arrays)
 
 
 def belief(time=0.0, pose=(1.0, 1.0, 0.0), people=(), **other) -> Belief:
     """At rest by default; the local map shows nothing new."""
-    grid = Grid(
+    nothing: dict[str, Any] = dict(
         values=np.zeros((8, 8), np.float32),
         origin=np.zeros(2, np.float32),
         resolution=np.float32(0.05),
     )
-    given = {
+    given: dict[str, Any] = {
         "time": time,
         "pose": np.array(pose, np.float64),
         "twist": np.zeros(2),
         "pan": 0.0,
         "house_from_map": np.zeros(3),
         "tracks": tracks(*people),
-        "local_map": grid,
+        "local_map": Grid(**nothing),
     }
     return dataclasses.replace(Belief(**given), **other)

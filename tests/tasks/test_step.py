@@ -9,6 +9,7 @@ import pytest
 from astro_jax.body.gaze import Intent
 from astro_jax.errors import InputError
 from astro_jax.tasks.nouns import (
+    Directive,
     Dock,
     Follow,
     GoTo,
@@ -31,7 +32,7 @@ def region(rows, columns):
     return mask
 
 
-def run(task, beliefs):
+def run(task, beliefs) -> tuple[Outcome | None, float, list[Directive]]:
     """The first result, when it came, and all directives."""
     memory = begin(SETTING, task, beliefs[0].time)
     said = []
@@ -40,7 +41,7 @@ def run(task, beliefs):
         said.append(directive)
         if result is not None:
             return result.outcome, moment.time, said
-    return None, None, said
+    return None, math.nan, said
 
 
 def waiting(seconds, step_time=0.2, **same):
@@ -170,7 +171,7 @@ def test_one_who_is_lost_is_gone_after_looked_for_and_given_up():
     assert all(d.field is not None and d.slot == -1 for d in going)
     # not where they were seen last, but farther on, in the other room
     last_seen = 2.4 + 0.12 * 5
-    assert all(d.target[0] > last_seen + 0.4 for d in going)
+    assert all(d.target is not None and d.target[0] > last_seen + 0.4 for d in going)
     assert "looking around" in {d.doing for d in said[36:-1]}
     assert Intent.SCAN in {int(d.gaze.intent) for d in said[36:-1]}
     assert said[-1].field is None and int(said[-1].gaze.intent) == Intent.REST
