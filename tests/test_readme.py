@@ -8,9 +8,9 @@ README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 
 def example(which, tmp_path, monkeypatch):
-    """Run the README's ``which``-th Python example of two; the names it leaves."""
+    """Run the README's ``which``-th Python example of three; the names it leaves."""
     examples = re.findall(r"```python\n(.*?)```", README, re.S)
-    assert len(examples) == 2
+    assert len(examples) == 3
     code = [line for line in examples[which].splitlines() if line.strip()]
     assert len(code) <= 15
     monkeypatch.chdir(tmp_path)
@@ -26,10 +26,15 @@ def test_python_example_runs(tmp_path, monkeypatch):
 
 
 def test_the_example_of_messages_runs(tmp_path, monkeypatch):
-    names = example(1, tmp_path, monkeypatch)
+    names = example(2, tmp_path, monkeypatch)
     scan = names["seen"].scan
     assert scan.valid.any() and 0.0 <= float(scan.age) < 60.0
     assert set(map(float, scan.ranges[scan.valid])) == {2.0}
+
+
+def test_the_example_of_tasks_runs(tmp_path, monkeypatch):
+    ((ticket, result),) = example(1, tmp_path, monkeypatch)["how_it_ended"]
+    assert (ticket, result.outcome.name) == (1, "CANCELLED")
 
 
 def test_named_files_exist():
