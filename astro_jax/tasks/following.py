@@ -50,9 +50,11 @@ NO_WAY = 5.0
 """For so long there may be no way to somebody, s."""
 FARTHER = 3.0
 """Then the robot looks so much farther on, m."""
-REVERSING = 2.0
+REVERSING = 3.0
 """What a metre driven backwards costs, s: a robot that walks with people turns round first, its
 sensors look ahead."""
+ASIDE = 0.3
+"""Nearer than this to where it waits (m) the robot turns to the person again."""
 LETS_PASS = 1.5
 """The robot goes on waiting for so long after somebody last wanted to pass, s."""
 TRUST = 0.7
@@ -216,6 +218,7 @@ def _wait_aside(setting: Setting, route: Route, memory: FollowMemory, belief: Be
     known, place = memory.known, memory.aside
     assert known is not None and place is not None
     x, y = known.xy - place
+    away = float(np.hypot(*(place - belief.pose[:2])))
     goal = np.array([*place, math.atan2(y, x)])
     try:
         route = redirect(route, belief.pose, tuple(goal))
@@ -225,7 +228,7 @@ def _wait_aside(setting: Setting, route: Route, memory: FollowMemory, belief: Be
     directive = Directive(
         field=leashed(route.field, goal),
         gaze=gaze.at_body(known.slot),
-        params=_facing(setting.params),
+        params=_watching(setting.params) if away > ASIDE else _facing(setting.params),
         doing="making way",
         slot=known.slot,
         target=(float(known.xy[0]), float(known.xy[1])),
@@ -325,12 +328,22 @@ def _heading(memory: FollowMemory) -> float | None:
 
 def _courteous(params: PlannerParams) -> PlannerParams:
     """What counts while the robot walks with somebody."""
-    return dataclasses.replace(_facing(params), personal_space=SPACE, reversing=REVERSING)
+    return dataclasses.replace(_facing(params), personal_space=SPACE)
 
 
 def _facing(params: PlannerParams) -> PlannerParams:
     """Where it stands it is to turn to the person."""
-    return dataclasses.replace(params, heading_radius=FACING_RADIUS, heading_weight=FACING_WEIGHT)
+    return dataclasses.replace(
+        _watching(params), heading_radius=FACING_RADIUS, heading_weight=FACING_WEIGHT
+    )
+
+
+def _watching(params: PlannerParams) -> PlannerParams:
+    """A screen that looks at somebody shows no turns: they cannot wait for it.
+
+    And it turns round rather than back off: its wheels are fast and its sensors look ahead.
+    """
+    return dataclasses.replace(params, unannounced=0.0, reversing=REVERSING)
 
 
 def _nowhere(doing: str = "") -> Directive:

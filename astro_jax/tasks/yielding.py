@@ -22,8 +22,10 @@ TOO_NEAR = 1.0
 """Whoever stands nearer than this (m) for ``STANDS`` (s) wants room, or to pass."""
 STANDS = 1.0
 WIDTH, NARROW, BARELY, SPREAD = 1.0, 0.7, 0.55, 0.05
-"""Half the way that somebody is given, m; where there is not so much room; what a place must still
-leave of it, once chosen; and by how much more it takes per metre ahead of them."""
+"""Half the way that somebody is given, m; what it must be at least; what a place must still leave
+of it, once chosen; and by how much more it takes per metre ahead of them."""
+TIGHT, TURNING = 2.0, 0.6
+"""What a metre less than ``WIDTH`` costs, s, and a radian of turning towards the place."""
 SIDE, CROSSING = 0.1, 2.0
 """A robot that is farther aside than this (m) changes sides only if it saves so much, s."""
 WALKS = 0.2
@@ -99,19 +101,21 @@ def place_aside(
     row, column = np.nonzero(near & np.isfinite(around.searched.slowness[1:-1, 1:-1]))
     xy = np.stack([x[row, column], y[row, column]], axis=-1)
     away = np.hypot(*(xy - known.xy).T)
-    for half_width in (WIDTH, NARROW):
-        fits = ~in_their_way(known, lane, xy, half_width) & (away >= ROOM)
-        if fits.any():
-            break
-    else:
+    fits = ~in_their_way(known, lane, xy, NARROW) & (away >= ROOM)
+    if not fits.any():
         return None
     xy, away = xy[fits], away[fits]
     pace = house.resolution / around.searched.body.speed
     cost = pace * seconds[row, column][fits] + FARTHER * np.maximum(away - 1.6, 0.0)
+    along, aside = _on_lane(known, lane, xy)
+    cost = cost + TIGHT * np.maximum(WIDTH - np.abs(aside), 0.0) * (along > 0.0)
+    off = xy - pose[:2]
+    turn = np.remainder(np.arctan2(off[:, 1], off[:, 0]) - pose[2] + np.pi, 2 * np.pi) - np.pi
+    cost = cost + TURNING * np.abs(turn)
     # to the side on which it is already: changing sides in front of somebody holds them up
     own = float(_on_lane(known, lane, pose[None, :2])[1][0])
     if abs(own) > SIDE:
-        cost = cost + CROSSING * (_on_lane(known, lane, xy)[1] * own < 0.0)
+        cost = cost + CROSSING * (aside * own < 0.0)
     order = np.argsort(cost)
     blocked = around.closed | around.seen_blocked
     for k in order[:: max(len(order) // 60, 1)]:
