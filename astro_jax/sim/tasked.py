@@ -60,6 +60,8 @@ class TaskEpisode:
     """(Time, ticket, result)."""
     step_seconds: np.ndarray
     """How long each step of the task layer took on the host."""
+    compilations: int
+    """Of the driver's segments so far: one per size of the house."""
 
 
 def task_driver(
@@ -78,8 +80,11 @@ def task_driver(
     def start(told: Latency, scene: Scene, key: jax.Array) -> SimState:
         return start_episode(robot, config, told, scene, key)
 
+    traces = []
+
     @jax.jit
     def advance(world, values, scene, field, state) -> tuple[SimState, Any, TickLog]:
+        traces.append(None)  # runs once per compilation
         state, log, ticks = run_cycles(robot, config, values, world, scene, field, state, cycles)
         kept = {f.name for f in dataclasses.fields(Glimpse)}
         shown = log if whole else Glimpse(**{name: getattr(log, name) for name in kept})
@@ -110,7 +115,10 @@ def task_driver(
         """
         given = circumstances or Latency()
         world = honest(given) if isinstance(given, Latency) else given
-        world, usual = jax.tree.map(jnp.float32, (world, params))
+        scene, (world, usual) = (
+            jax.tree.map(np.asarray, scene),
+            jax.tree.map(np.float32, (world, params)),
+        )
         latency = world.told
         ahead = float(latency.planning) + float(latency.command) + 0.5 * STEP
         setting = Setting(
@@ -142,12 +150,11 @@ def task_driver(
             if now - ended > AFTER:
                 break
             field = field if directive.field is None else directive.field
-            told = told_by(directive, orders)
-            state = dataclasses.replace(state, gaze=directive.gaze, told=told)
-            values = directive.params or usual
-            state, log, ticks = advance(
-                world, jax.tree.map(jnp.float32, values), scene, field, state
-            )
+            # arrays that are committed to a device and others would be two compilations
+            told = jax.tree.map(np.asarray, (field, directive.gaze, told_by(directive, orders)))
+            state = dataclasses.replace(state, gaze=told[1], told=told[2])
+            values = jax.tree.map(np.float32, directive.params or usual)
+            state, log, ticks = advance(world, values, scene, told[0], state)
             logs.append(jax.device_get(log))
             tick_logs.append(jax.device_get(ticks))
         flat = jax.tree.map(lambda *x: np.concatenate(x), *tick_logs)
@@ -166,6 +173,7 @@ def task_driver(
             directives=tuple(directives),
             results=tuple(results),
             step_seconds=np.array(took),
+            compilations=len(traces),
         )
 
     return drive

@@ -29,7 +29,7 @@ from astro_jax.tasks.frames import in_map
 from astro_jax.tasks.nouns import Belief, Directive, Follow, Outcome, Result, Setting
 from astro_jax.tasks.people import COASTS, Known, find, keep, speed_of
 from astro_jax.tasks.walks import free_place, place_ahead, straight_on
-from astro_jax.tasks.ways import LOOK, Way, costs_to_go, leashed, way_of
+from astro_jax.tasks.ways import LOOK, Way, costs_to_go, leashed, steeper, way_of
 from astro_jax.tasks.yielding import (
     BARELY,
     STANDS,
@@ -50,9 +50,11 @@ NO_WAY = 5.0
 """For so long there may be no way to somebody, s."""
 FARTHER = 3.0
 """Then the robot looks so much farther on, m."""
-REVERSING = 3.0
+REVERSING = 2.0
 """What a metre driven backwards costs, s: a robot that walks with people turns round first, its
 sensors look ahead."""
+URGENT = 3.0
+"""Every second of the way aside counts so many times: somebody waits."""
 ASIDE = 0.3
 """Nearer than this to where it waits (m) the robot turns to the person again."""
 LETS_PASS = 1.5
@@ -226,7 +228,7 @@ def _wait_aside(setting: Setting, route: Route, memory: FollowMemory, belief: Be
         return dataclasses.replace(memory, aside=None), _nowhere("stuck"), None
     memory = dataclasses.replace(memory, route=route, without_way=math.inf)
     directive = Directive(
-        field=leashed(route.field, goal),
+        field=leashed(steeper(route.field, URGENT), goal),
         gaze=gaze.at_body(known.slot),
         params=_watching(setting.params) if away > ASIDE else _facing(setting.params),
         doing="making way",

@@ -141,6 +141,10 @@ def test_it_docks_to_the_centimetre_and_slowly(drive):
     assert int(episode.final.contacts.contacts) == 0
 
 
+def test_nothing_was_compiled_twice(drive):
+    assert drive(scene((0.6, 1.0, 0.0)), HOUSE, [GoTo(pose=(0.8, 1.0, 0.0))], 1.0).compilations == 1
+
+
 def test_one_who_walks_off_for_good_is_lost_and_the_robot_rests(drive):
     """They leave the house in no time: the robot goes where they must be and gives up."""
     way = (*walk((2.1, 1.0), (2.2, 1.05), wait=3.0), (-50.0, -50.0))
