@@ -262,7 +262,7 @@ def predict(
         clearance=state.clearance,
         forecast=dataclasses.replace(bodies, xy_var=bodies.xy_var + position_var),
         position_var=position_var,
-        announced=announced(robot, config, screen, yaw_rate, delay) if robot.pan_limit else None,
+        announced=announced(robot, config, screen, yaw_rate, delay),
     )
 
 
