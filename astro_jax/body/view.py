@@ -19,7 +19,7 @@ from astro_jax.types import Clearance, Forecast, Motion, Scalar, pytree
 
 LEAST_SPREAD = 0.02
 """Of a bearing, rad: a body is no point."""
-RAY_STEPS, LEAST_STEP = 32, 0.02
+RAY_STEPS, LEAST_STEP = 32, 0.025
 """Places between camera and body where a wall is looked for, and their least distance, m."""
 EDGE_OF_WALL = 0.03
 """How gradually somebody gets out of sight behind a wall, m of clearance."""
@@ -160,5 +160,5 @@ def clear_to(
 
     start = jnp.zeros_like(length), jnp.full_like(length, jnp.inf)
     _, least = jax.lax.fori_loop(0, RAY_STEPS, onwards, start)
-    known = 1.0 / (1.0 + jnp.exp(-jnp.clip(least / (0.25 * EDGE_OF_WALL), -30.0, 30.0)))
+    known = 1.0 / (1.0 + jnp.exp(-jnp.clip(least / (0.15 * EDGE_OF_WALL), -30.0, 30.0)))
     return jnp.where(jnp.isfinite(known), known, 0.0)
