@@ -21,6 +21,7 @@ from astro_jax.reactive.briefing import resting_plan
 from astro_jax.reactive.gate import react
 from astro_jax.reactive.path import upcoming_twists
 from astro_jax.reactive.senses import GateState, Mode, Orders, Senses, Verdict, initial_gate
+from astro_jax.reactive.sight import backing
 from astro_jax.reactive.watch import MAX_PLAN_AGE
 from astro_jax.robot.drive import body_twist, limit_acceleration
 from astro_jax.route.crop import crop_field
@@ -138,7 +139,8 @@ def think(
     state = _remember(robot, config, latency, state, house, snapshot)
     world = predict(robot, config, params, state, snapshot.odometry)
     way = crop_field(field, snapshot.house_from_map, state.local_map.grid)
-    planner, next_plan, diagnostics = plan(robot, config, params, state.planner, world, way)
+    within = backing(robot)
+    planner, next_plan, diagnostics = plan(within, config, params, state.planner, world, way)
     fit = health.fit & obeys(state.actuation)
     status = jnp.where(fit, next_plan.status, jnp.int32(Status.BAD_INPUT))
     next_plan = dataclasses.replace(next_plan, status=status)

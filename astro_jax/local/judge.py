@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+import numpy as np
 from jaxtyping import Array, Float
 
 from astro_jax.config import PlannerConfig, PlannerParams, RobotConfig
@@ -10,7 +11,7 @@ from astro_jax.local.objective import Encounter, Look, evaluate, total
 from astro_jax.local.risk import Discs
 from astro_jax.local.screening import screening_hazard
 from astro_jax.robot import drive
-from astro_jax.robot.footprint import covering_discs, outline
+from astro_jax.robot.footprint import covering_discs, outline, overhang
 from astro_jax.robot.splines import SplineBasis
 from astro_jax.types import CostTerms, Motion, RouteField, WorldAtEffect, pytree
 
@@ -55,11 +56,28 @@ def looks(robot: RobotConfig, config: PlannerConfig, params: PlannerParams) -> t
     """The quick look that ranks all candidates, and the exact one that has the last word."""
     shape, dt = outline(robot), config.dt * config.people_stride
 
-    def look(hazard: Callable[..., Encounter], discs: int) -> Look:
-        centres, radii = covering_discs(robot, discs)
+    def look(hazard: Callable[..., Encounter], discs: Discs) -> Look:
         return Look(
-            discs=Discs(centres=centres, radii=radii),
+            discs=discs,
             encounters=lambda motion, bodies: hazard(shape, params, motion, bodies, dt),
         )
 
-    return look(screening_hazard, config.footprint_discs), look(exact_hazard, config.exact_discs)
+    quick, exact = (
+        Discs(centres=centres, radii=radii)
+        for centres, radii in (
+            covering_discs(robot, count) for count in (config.footprint_discs, config.exact_discs)
+        )
+    )
+    return look(screening_hazard, quick), look(exact_hazard, _with_centre(exact, shape))
+
+
+def _with_centre(discs: Discs, shape: Float[np.ndarray, "E 2"]) -> Discs:
+    """One more disc, inside the footprint around the base: no hole of the map is stood in.
+
+    It sticks out nowhere, so where the map is whole it changes nothing.
+    """
+    inside = -overhang(shape, np.zeros(2), 0.0)
+    return Discs(
+        centres=np.concatenate([discs.centres, np.zeros((1, 2), np.float32)]),
+        radii=np.append(discs.radii, np.float32(inside)),
+    )

@@ -69,7 +69,7 @@ def react(
     base_speed = path_speed(robot, base)
     scale = jnp.clip(speed / jnp.maximum(base_speed, 1e-4), 0.0, 1.0)
     # a plan to rest is let through whole
-    scale = jnp.where((base_speed <= 1e-4) & follows, 1.0, scale)
+    scale = jnp.where((base_speed <= 1e-4) & follows & runs, 1.0, scale)
     twist = scale * base
     fine = jnp.all(jnp.isfinite(twist))
     twist, scale = jnp.where(fine, twist, 0.0), jnp.where(fine, scale, 0.0)

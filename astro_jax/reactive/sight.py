@@ -5,6 +5,8 @@ been known, and may go on moving.  What comes into view as the robot moves is no
 sense; neither scan has seen the place free.
 """
 
+import dataclasses
+
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float
@@ -31,8 +33,7 @@ EXPLAINED = 0.15
 TOGETHER = 0.1
 """Neighbouring returns no farther apart than this are of one thing, m."""
 UNSEEN_ALLOWED = 0.10
-"""So far beside its present place the robot may reach without looking, m.  (With .03 for the middle
-of its rear it backs at ``BLIND_SPEED``, but a plan that counts on more takes too long.)"""
+"""So far beside its present place the robot may reach without looking, m."""
 BLIND_SPEED = 0.12
 """Path speed where the sensor does not look, m/s."""
 
@@ -106,6 +107,16 @@ def seen_way(robot: RobotConfig, now: Glance, path: Path) -> Float[Array, ""]:
     unseen = ~jnp.all(seen, axis=1)
     first = path.lengths[jnp.argmax(unseen)]
     return jnp.where(jnp.any(unseen), first, jnp.inf)
+
+
+def backing(robot: RobotConfig) -> RobotConfig:
+    """The robot with the limits that plans keep: out of its sensor's sight it backs at a crawl.
+
+    The gate grants ``UNSEEN_ALLOWED`` anew at every tick, and so would let it back faster.
+    """
+    looks_back = robot.sensor.field_of_view > 2 * np.pi - 1e-3
+    most = robot.reverse_speed if looks_back else min(robot.reverse_speed, BLIND_SPEED)
+    return dataclasses.replace(robot, reverse_speed=most)
 
 
 def remember(

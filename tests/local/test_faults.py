@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from astro_jax.config import PlannerConfig
@@ -246,6 +246,7 @@ def test_25_a_robot_that_is_too_fast_is_braked_into_its_limits(lab, run_plan, co
 
 
 @settings(max_examples=40)
+@example(holes=[(9, 20, 12, 1)], value=np.nan, seed=0)
 @given(
     st.lists(st.tuples(*[st.integers(0, 39)] * 2, *[st.integers(1, 12)] * 2), max_size=5),
     st.sampled_from([np.nan, np.inf, -np.inf]),

@@ -10,7 +10,7 @@ from collections.abc import Callable
 import jax
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from astro_jax.reactive import gate
@@ -62,12 +62,14 @@ def for_all(
     examples: int,
     size: int,
     draw: Callable[[np.random.Generator, int], Case] | None = None,
+    found: int = 0,
 ) -> None:
-    """Check ``size`` random cases at once, ``examples`` times."""
+    """Check ``size`` random cases at once, ``examples`` times and with the seed once ``found``."""
     draw = draw or batch
 
     @settings(max_examples=examples, deadline=None)
     @given(seed=st.integers(0, 2**40))
+    @example(seed=found)
     def holds(seed):
         random = np.random.default_rng(seed)
         check(draw(random, size), random)

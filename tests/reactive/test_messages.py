@@ -52,6 +52,13 @@ def near(pose, other, metres, radians):
     return np.hypot(*(pose - other)[:2]) <= metres and abs(turned) <= radians
 
 
+def wheels_jump(driven, planned, last):
+    """By how much a wheel's speed changes if the plan is taken up as fast as is driven, m/s."""
+    share = min(last / max(float(path_speed(planned)), 1e-4), 1.0)
+    v, omega = np.abs(share * planned - driven)
+    return v + ROBOT.wheel_base / 2 * omega
+
+
 class Messages(RuleBasedStateMachine):
     """A robot in a corridor, and everything that may happen to what it is told."""
 
@@ -254,12 +261,19 @@ class Messages(RuleBasedStateMachine):
         assert 0.0 <= float(verdict.scale) <= 1.0
         if "plan" not in self.torn and int(verdict.mode) <= Mode.SLOWED:
             planned = planned_at(case.plan, float(before.phase))
-            joins = path_speed(planned) >= last - ROBOT.braking * TICK
+            braked = ROBOT.braking * TICK
+            jump = wheels_jump(np.asarray(before.twist, float), planned, last)
+            joins = path_speed(planned) >= last - braked and jump <= braked - 1e-4
             if joins and path_speed(planned) > 1e-3:
                 steered = float(verdict.scale) * planned[0] * float(state.steer)
                 np.testing.assert_allclose(
                     [v, omega - steered], float(verdict.scale) * planned, atol=3e-5
                 )
+            elif path_speed(planned) > 1e-3 and jump > braked + 1e-3:
+                # wheels cannot follow it: along the way that is being driven, and slower
+                along = speed / max(last, 1e-9) * np.asarray(before.twist, float)
+                np.testing.assert_allclose([v, omega], along, atol=3e-5)
+                assert speed <= max(last - braked, 0.0) + 1e-5
         # P4
         if not well or self.stop:
             late = int(verdict.reason) in (Reason.BAD_PLAN, Reason.BAD_MAP)

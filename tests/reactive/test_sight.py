@@ -309,3 +309,14 @@ def test_a_frozen_scan_stays_with_the_place_it_was_first_seen_from():
     lost = put(case, "senses.odometry.pose_map", f32([np.nan, 0, 0]))
     np.testing.assert_array_equal(remember(lost).pose_map, case.state.memory.pose_map)
     assert OPEN is case.senses.clearance
+
+
+def test_plans_back_at_a_crawl_where_the_sensor_does_not_look():
+    around = dataclasses.replace(
+        ROBOT, sensor=dataclasses.replace(ROBOT.sensor, field_of_view=2 * np.pi)
+    )
+    assert sight.backing(ROBOT) == dataclasses.replace(ROBOT, reverse_speed=sight.BLIND_SPEED)
+    assert sight.backing(around) == around
+    for slower in (0.0, 0.05):
+        slow = dataclasses.replace(ROBOT, reverse_speed=slower)
+        assert sight.backing(slow) == slow

@@ -115,7 +115,8 @@ def test_p4_silence_brakes_within_the_watchdogs_time_and_to_rest(examples, size)
             assert np.all(v[rest + 1 :] < 1e-5)
             assert np.all(verdicts.mode[k, first:] == Mode.STOPPED)
 
-    for_all(check, examples // 4 if size == QUICK else examples // 10, size, drives)
+    # 340: a stop that ends in a crawl of .1 mm/s
+    for_all(check, examples // 4 if size == QUICK else examples // 10, size, drives, found=340)
 
 
 @at_both_scales
