@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import numpy.typing as npt
 
+from astro_jax.body.announce import anything
 from astro_jax.config import PlannerConfig, PlannerParams
 from astro_jax.errors import InputError
 from astro_jax.route.house import HouseMap
@@ -53,6 +54,7 @@ def known_world(
         command_dot=jnp.zeros_like(jnp.asarray(motion)),
         clearance=clearance_field(occupied(local), local.grid, config.clearance_cells),
         forecast=forecast(_tracks(states, config.people), params, jnp.float32(0.0), times),
+        announced=anything(config),
     )
 
 

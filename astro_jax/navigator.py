@@ -12,17 +12,17 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
 from astro_jax.body.announce import announced
-from astro_jax.body.gaze import Gaze, Intent, ahead
+from astro_jax.body.gaze import Gaze, ahead
+from astro_jax.body.play import after_tick, at_effect, told, void, way_to_go
 from astro_jax.body.screen import ScreenPlan, plan_screen, resting_screen
-from astro_jax.body.servo import ScreenState, initial_screen, move_screen
+from astro_jax.body.servo import ScreenState, initial_screen
 from astro_jax.config import Latency, PlannerConfig, PlannerParams, RobotConfig
 from astro_jax.local.planner import basis_of, initial_state, plan
 from astro_jax.reactive.briefing import resting_plan
 from astro_jax.reactive.gate import react
 from astro_jax.reactive.path import upcoming_twists
-from astro_jax.reactive.senses import GateState, Mode, Orders, Senses, Verdict, initial_gate
+from astro_jax.reactive.senses import GateState, Orders, Senses, Verdict, initial_gate
 from astro_jax.reactive.sight import backing
-from astro_jax.reactive.watch import MAX_PLAN_AGE
 from astro_jax.robot.drive import body_twist, limit_acceleration
 from astro_jax.route.crop import crop_field
 from astro_jax.types import (
@@ -30,7 +30,6 @@ from astro_jax.types import (
     Diagnostics,
     Grid,
     LocalMap,
-    Motion,
     Odometry,
     Plan,
     PlannerState,
@@ -135,7 +134,7 @@ def think(
     """
     gaze = ahead() if gaze is None else gaze
     health, snapshot = examine(config, latency, state.health, snapshot)
-    state = dataclasses.replace(state, health=health)
+    state = dataclasses.replace(state, health=health, screen=told(state.screen, gaze))
     state = _remember(robot, config, latency, state, house, snapshot)
     world = predict(robot, config, params, state, snapshot.odometry)
     way = crop_field(field, snapshot.house_from_map, state.local_map.grid)
@@ -144,26 +143,19 @@ def think(
     fit = health.fit & obeys(state.actuation)
     status = jnp.where(fit, next_plan.status, jnp.int32(Status.BAD_INPUT))
     next_plan = dataclasses.replace(next_plan, status=status)
-    screen = dataclasses.replace(state.screen, sweep=_searching(state.screen, gaze))
+    state = dataclasses.replace(state, planner=planner, next_plan=next_plan)
     next_screen_plan = plan_screen(
         robot,
         config,
         params,
         basis_of(config),
-        _screen_at_effect(robot, config, dataclasses.replace(state, screen=screen)),
+        _screen_at_effect(robot, config, state),
         gaze,
         world,
-        _way_to_go(state.gate, next_plan),
+        way_to_go(state.gate, next_plan),
         state.actuation.delay,
     )
-    after = dataclasses.replace(
-        state,
-        planner=planner,
-        next_plan=next_plan,
-        screen=screen,
-        next_screen_plan=next_screen_plan,
-    )
-    return after, world, diagnostics
+    return dataclasses.replace(state, next_screen_plan=next_screen_plan), world, diagnostics
 
 
 def keep_to(state: NavigatorState, pace: Scalar) -> NavigatorState:
@@ -235,10 +227,11 @@ def act(
     )
     gate, verdict = react(robot, config, state.gate, state.plan, senses)
     passed = (gate.phase - state.gate.phase) / config.gate_period
+    nothing = void(state.screen_plan, state.plan, state.plan_age)
     after = dataclasses.replace(
         state,
         gate=gate,
-        screen=_screen_after(robot, config, state, passed),
+        screen=after_tick(robot, config, state.screen, state.screen_plan, nothing, passed),
         plan_age=state.plan_age + config.gate_period,
         sent=jnp.concatenate([state.sent[1:], verdict.twist[None]]),
     )
@@ -278,51 +271,15 @@ def predict(
         clearance=state.clearance,
         forecast=dataclasses.replace(bodies, xy_var=bodies.xy_var + position_var),
         position_var=position_var,
-        announced=announced(robot, config, screen, yaw_rate, delay) if robot.pan_limit else None,
+        announced=announced(robot, config, screen, yaw_rate, delay),
     )
-
-
-def _way_to_go(gate: GateState, plan: Plan) -> Motion:
-    """What the base will do: the plan's motion, or nothing while the gate holds it for a fault.
-
-    Once all is well again the plan is as good as under way.
-    """
-    held = (gate.mode >= int(Mode.STOPPED)) & ~(gate.well_for > 0.0)
-    held = held | (gate.mode == int(Mode.E_STOPPED)) | (plan.status != int(Status.OK))
-    here, motion = plan.motion.pose_map[:1], plan.motion
-    return dataclasses.replace(motion, pose_map=jnp.where(held, here, motion.pose_map))
-
-
-def _searching(screen: ScreenState, gaze: Gaze) -> Float[Array, ""]:
-    """How long it has been searching: from just above 0 on."""
-    return jnp.where(gaze.intent == int(Intent.SCAN), jnp.maximum(screen.sweep, 1e-6), 0.0)
 
 
 def _screen_at_effect(
     robot: RobotConfig, config: PlannerConfig, state: NavigatorState
 ) -> ScreenState:
-    """How the screen will stand when the next plan takes over."""
-    screen, then = state.screen, state.screen
-    for tick in range(1, round(config.period / config.gate_period)):
-        going = dataclasses.replace(state, screen=screen)
-        screen = _screen_after(robot, config, going, state.screen.pace)
-        reached = state.allowance >= tick
-        then = jax.tree.map(
-            lambda new, old, reached=reached: jnp.where(reached, new, old), screen, then
-        )
-    return then
-
-
-def _screen_after(
-    robot: RobotConfig, config: PlannerConfig, state: NavigatorState, passed: Float[Array, ""]
-) -> ScreenState:
-    """One tick later, in which the base's plan got on by ``passed`` ticks."""
-    screen_plan = state.screen_plan
-    flow = jnp.where(screen_plan.by_time, 1.0, passed)
-    # the way of a base that is stopped is none; and nobody plans any more if no plan comes
-    stopped = ~screen_plan.by_time & (state.plan.status != int(Status.OK))
-    void = stopped | ~(state.plan_age <= MAX_PLAN_AGE)
-    return move_screen(robot, state.screen, screen_plan.angles, flow, void, config.gate_period)
+    nothing = void(state.screen_plan, state.plan, state.plan_age)
+    return at_effect(robot, config, state.screen, state.screen_plan, nothing, state.allowance)
 
 
 def _remember(

@@ -175,3 +175,26 @@ def intervals_table(intervals: Mapping[str, tuple[float, float]]) -> Table:
     for key, (low, high) in intervals.items():
         table.add_row(key, f"{low:.4g} – {high:.4g}")
     return table
+
+
+def intent_table(rows: Sequence[Mapping[str, Any]]) -> Table:
+    """Leads of ``bench intent`` by kind of turn, and where to find those that came too late."""
+    table = Table(title="turns of 30° and more within 2 s, and when the screen showed them")
+    table.add_column("turn")
+    for heading in ("turns", "shown in time", "95 % interval", "lead p05", "p25", "median"):
+        table.add_column(heading, justify="right")
+    late = [row for row in rows if "late" in row]
+    for row in rows:
+        if "turns" not in row:
+            continue
+        if not row["count"]:
+            table.add_row(row["turns"], "0")
+            continue
+        leads = [f"{row[key]:.2f} s" for key in ("lead_p05_s", "lead_p25_s", "lead_median_s")]
+        interval = f"{row['low']:.1%} to {row['high']:.1%}"
+        shown = f"{row['shown_in_time']:.1%}"
+        table.add_row(row["turns"], str(row["count"]), shown, interval, *leads)
+    for row in late:
+        what = f"seed {row['seed']} at {row['begins']:.1f} s: {row['angle_deg']:+.0f}°"
+        table.add_row(f"late, {row['late']}", what, "", "", f"{row['lead']:.2f} s", "", "")
+    return table

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from astro_jax import navigator
+from astro_jax.body.servo import JointState
 from astro_jax.config import DEFAULT_ROBOT, Latency, PlannerConfig, PlannerParams
 from astro_jax.navigator import HISTORY_TICKS
 from astro_jax.reactive.modes import WELL
@@ -245,6 +246,59 @@ def test_a_stop_gets_no_faster(rest, act):
     assert np.all(drops >= -1e-6) and np.all(drops <= ROBOT.braking * TICK + 1e-6)
     assert float(state.gate.phase) > CONFIG.tail_after + 2 * TICK  # in the stop it was
     assert speeds[-1] == 0.0
+
+
+def showing(state, by_time=False):
+    """The screen in the middle of a plan that turns it by 1 rad within a second."""
+    rows = np.minimum(TICK * np.arange(len(state.screen_plan.angles.pan)), 1.0)
+    screen_plan = dataclasses.replace(
+        state.screen_plan,
+        angles=dataclasses.replace(state.screen_plan.angles, pan=jnp.asarray(rows, jnp.float32)),
+        by_time=jnp.asarray(by_time),
+    )
+    pan = JointState(angle=jnp.float32(0.3), rate=jnp.float32(1.0))
+    screen = dataclasses.replace(state.screen, pan=pan, clock=jnp.float32(0.3))
+    return dataclasses.replace(state, screen_plan=screen_plan, screen=screen)
+
+
+def pans(act, state, count=25, **given):
+    """Pan angles of ticks in which new plans keep coming that are never taken over."""
+    found, pose = [], np.zeros(3)
+    for _ in range(count):
+        state = dataclasses.replace(state, plan_age=jnp.float32(0.0))
+        state, _ = act(state, tick_of(TICKS), scan_of(**given), odometry_of(pose))
+        pose = moved(pose, state)
+        found.append(float(state.screen.pan.angle))
+    return np.array(found)
+
+
+def test_the_screen_goes_by_the_clock_of_the_base(rest, act):
+    """Driving it follows its plan; before an obstacle, slowed to rest, it stops as it is."""
+    expected = np.minimum(0.3 + TICK * np.arange(1, 26), 1.0)
+    free = pans(act, showing(driving(rest, 0.5, 0.0)), 12)  # then its plan's own stop begins
+    np.testing.assert_allclose(free, expected[:12], atol=0.02)
+    held = pans(act, showing(driving(rest, 0.5, 0.0)), wall=0.35)
+    assert np.ptp(held[-5:]) < 0.01 and held[-1] < 0.62
+    # what looks at somebody does not wait
+    looking = pans(act, showing(driving(rest, 0.5, 0.0), by_time=True), wall=0.35)
+    np.testing.assert_allclose(looking, expected, atol=0.02)
+
+
+def test_without_a_goal_the_screen_shows_no_way(rest, act):
+    found = pans(act, navigator.halt(showing(driving(rest, 0.5, 0.0))), 60)
+    assert np.max(found) < 0.45 and abs(found[-1]) < 0.02
+    looking = pans(act, navigator.halt(showing(driving(rest, 0.5, 0.0), by_time=True)), 60)
+    assert looking[-1] == pytest.approx(1.0, abs=0.02)
+
+
+def test_when_nobody_plans_any_more_the_screen_goes_to_rest(rest, act):
+    state, found = showing(driving(rest, 0.5, 0.0), by_time=True), []
+    for _ in range(90):
+        state, _ = act(state, tick_of(TICKS), scan_of(), odometry_of())
+        found.append(float(state.screen.pan.angle))
+    silent = round(MAX_PLAN_AGE / TICK)
+    assert found[silent - 2] == pytest.approx(0.3 + TICK * (silent - 1), abs=0.03)
+    assert abs(found[-1]) < 0.02
 
 
 def test_without_new_maps_it_stops(rest, act):

@@ -34,7 +34,7 @@ def driver(
     def start(told: Latency, scene, key) -> SimState:
         return start_episode(robot, config, told, scene, key)
 
-    def advance(world: Circumstances, scene, field, state) -> tuple[SimState, TickLog]:
+    def advance(params, world: Circumstances, scene, field, state) -> tuple[SimState, TickLog]:
         # without the log of the cycles, which is most of the memory
         state, _, ticks = run_cycles(robot, config, params, world, scene, field, state, cycles)
         return state, ticks
@@ -49,7 +49,7 @@ def driver(
         history, logs = [(0.0, Guidance(route=home.route))], []
         for second in range(round(seconds / SEGMENT)):
             field = jax.tree.map(jnp.asarray, history[-1][1].route.field)
-            state, ticks = advance(world, home.scene, field, state)
+            state, ticks = advance(params, world, home.scene, field, state)
             logs.append(jax.device_get(ticks))
             if until_arrival and float(state.time) > float(state.arrived_at) + AFTER_ARRIVAL:
                 break

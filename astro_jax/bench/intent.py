@@ -1,7 +1,7 @@
 """Whether the screen shows turns before they come, in closed loop.                    [host]
 
 ``bench intent``: random ways through the packaged flat, by turns as it is, among people, and
-with boxes that its map does not know.  Every turn of the true base (bench/turns.py) counts,
+with boxes that its map does not know.  Every turn of the true base (sim/turns.py) counts,
 until the goal is reached.  Wanted: shown ``WANTED`` seconds before, in 95 % of the turns; and no
 limit of the pan joint ever exceeded.
 """
@@ -15,10 +15,10 @@ import numpy as np
 
 from astro_jax.bench.drives import driver
 from astro_jax.bench.report import Report
-from astro_jax.bench.turns import Turn, turns_of
 from astro_jax.config import Latency, PlannerConfig, PlannerParams, RobotConfig
 from astro_jax.home import changed_home
 from astro_jax.sim.state import TickLog, honest
+from astro_jax.sim.turns import Turn, turns_of
 
 WANTED = 0.5
 """s"""

@@ -13,6 +13,8 @@ import jax.numpy as jnp
 
 from astro_jax import navigator
 from astro_jax.bench.moments import Moment
+from astro_jax.body.gaze import ahead
+from astro_jax.body.screen import plan_screen
 from astro_jax.config import Latency, PlannerConfig, PlannerParams, RobotConfig
 from astro_jax.local import candidates
 from astro_jax.local.judge import judge_of, looks
@@ -110,6 +112,11 @@ def stages_of(
         exact = looks(robot, config, params)[1]
         return stopping_tail(robot, config, params, basis, world, best, exact)
 
+    def screen(params, world, moment: Moment, judged):
+        motion = jax.tree.map(lambda leaf: leaf[..., 0], judged.motion)
+        state, gaze, delay = moment.state.screen, ahead(), moment.state.actuation.delay
+        return plan_screen(robot, config, params, basis, state, gaze, world, motion, delay)
+
     calls: dict[str, Callable[[], Any]] = {}
 
     def add(stage: Callable[..., Any], *arguments: Any) -> Any:
@@ -133,4 +140,5 @@ def stages_of(
     heard = jnp.concatenate([z[..., :1], finalists, refined], axis=-1)
     _, judged = add(decision, params, world, moment, heard)
     add(tail, params, world, moment, judged)
+    add(screen, params, world, moment, judged)
     return calls

@@ -13,7 +13,7 @@ from astro_jax.geometry import wrap_angle
 from astro_jax.products import apply
 from astro_jax.types import Scalar
 
-LEADS = (0.6, 0.9, 1.2)
+LEADS = (0.7, 1.0, 1.3)
 """How far ahead of the base the screen looks along the plan, s: where it will head then."""
 SWEEP = 1.2
 """A search looks so far to either side of its bearing, rad …"""

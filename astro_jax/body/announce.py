@@ -13,10 +13,12 @@ from astro_jax.body.servo import ScreenState
 from astro_jax.config import PlannerConfig, RobotConfig
 from astro_jax.types import Scalar
 
-NOTICE = 0.6
-"""s; a tenth more than is wanted of what a bystander sees."""
+NOTICE = 0.7
+"""s; two tenths more than is wanted, for plans that change their mind."""
 WITHIN = 0.8
 """Longer after that than this the screen can face anything, s."""
+UNLIMITED = 1e3
+"""rad"""
 PROMPT = 0.6
 """Share of the pan joint's acceleration with which it can be counted on to turn."""
 
@@ -36,10 +38,11 @@ def announced(
 
         p + (p′ + ω)·t − ω·delay ± min(½a t², p′_max t)·[t > 0].
 
-    ``screen``: as it will be when the plan takes over.
+    ``screen``: as it will be when the plan takes over.  Without a pan joint nothing is asked.
     """
-    count = min(round((NOTICE + WITHIN) / config.dt) + 1, config.times)
-    t = config.dt * jnp.arange(count, dtype=jnp.float32) + delay - NOTICE
+    if not robot.pan_limit:
+        return anything(config)
+    t = config.dt * jnp.arange(_count(config), dtype=jnp.float32) + delay - NOTICE
     pan = screen.pan
     facing = pan.angle + (pan.rate + yaw_rate) * t - yaw_rate * delay
     # before it began to turn it faced ahead, not to the other side
@@ -47,3 +50,12 @@ def announced(
     facing, later = jnp.where(t < 0.0, since, facing), jnp.maximum(t, 0.0)
     turned = jnp.minimum(0.5 * PROMPT * robot.pan_acceleration * later**2, robot.pan_rate * later)
     return jnp.stack([facing - turned, facing + turned], axis=-1)
+
+
+def anything(config: PlannerConfig) -> Float[Array, "t 2"]:
+    """No turn has to be shown."""
+    return jnp.broadcast_to(jnp.array([-UNLIMITED, UNLIMITED]), (_count(config), 2))
+
+
+def _count(config: PlannerConfig) -> int:
+    return min(round((NOTICE + WITHIN) / config.dt) + 1, config.times)

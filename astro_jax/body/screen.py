@@ -16,6 +16,10 @@ Of several courses, one for what it is told and one towards each body, it takes 
 know: n_m is how near body m will come to the base (probability of being within ``NEAR``), p_m
 the probability that the camera sees it, and v − vr/(v + r) what a look with variance r takes of
 its variance v (Kalman).  With ``params.information`` (w_i) 0 the screen does as it is told.
+
+There is no search for the course it is told: following it by the joint's reachable sets costs
+J = .112 s in the mean of 200 random cases, the best of 64 courses around it .110, 200 steps of
+Adam .107 (experiments/screen/closed_form.py).
 """
 
 import dataclasses

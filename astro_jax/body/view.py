@@ -8,8 +8,8 @@ plan was taken over the screen is where its plan says, and the base where its ow
 t − delay.
 """
 
+import jax
 import jax.numpy as jnp
-import numpy as np
 from jaxtyping import Array, Bool, Float
 
 from astro_jax.config import CameraConfig, PlannerConfig, RobotConfig
@@ -19,8 +19,8 @@ from astro_jax.types import Clearance, Forecast, Motion, Scalar, pytree
 
 LEAST_SPREAD = 0.02
 """Of a bearing, rad: a body is no point."""
-RAY_STEPS = 12
-"""Places between camera and body at which a wall could be in between."""
+RAY_STEPS, LEAST_STEP = 32, 0.025
+"""Places between camera and body where a wall is looked for, and their least distance, m."""
 EDGE_OF_WALL = 0.03
 """How gradually somebody gets out of sight behind a wall, m of clearance."""
 NEAREST = 0.2
@@ -149,10 +149,16 @@ def clear_to(
     """How surely no wall is on the line from the eye to each thing's near side."""
     offset = xy_map - eye[:, None]
     length = jnp.sqrt(jnp.sum(offset**2, axis=-1) + NEAREST**2)
-    end = jnp.maximum(1.0 - (radius[None] + EDGE_OF_WALL) / length, 0.0)
-    share = np.linspace(0.0, 1.0, RAY_STEPS + 1, dtype=np.float32)[1:]
-    reach = end[..., None, None] * share.reshape(1, 1, -1, 1)
-    places = eye[:, None, None] + reach * offset[..., None, :]
-    least = jnp.min(sample(clearance, places), axis=-1)
-    known = 1.0 / (1.0 + jnp.exp(-jnp.clip(least / (0.25 * EDGE_OF_WALL), -30.0, 30.0)))
+    end = jnp.maximum(length - radius[None] - EDGE_OF_WALL, 0.0)
+
+    def onwards(_, carry):
+        # from anywhere as far as nothing can be in between
+        travelled, least = carry
+        here = eye[:, None] + (travelled / length)[..., None] * offset
+        gap = sample(clearance, here)
+        return jnp.minimum(travelled + jnp.maximum(gap, LEAST_STEP), end), jnp.minimum(least, gap)
+
+    start = jnp.zeros_like(length), jnp.full_like(length, jnp.inf)
+    _, least = jax.lax.fori_loop(0, RAY_STEPS, onwards, start)
+    known = 1.0 / (1.0 + jnp.exp(-jnp.clip(least / (0.15 * EDGE_OF_WALL), -30.0, 30.0)))
     return jnp.where(jnp.isfinite(known), known, 0.0)

@@ -11,7 +11,13 @@ from rich.progress import Progress
 
 from astro_jax.cli.given import check_from, configuration, draw
 from astro_jax.errors import InputError
-from astro_jax.tables import follow_table, intervals_table, metrics_table, surprise_table
+from astro_jax.tables import (
+    follow_table,
+    intent_table,
+    intervals_table,
+    metrics_table,
+    surprise_table,
+)
 
 if TYPE_CHECKING:
     from astro_jax.bench.report import Report
@@ -145,6 +151,24 @@ class BenchSurprise:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
+class BenchIntent:
+    """Whether the screen shows turns before the base makes them, in drives through a home."""
+
+    episodes: int = 60
+    """Drives of at most 40 s each."""
+    robot: Path | None = None
+    """Robot YAML (see configs/robots)."""
+    planner: Path | None = None
+    """Planner YAML (see configs/planner)."""
+    seed: int = 0
+    """Of the first drive; the others follow."""
+    plot: Path | None = None
+    """Where to draw the drive with the most turns (PNG, PDF or SVG)."""
+    json: Path | None = None
+    """Where to write the report."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class BenchFollow:
     """Walking with somebody: in view, at a distance, without a touch."""
 
@@ -189,6 +213,7 @@ Bench = (
     | Annotated[BenchRoute, tyro.conf.subcommand("route")]
     | Annotated[BenchGate, tyro.conf.subcommand("gate")]
     | Annotated[BenchSurprise, tyro.conf.subcommand("surprise")]
+    | Annotated[BenchIntent, tyro.conf.subcommand("intent")]
     | Annotated[BenchFollow, tyro.conf.subcommand("follow")]
     | Annotated[BenchDock, tyro.conf.subcommand("dock")]
 )
@@ -211,6 +236,9 @@ def measure(bench: Bench) -> None:
         # into a file the table goes whole, not cut to a terminal's width
         wide = console if console.is_terminal else Console(width=WIDE)
         wide.print(surprise_table(report.cases))
+    elif isinstance(bench, BenchIntent):
+        report = _intent(bench)
+        Console().print(intent_table(report.cases))
     elif isinstance(bench, BenchFollow):
         report = _follow(bench)
         Console(width=WIDE).print(follow_table(report.cases))
@@ -330,6 +358,27 @@ def _surprise(bench: BenchSurprise) -> "Report | None":
         from astro_jax.bench.surprise import bench_surprise
 
         return bench_surprise(robot, planner, bench.episodes, bench.seed, bench.jobs, show)
+
+
+def _intent(bench: BenchIntent) -> "Report":
+    for name, low in (("episodes", 1), ("seed", 0)):
+        check_from(name, getattr(bench, name), low)
+    robot, planner, params = configuration(bench.robot, bench.planner)
+    from astro_jax.bench.intent import bench_intent
+
+    with Progress(console=Console()) as progress:
+        bar = progress.add_task("episodes", total=bench.episodes)
+
+        def show(done: int) -> None:
+            progress.update(bar, completed=done)
+
+        report, drives = bench_intent(robot, planner, params, bench.episodes, bench.seed, show)
+    if bench.plot is not None:
+        from astro_jax.viz.heading import heading_figure
+
+        most = max(drives, key=lambda drive: len(drive.turns))
+        draw(heading_figure(most, robot.pan_limit), bench.plot)
+    return report
 
 
 def _follow(bench: BenchFollow) -> "Report":

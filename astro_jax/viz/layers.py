@@ -240,23 +240,31 @@ def plan(axes: Axes, record: EpisodeRecord, width: float = 3.2, ghosts: bool = T
 
 
 def robot(axes: Axes, record: EpisodeRecord, scale: float = 1.0, screen: bool = True) -> Show:
-    """The box with its heading, and the screen that faces where it will go."""
-    light = PolyCollection([], facecolors=[to_rgba(style.SCREEN, 0.20)], zorder=style.CLOUDS - 0.1)
+    """The box with its heading, the screen that faces where it will go, and the camera's view."""
+    view = PolyCollection([], zorder=style.CLOUDS - 0.2, linewidths=0.9)
+    view.set(facecolor=[to_rgba(style.SCREEN, 0.07)], edgecolor=[to_rgba(style.SCREEN, 0.55)])
+    light = PolyCollection([], facecolors=[to_rgba(style.SCREEN, 0.30)], zorder=style.CLOUDS - 0.1)
     body = PolyCollection([], linewidths=1.2, zorder=style.ROBOTS)
     body.set(facecolor=[style.ROBOT, "white"], edgecolor=["white", "none"])
-    (bar,) = axes.plot([], [], color=style.SCREEN, linewidth=4.5, zorder=style.ROBOTS + 0.1)
-    bar.set_solid_capstyle("round")
-    axes.add_collection(body, autolim=False)
-    axes.add_collection(light, autolim=False)
+    (casing,) = axes.plot([], [], color="white", linewidth=7.5, zorder=style.ROBOTS + 0.1)
+    (bar,) = axes.plot([], [], color=style.SCREEN, linewidth=4.5, zorder=style.ROBOTS + 0.2)
+    for line in (casing, bar):
+        line.set_solid_capstyle("round")
+    for collection in (body, light, view):
+        axes.add_collection(collection, autolim=False)
     box = scale * shapes.rectangle(record.robot.length, record.robot.width)
     mark = scale * shapes.heading_mark(record.robot)
+    sees = record.robot.camera.field_of_view > 0.0
 
     def show(cycle: int) -> None:
         pose, pan = record.log.pose_map[cycle], float(record.log.pan[cycle])
         body.set_verts([shapes.placed(pose, box), shapes.placed(pose, mark)])
         if screen:
             light.set_verts([shapes.screen_cone(record.robot, pose, pan)])
-            bar.set_data(*shapes.screen_bar(record.robot, pose, pan).T)
+            if sees:
+                view.set_verts([shapes.camera_view(record.robot, pose, pan)])
+            for line in (casing, bar):
+                line.set_data(*shapes.screen_bar(record.robot, pose, pan).T)
 
     return show
 

@@ -200,7 +200,7 @@ def _key(record: EpisodeRecord) -> list[tuple[Any, str, bool]]:
         (fan, f"1 in {planner.recorded_stride} candidates, best → worst", True),
         (line(style.PLAN, linewidth=3.2), "chosen plan with footprints", True),
         (patch(style.ROBOT), "robot; triangle: heading", False),
-        (line(style.SCREEN, linewidth=4.5), "screen; cone: what it faces", True),
+        (line(style.SCREEN, linewidth=4.5), "screen faces; sector: camera", True),
         (line(style.TRAIL, linewidth=1.6, linestyle=(0, (1, 1.2))), "driven so far", True),
         (line(style.GUIDE, marker=">", markersize=5), "guidance −∇V to the goal", True),
         (line(style.GOAL, **ring), "goal; arrow: heading there", False),

@@ -12,10 +12,10 @@ from astro_jax.types import RouteField
 
 _ANGLES = np.linspace(0.0, 2.0 * np.pi, 49)
 _CIRCLE = np.stack([np.cos(_ANGLES), np.sin(_ANGLES)], axis=-1)
-SCREEN_WIDTH, SCREEN_GAP = 0.26, 0.07
-"""Width of the drawn screen and its distance before the robot's front, m."""
 CONE_LENGTH, CONE_HALF_ANGLE = 0.9, 0.40
 """Where the screen faces, drawn as a cone: m, rad."""
+VIEW_LENGTH = 2.4
+"""How far the camera's field of view is drawn, m."""
 
 
 def placed(
@@ -52,11 +52,10 @@ def heading_mark(robot: RobotConfig) -> Float[np.ndarray, "4 2"]:
 
 
 def screen_bar(robot: RobotConfig, pose_map: npt.ArrayLike, pan: float) -> Float[np.ndarray, "2 2"]:
-    """The screen, a bar across the direction in which it faces."""
-    ahead = 0.5 * robot.length + SCREEN_GAP
-    facing = np.add(pose_map, [0.0, 0.0, pan])
-    half = 0.5 * SCREEN_WIDTH
-    return placed(facing, np.array([[ahead, -half], [ahead, half]]))
+    """The screen where it is, a bar across the direction in which it faces."""
+    half = 0.5 * robot.screen.width
+    bar = np.array([[robot.screen.reach, -half], [robot.screen.reach, half]])
+    return placed(_facing(robot, pose_map, pan), bar)
 
 
 def screen_cone(
@@ -64,11 +63,28 @@ def screen_cone(
 ) -> Float[np.ndarray, "v 2"]:
     """What lies before the screen, from the screen outwards."""
     angle = np.linspace(-CONE_HALF_ANGLE, CONE_HALF_ANGLE, 13)
-    near = 0.5 * robot.length + SCREEN_GAP
+    near, half = robot.screen.reach, 0.5 * robot.screen.width
     far = (near + CONE_LENGTH) * np.stack([np.cos(angle), np.sin(angle)], axis=-1)
-    bar = np.array([[near, 0.5 * SCREEN_WIDTH], [near, -0.5 * SCREEN_WIDTH]])
-    facing = np.add(pose_map, [0.0, 0.0, pan])
-    return placed(facing, np.concatenate([bar, far]))
+    bar = np.array([[near, half], [near, -half]])
+    return placed(_facing(robot, pose_map, pan), np.concatenate([bar, far]))
+
+
+def camera_view(
+    robot: RobotConfig, pose_map: npt.ArrayLike, pan: float
+) -> Float[np.ndarray, "v 2"]:
+    """The camera's field of view up to ``VIEW_LENGTH``: from its axis along one side and back."""
+    half = robot.camera.field_of_view / 2
+    angle = np.linspace(-half, half, 25)
+    reach = min(VIEW_LENGTH, robot.camera.range_max)
+    arc = reach * np.stack([np.cos(angle), np.sin(angle)], axis=-1)
+    fan = np.concatenate([np.zeros((1, 2)), arc, np.zeros((1, 2))])
+    return placed(_facing(robot, pose_map, pan), fan)
+
+
+def _facing(robot: RobotConfig, pose_map: npt.ArrayLike, pan: float) -> Float[np.ndarray, "3"]:
+    """Pose of the screen's axis, turned to where it faces."""
+    axis = placed(pose_map, np.array([[robot.screen.mount_x, robot.screen.mount_y]]))[0]
+    return np.append(axis, np.asarray(pose_map)[2] + pan)
 
 
 def circles(xy_map: npt.ArrayLike, radius: npt.ArrayLike) -> Float[np.ndarray, "n v 2"]:

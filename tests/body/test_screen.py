@@ -153,7 +153,7 @@ def test_a_body_is_kept_in_the_middle_where_it_will_be():
         eye = ROBOT.screen.mount_x * np.array([np.cos(heading), np.sin(heading)])
         bearing = np.arctan2(*(place - eye)[::-1]) - heading
         assert pan_at(plan, time) == pytest.approx(bearing, abs=0.08)
-    assert plan.seen[0] > 0.9
+    assert plan.seen[0] > 0.7  # of a second that begins with turning there
 
 
 def test_it_shows_turns_as_far_as_the_body_stays_in_view():

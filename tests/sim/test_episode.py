@@ -10,6 +10,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from astro_jax.body.gaze import ahead, at_body, at_point, rest, search
+from astro_jax.body.screen import Looking
 from astro_jax.config import DEFAULT_ROBOT, Latency, PlannerConfig, PlannerParams
 from astro_jax.geometry import wrap_angle
 from astro_jax.reactive.sight import BLIND_SPEED
@@ -374,6 +376,44 @@ def test_nobody_is_seen_in_an_empty_room(episode):
     assert not np.any(log.tracked) and not np.any(log.world.forecast.valid)
     assert np.all(ticks.contacts == 0)
     assert np.all(log.diagnostics.terms.intrusion == 0.0)
+
+
+def test_the_screen_does_what_it_is_told_within_its_limits(begin, advance):
+    """One intent after the other, each for a second, in one compilation."""
+    scene, field = crowd()
+    state, latency, place = begin(scene, jax.random.key(8)), latency_of(), np.array([2.6, 3.4])
+    gazes = {
+        "ahead": ahead(),
+        "place": at_point(jnp.asarray(place, jnp.float32)),
+        "search": search(0.0),
+        "nobody": at_body(99),
+        "rest": rest(),
+        "nowhere": at_point(jnp.full(2, jnp.nan)),
+    }
+    pans, ends, logs = [], {}, {}
+    for name, gaze in gazes.items():
+        state = dataclasses.replace(state, gaze=gaze)
+        state, log, ticks = advance(latency, scene, field, state)
+        pans.append(np.asarray(ticks.pan, float).reshape(-1))
+        ends[name] = pans[-1][-1], np.asarray(ticks.pose_map).reshape(-1, 3)[-1]
+        logs[name] = log
+    pan = np.concatenate(pans)
+    rate = np.diff(pan, prepend=0.0) / CONFIG.gate_period
+    assert np.max(np.abs(pan)) <= ROBOT.pan_limit + 1e-6
+    assert np.max(np.abs(rate)) <= ROBOT.pan_rate + 1e-4
+    jumps = np.diff(rate, prepend=0.0) / CONFIG.gate_period
+    assert np.max(np.abs(jumps)) <= ROBOT.pan_acceleration + 0.02
+
+    angle, pose = ends["place"]
+    bearing = np.arctan2(*(place - pose[:2])[::-1]) - pose[2]
+    wanted = np.clip(float(wrap_angle(jnp.float32(bearing))), -ROBOT.pan_limit, ROBOT.pan_limit)
+    assert angle == pytest.approx(wanted, abs=0.1)
+    assert np.ptp(pans[2]) > 0.4
+    for name in ("rest", "nowhere"):
+        assert abs(ends[name][0]) < 0.05
+    assert np.all(logs["place"].looking != Looking.LOST)
+    for name in ("nobody", "nowhere"):
+        assert np.all(logs[name].looking == Looking.LOST)
 
 
 def test_posts_in_the_way_are_driven_around(episode):

@@ -117,6 +117,8 @@ def made_up(**changed) -> EpisodeRecord:
         plan_twist=np.full((cycles, TIMES, 3), 0.4),
         survival=np.tile(np.linspace(1.0, 0.8, TIMES), (cycles, 1)),
         status=np.zeros(cycles, int),
+        looking=np.zeros(cycles, int),
+        seen=np.zeros((cycles, 1)),
         diagnostics=made(
             Diagnostics,
             cost=cost,
@@ -252,13 +254,19 @@ def test_guidance_points_downhill_where_allowed():
 
 
 def test_the_screen_faces_heading_plus_pan():
-    pose = np.array([1.0, 2.0, 0.3])
+    pose, mount = np.array([1.0, 2.0, 0.3]), DEFAULT_ROBOT.screen.mount_x
+    axis = pose[:2] + mount * np.array([np.cos(0.3), np.sin(0.3)])
     bar = shapes.screen_bar(DEFAULT_ROBOT, pose, 0.4)
-    ahead = bar.mean(axis=0) - pose[:2]
+    ahead = bar.mean(axis=0) - axis
     assert np.arctan2(ahead[1], ahead[0]) == pytest.approx(0.7)
     assert abs(ahead @ (bar[1] - bar[0])) < 1e-12
+    assert np.linalg.norm(bar[1] - bar[0]) == pytest.approx(DEFAULT_ROBOT.screen.width)
     cone = shapes.screen_cone(DEFAULT_ROBOT, pose, 0.4)
-    assert np.linalg.norm(cone - pose[:2], axis=1).max() > 1.0
+    assert np.linalg.norm(cone - axis, axis=1).max() > 0.9
+    view = shapes.camera_view(DEFAULT_ROBOT, pose, 0.4)[1:-1] - axis
+    bearing = np.arctan2(view[:, 1], view[:, 0]) - 0.7
+    half = DEFAULT_ROBOT.camera.field_of_view / 2
+    assert (bearing.min(), bearing.max()) == (pytest.approx(-half), pytest.approx(half))
 
 
 # ---- the film ------------------------------------------------------------------------
