@@ -387,7 +387,7 @@ def _follow(bench: BenchFollow) -> "Report":
     robot, planner, params = configuration(bench.robot, bench.planner)
     recorded = bench.walkers != "home"
     folder = _data_folder(bench.data) if recorded else ""
-    from astro_jax.bench.follow import bench_follow
+    from astro_jax.bench.follow import BAND, BINS, bench_follow
     from astro_jax.bench.follow_scenes import home_chases, recorded_chases
 
     given = (robot, planner, bench.episodes, bench.seed)
@@ -401,7 +401,8 @@ def _follow(bench: BenchFollow) -> "Report":
     if bench.plot is not None:
         from astro_jax.viz.following import follow_figure
 
-        draw(follow_figure(report), bench.plot)
+        episodes = report.config["episodes"]
+        draw(follow_figure(episodes, report.cases, BINS, BAND), bench.plot)
     return report
 
 
