@@ -53,6 +53,8 @@ FARTHER = 3.0
 REVERSING = 2.0
 """What a metre driven backwards costs, s: a robot that walks with people turns round first, its
 sensors look ahead."""
+USUAL = 0.75
+"""Speed of the robot whose seconds the weights of the objective were set for, m/s."""
 URGENT = 3.0
 """Every second of the way aside counts so many times: somebody waits."""
 ASIDE = 0.3
@@ -186,8 +188,11 @@ def _pursue(setting: Setting, task: Follow, memory: FollowMemory, belief: Belief
     goal = _stand(way, cost, length, receding, belief, person)
     if beside and memory.heading is not None and cost <= length:
         goal = np.array([*goal[:2], memory.heading])
+    # a metre behind counts as much for a fast robot, whose seconds of way are longer
+    pull = max(setting.robot.speed / USUAL, 1.0)
+    receding = float(np.clip(receding, -2.0, 2.0))
     directive = Directive(
-        field=leashed(route.field, goal, length, float(np.clip(receding, -2.0, 2.0))),
+        field=leashed(steeper(route.field, pull), goal, pull * length, pull * receding),
         gaze=looks,
         params=_courteous(setting.params),
         doing="following" if known.in_sight(belief.time) else "following out of sight",
