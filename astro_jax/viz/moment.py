@@ -6,7 +6,7 @@ import jax
 import numpy as np
 from matplotlib.figure import Figure
 
-from astro_jax.body.screen import Looking
+from astro_jax.body.target import Looking
 from astro_jax.config import PlannerConfig, RobotConfig
 from astro_jax.reactive.senses import Mode
 from astro_jax.route.house import HouseMap

@@ -16,7 +16,7 @@ import numpy as np
 import optax
 
 from astro_jax.body.aims import kept_in_view, way_ahead
-from astro_jax.body.screen import EFFORT
+from astro_jax.body.worth import EFFORT
 from astro_jax.config import DEFAULT_PLANNER, DEFAULT_ROBOT
 from astro_jax.local.planner import basis_of
 from astro_jax.robot.joint import follow, pan_joint

@@ -14,10 +14,11 @@ from pathlib import Path
 import numpy as np
 
 from astro_jax.bench.intent import KINDS, WANTED, Drive, bench_intent, wilson
+from astro_jax.bench.report import write_json
 from astro_jax.config import DEFAULT_PLANNER, DEFAULT_ROBOT, PlannerParams
 from astro_jax.viz.heading import heading_figure
 
-PRICES = (0.0, 8.0, 30.0)
+PRICES = (30.0, 0.0)
 
 
 def row(price: float, drives: list[Drive]) -> str:
@@ -48,7 +49,9 @@ def main() -> None:
     print("|" + "---|" * (len(KINDS) + 5))
     for price in PRICES:
         params = dataclasses.replace(PlannerParams(), unannounced=price)
-        _, drives = bench_intent(DEFAULT_ROBOT, DEFAULT_PLANNER, params, given.episodes, given.seed)
+        sizes = (given.episodes, given.seed)
+        report, drives = bench_intent(DEFAULT_ROBOT, DEFAULT_PLANNER, params, *sizes)
+        write_json(given.out / f"price_{price:g}.json", report.as_dict())
         print(row(price, drives), flush=True)
         shown = max(drives, key=lambda drive: len(drive.turns) - drive.time[-1] / 10.0)
         heading_figure(shown, DEFAULT_ROBOT.pan_limit).savefig(given.out / f"price_{price:g}.png")

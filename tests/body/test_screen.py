@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 
 from astro_jax.body.aims import LEADS, MARGIN, SWEEP
 from astro_jax.body.gaze import Gaze, ahead, at_body, at_point, rest, search
-from astro_jax.body.screen import Looking, plan_screen
+from astro_jax.body.screen import plan_screen
 from astro_jax.body.servo import JointState, initial_screen
+from astro_jax.body.target import Looking
 from astro_jax.config import DEFAULT_ROBOT, PlannerConfig, PlannerParams
 from astro_jax.local.planner import basis_of
 from astro_jax.types import Grid, Motion, Tracks, WorldAtEffect

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from astro_jax.body.gaze import ahead, at_body, at_point, rest, search
-from astro_jax.body.screen import Looking
+from astro_jax.body.target import Looking
 from astro_jax.config import DEFAULT_ROBOT, Latency, PlannerConfig, PlannerParams
 from astro_jax.geometry import wrap_angle
 from astro_jax.reactive.sight import BLIND_SPEED
