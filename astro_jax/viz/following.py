@@ -35,13 +35,12 @@ def follow_figure(
         left.fill_between(middle, k, k + height, color=style.SPEED, alpha=0.75, linewidth=0)
         case = next(case for case in cases if case["stratum"] == stratum)
         right.barh(k + 0.4, 100 * case["in_view"], height=0.7, color=style.SCREEN)
-        right.text(
-            98, k + 0.4, f"{100 * case['in_view']:.1f}", ha="right", va="center", color=style.INK
-        )
+        share = f"{100 * case['in_view']:.1f}"
+        right.text(4, k + 0.4, share, ha="left", va="center", color="white")
     left.set(xlim=(0.0, 4.0), ylim=(0.0, len(strata)), xlabel="distance to the person, m")
     left.set_yticks(np.arange(len(strata)) + 0.4, strata)
     left.tick_params(axis="y", length=0)
-    right.set(xlim=(0.0, 100.0), xlabel="in the camera's view, % of the time")
+    right.set(xlim=(0.0, 100.0), xlabel="time in view, %")
     for axes in (left, right):
         for side in ("top", "right"):
             axes.spines[side].set_visible(False)
