@@ -1,4 +1,5 @@
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import jax
@@ -16,6 +17,16 @@ if (ROOT / ".venv").is_dir():
 
 settings.register_profile("astro_jax", settings(), deadline=None)
 settings.load_profile("astro_jax")
+
+
+@pytest.fixture(scope="module")
+def compiled_quickly() -> Iterator[None]:
+    """For what is compiled for a few calls only: in half the time, to run a quarter as fast."""
+    jax.config.update("jax_disable_most_optimizations", True)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("JAX_DISABLE_MOST_OPTIMIZATIONS", "1")  # of processes that are started
+        yield
+    jax.config.update("jax_disable_most_optimizations", False)
 
 
 @pytest.fixture(scope="session")

@@ -19,6 +19,8 @@ from astro_jax.geometry import sample_xy
 from astro_jax.local.planner import basis_of
 from astro_jax.robot import drive
 
+pytestmark = pytest.mark.usefixtures("compiled_quickly")
+
 TWO_STAGES = dataclasses.replace(DEFAULT_PLANNER, stages=2)
 SMALL = dataclasses.replace(
     TWO_STAGES, candidates=64, gradient_steps=2, map_cells=60, people=3, recorded_stride=1
@@ -68,8 +70,12 @@ def test_moments_differ(found):
     assert np.min(np.hypot(*np.diff(poses[:, :2], axis=0).T)) > 0.5
 
 
-def test_stages_compute_what_the_cycle_does(found):
-    calls = stages_of(DEFAULT_ROBOT, SMALL, PARAMS, LATENCY, found[0])
+@pytest.fixture(scope="module")
+def calls(found):
+    return stages_of(DEFAULT_ROBOT, SMALL, PARAMS, LATENCY, found[0])
+
+
+def test_stages_compute_what_the_cycle_does(calls):
     assert calls["seeds"]().shape[-1] == SMALL.candidates
     z, cost, _ = calls["sampling"]()
     assert z.shape[-1] == cost.shape[0] == SMALL.candidates * SMALL.stages
@@ -79,7 +85,7 @@ def test_stages_compute_what_the_cycle_does(found):
     assert int(bad) == 0 and np.all(np.isfinite(np.asarray(refined)))
 
 
-def test_the_report_counts_steps_and_compilations(monkeypatch):
+def test_the_report_counts_steps_and_compilations(monkeypatch, calls):
     from astro_jax.bench import cycle
 
     seen = {}
@@ -89,6 +95,7 @@ def test_the_report_counts_steps_and_compilations(monkeypatch):
         return {"compile_s": 1.0, "compile_warm_s": 1.0}
 
     monkeypatch.setattr(cycle, "compile_times", compile_times)
+    monkeypatch.setattr(cycle, "stages_of", lambda *given: calls)
     monkeypatch.setattr(cycle, "MOMENTS", 2)
     monkeypatch.setattr(cycle, "STAGE_RUNS", 2)
     report = bench_cycle(DEFAULT_ROBOT, SMALL, PlannerParams(), PEOPLE, 6, 4, 0)

@@ -14,6 +14,8 @@ from astro_jax.robot import drive
 from astro_jax.strict_yaml import load_robot
 from astro_jax.types import Status
 
+pytestmark = pytest.mark.usefixtures("compiled_quickly")
+
 ROBOTS = Path(__file__).parents[2] / "configs" / "robots"
 # a start that each drive may have
 STARTS = {"astro": (0.3, 0.2), "mecanum": (0.2, 0.15, 0.2), "ackermann": (0.3, 0.5)}

@@ -22,6 +22,8 @@ from astro_jax.robot import drive
 from astro_jax.robot.footprint import covering_discs
 from astro_jax.types import Kind, Status
 
+pytestmark = pytest.mark.usefixtures("compiled_quickly")
+
 
 def finite(tree):
     return all(np.all(np.isfinite(leaf)) for leaf in jax.tree.leaves(tree))

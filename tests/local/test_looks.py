@@ -19,6 +19,9 @@ from astro_jax.local.planner import basis_of, plan
 from astro_jax.local.refine import refine
 from astro_jax.local.search import best_first, distinct, search
 
+# measurements over many scenes, of targets some of which are missed
+pytestmark = pytest.mark.soak
+
 PEOPLE, SCENES = 16, 60
 
 

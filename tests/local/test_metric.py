@@ -13,6 +13,8 @@ from astro_jax.local.refine import refine
 from astro_jax.local.search import distinct, search
 from astro_jax.robot import drive
 
+pytestmark = pytest.mark.usefixtures("compiled_quickly")
+
 STEPS = 5
 
 

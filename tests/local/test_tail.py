@@ -14,6 +14,8 @@ from astro_jax.robot import drive
 from astro_jax.robot.footprint import covering_discs, outline
 from astro_jax.types import Status
 
+pytestmark = pytest.mark.usefixtures("compiled_quickly")
+
 
 @pytest.fixture(scope="module")
 def tail_of(lab):

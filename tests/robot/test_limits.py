@@ -7,6 +7,8 @@ import pytest
 
 from astro_jax.robot import drive
 
+pytestmark = pytest.mark.usefixtures("compiled_quickly")
+
 NAMES = ["differential", "weak wheels", "mecanum", "disc", "ackermann"]
 VARIANTS = ["plain", "forward", "jerk", "tight"]
 ROUNDING = 1e-7
