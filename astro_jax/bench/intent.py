@@ -20,8 +20,8 @@ from astro_jax.home import changed_home
 from astro_jax.sim.state import TickLog, honest
 from astro_jax.sim.turns import Turn, turns_of
 
-WANTED = 0.5
-"""s"""
+WANTED = 0.5 - 1e-3
+"""Half a second, but for rounding."""
 SECONDS = 40.0
 """The longest episode, s."""
 KINDS = ("on the spot", "in motion", "reversing")
