@@ -206,7 +206,7 @@ def _key(record: EpisodeRecord) -> list[tuple[Any, str, bool]]:
         (line(style.GOAL, **ring), "goal; arrow: heading there", False),
         (line(style.PERSON, **dot), "person the robot tracks", True),
         *_followed(record),
-        (line(style.UNSEEN, **ring), "person it does not see", True),
+        (line(style.UNSEEN, **ring), "person it does not see", record.followed is None),
         (cloud, "forecast 1, 2, 3 s ahead: 1σ, 2σ", True),
         (patch(style.WALL), "wall on the house map", False),
         (patch(style.UNKNOWN), "unknown", False),
