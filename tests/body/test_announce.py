@@ -19,6 +19,8 @@ from astro_jax.world.distance import clearance_field
 from astro_jax.world.forecast import forecast
 from astro_jax.world.people import no_tracks
 
+pytestmark = pytest.mark.usefixtures("compiled_quickly")
+
 ROBOT = DEFAULT_ROBOT
 CONFIG = PlannerConfig(candidates=96, descents=1, gradient_steps=1, map_cells=80, people=2)
 DELAY = 0.18

@@ -23,6 +23,8 @@ from astro_jax.world.distance import clearance_field
 from astro_jax.world.forecast import forecast
 from astro_jax.world.people import no_tracks
 
+pytestmark = pytest.mark.usefixtures("compiled_quickly")
+
 ROBOT, CONFIG = DEFAULT_ROBOT, PlannerConfig(map_cells=160, people=3)
 DELAY = 0.18
 TIMES = CONFIG.dt * np.arange(CONFIG.times)

@@ -14,6 +14,8 @@ from astro_jax.sim.detector import detect_people
 from astro_jax.sim.scene import make_scene
 from astro_jax.sim.sensors import DETECTION_NOISE
 
+pytestmark = pytest.mark.usefixtures("compiled_quickly")
+
 CAMERA = CameraConfig(field_of_view=1.2, range_max=4.0)
 ROBOT = RobotConfig(camera=CAMERA)
 MOUNT = ROBOT.screen.mount_x
