@@ -108,8 +108,8 @@ def test_who_is_passed_in_time_counts_again_when_something_else_slows_the_robot(
     post, slower = [(0.5, 0.0)], 0
     alone = float(react(case_of(constant_plan(0.6, 0.0), (0.6, 0.0), post))[0].ceiling)
     assert alone < 0.6
-    for place in passings():
-        both = float(react(passing(*place, post))[0].ceiling)
+    for x, y in passings():
+        both = float(react(passing(x, y, post))[0].ceiling)
         assert both <= alone + 1e-6
         slower += both < alone - 1e-3
     assert slower >= 3
