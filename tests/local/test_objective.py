@@ -73,13 +73,16 @@ def busy(lab):
     blocked[:, 36:] = True
     edges = blocked.copy()
     edges[:22] = False
-    return lab.world(
+    world = lab.world(
         command=(0.3, 0.1),
         blocked=blocked,
         edges=edges,
         xy=[(0.9, 0.8), (0.6, -0.6)],
         velocity=[(0, -0.5), (0, 0)],
     )
+    # a screen that has shown little of a turn so far
+    shown = jnp.broadcast_to(jnp.array([-0.05, 0.05]), (12, 2))
+    return dataclasses.replace(world, announced=shown)
 
 
 def test_total_is_the_weighted_sum(lab):
