@@ -73,13 +73,16 @@ def busy(lab):
     blocked[:, 36:] = True
     edges = blocked.copy()
     edges[:22] = False
-    return lab.world(
+    world = lab.world(
         command=(0.3, 0.1),
         blocked=blocked,
         edges=edges,
         xy=[(0.9, 0.8), (0.6, -0.6)],
         velocity=[(0, -0.5), (0, 0)],
     )
+    # a screen that has shown little of a turn so far
+    shown = jnp.broadcast_to(jnp.array([-0.05, 0.05]), (12, 2))
+    return dataclasses.replace(world, announced=shown)
 
 
 def test_total_is_the_weighted_sum(lab):
@@ -332,7 +335,9 @@ def test_the_objective_does_not_depend_on_where_the_map_begins(lab, terms_of):
             (x, y, yaw), (0.3, 0.0), xy=xy @ turn.T + shift, velocity=velocity @ turn.T
         )
         turned = lambda v, g: lab.wall(v - (turn @ g) @ shift, *(turn @ g), edge=0.4)  # noqa: B023
-        world = dataclasses.replace(world, clearance=turned(0.5, np.array([-0.6, 0.8])))
+        shown = jnp.broadcast_to(jnp.array([-0.05, 0.05]), (12, 2))
+        wall = turned(0.5, np.array([-0.6, 0.8]))
+        world = dataclasses.replace(world, clearance=wall, announced=shown)
         goal = turn @ np.array([0.5, 0.4]) + shift
         field = dataclasses.replace(
             lab.field((*goal, yaw + 0.5)), cost_to_go=plane(4.0, np.array([-1.2, -0.7]))
