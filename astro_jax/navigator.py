@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
-from astro_jax.body.announce import announced
+from astro_jax.body.announce import announced, anything
 from astro_jax.body.gaze import Gaze, ahead
 from astro_jax.body.play import after_tick, at_effect, told, void, way_to_go
 from astro_jax.body.screen import ScreenPlan, plan_screen, resting_screen
@@ -264,6 +264,7 @@ def predict(
     bodies = forecast(state.tracks, params, ahead + delay, times)
     yaw_rate = body_twist(robot, command)[2]
     screen = _screen_at_effect(robot, config, state)
+    shown = announced(robot, config, screen, yaw_rate, delay)
     return WorldAtEffect(
         pose_map=pose,
         command=command,
@@ -271,7 +272,8 @@ def predict(
         clearance=state.clearance,
         forecast=dataclasses.replace(bodies, xy_var=bodies.xy_var + position_var),
         position_var=position_var,
-        announced=announced(robot, config, screen, yaw_rate, delay),
+        # a screen that looks at something shows no turns: they cannot wait for it
+        announced=jnp.where(state.screen_plan.by_time, anything(config), shown),
     )
 
 

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from astro_jax import navigator
+from astro_jax.body.announce import anything
 from astro_jax.body.servo import JointState
 from astro_jax.config import DEFAULT_ROBOT, Latency, PlannerConfig, PlannerParams
 from astro_jax.navigator import HISTORY_TICKS
@@ -282,6 +283,15 @@ def test_the_screen_goes_by_the_clock_of_the_base(rest, act):
     # what looks at somebody does not wait
     looking = pans(act, showing(driving(rest, 0.5, 0.0), by_time=True), wall=0.35)
     np.testing.assert_allclose(looking, expected, atol=0.02)
+
+
+def test_turns_wait_for_a_screen_that_shows_them_and_for_no_other(rest, predict):
+    bounds = {}
+    for by_time in (False, True):
+        state = showing(driving(rest, 0.5, 0.0), by_time=by_time)
+        bounds[by_time] = np.asarray(predict(state, odometry_of()).announced)
+    assert np.all(np.abs(bounds[False][:3]) < 0.5)
+    np.testing.assert_array_equal(bounds[True], np.asarray(anything(CONFIG)))
 
 
 def test_without_a_goal_the_screen_shows_no_way(rest, act):

@@ -228,7 +228,7 @@ def search_again(before: Search, blocked: Bool[np.ndarray, "H W"]) -> Search:
     grid = before.field.cost_to_go
     table = np.asarray(grid.table)
     table = mended(table, before.found, found, *_measures(resolution, body), spans)
-    cost_to_go = dataclasses.replace(grid, table=jnp.from_dlpack(table))
+    cost_to_go = dataclasses.replace(grid, table=jnp.asarray(table))
     return dataclasses.replace(
         before,
         field=dataclasses.replace(before.field, cost_to_go=cost_to_go),
@@ -271,7 +271,7 @@ def _search(
     return Search(
         field=RouteField(
             cost_to_go=SmoothGrid(
-                table=jnp.from_dlpack(table),
+                table=jnp.asarray(table),
                 origin=origin,
                 resolution=edge,
             ),

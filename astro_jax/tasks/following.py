@@ -346,11 +346,8 @@ def _facing(params: PlannerParams) -> PlannerParams:
 
 
 def _watching(params: PlannerParams) -> PlannerParams:
-    """A screen that looks at somebody shows no turns: they cannot wait for it.
-
-    And it turns round rather than back off: its wheels are fast and its sensors look ahead.
-    """
-    return dataclasses.replace(params, unannounced=0.0, reversing=REVERSING)
+    """It turns round rather than back off: its wheels are fast and its sensors look ahead."""
+    return dataclasses.replace(params, reversing=REVERSING)
 
 
 def _nowhere(doing: str = "") -> Directive:

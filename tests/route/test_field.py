@@ -3,6 +3,7 @@
 import itertools
 import math
 
+import jax
 import numpy as np
 import pytest
 from scipy import ndimage
@@ -233,3 +234,10 @@ def test_a_start_beside_the_wall_is_accepted_and_led_away():
     # The same pose as a goal has a field, too.
     back = solve_field(house_map, house_map.blocked, start, DEFAULT_ROBOT)
     np.testing.assert_allclose(guide_path(back, goal)[-1], start[:2], atol=1e-5)
+
+
+def test_a_field_is_bound_to_no_device():
+    """With an argument that is, a program's results are too, and its next call compiles again."""
+    house_map = open_map()
+    field = solve_field(house_map, house_map.blocked, (1.0, 4.0, 0.3), DEFAULT_ROBOT)
+    assert not any(leaf.committed for leaf in jax.tree.leaves(field))
