@@ -35,7 +35,7 @@ coverage: install
 	$(BIN)/coverage report
 
 soak: install
-	$(BIN)/python -m pytest -m soak $(ARGS)
+	$(BIN)/python -m pytest -m soak --hypothesis-profile=search $(ARGS)
 
 lint: install
 	$(BIN)/ruff check .
