@@ -70,12 +70,8 @@ def test_moments_differ(found):
     assert np.min(np.hypot(*np.diff(poses[:, :2], axis=0).T)) > 0.5
 
 
-@pytest.fixture(scope="module")
-def calls(found):
-    return stages_of(DEFAULT_ROBOT, SMALL, PARAMS, LATENCY, found[0])
-
-
-def test_stages_compute_what_the_cycle_does(calls):
+def test_stages_compute_what_the_cycle_does(found):
+    calls = stages_of(DEFAULT_ROBOT, SMALL, PARAMS, LATENCY, found[0])
     assert calls["seeds"]().shape[-1] == SMALL.candidates
     z, cost, _ = calls["sampling"]()
     assert z.shape[-1] == cost.shape[0] == SMALL.candidates * SMALL.stages
@@ -85,7 +81,7 @@ def test_stages_compute_what_the_cycle_does(calls):
     assert int(bad) == 0 and np.all(np.isfinite(np.asarray(refined)))
 
 
-def test_the_report_counts_steps_and_compilations(monkeypatch, calls):
+def test_the_report_counts_steps_and_compilations(monkeypatch):
     from astro_jax.bench import cycle
 
     seen = {}
@@ -95,7 +91,6 @@ def test_the_report_counts_steps_and_compilations(monkeypatch, calls):
         return {"compile_s": 1.0, "compile_warm_s": 1.0}
 
     monkeypatch.setattr(cycle, "compile_times", compile_times)
-    monkeypatch.setattr(cycle, "stages_of", lambda *given: calls)
     monkeypatch.setattr(cycle, "MOMENTS", 2)
     monkeypatch.setattr(cycle, "STAGE_RUNS", 2)
     report = bench_cycle(DEFAULT_ROBOT, SMALL, PlannerParams(), PEOPLE, 6, 4, 0)
