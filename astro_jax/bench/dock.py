@@ -13,7 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from astro_jax.bench.follow import DRAWS, wilson
+from astro_jax.bench.follow import DRAWS
+from astro_jax.bench.intervals import wilson
 from astro_jax.bench.report import Report
 from astro_jax.config import Latency, PlannerConfig, PlannerParams, RobotConfig
 from astro_jax.route.house import HouseMap

@@ -14,7 +14,7 @@ from astro_jax.sim.episode import run_cycles, start_episode
 from astro_jax.sim.physics import AFTER_ARRIVAL
 from astro_jax.sim.state import Circumstances, SimState, TickLog
 
-Drive = Callable[[Home, Circumstances, int, float], tuple[TickLog, SimState]]
+Run = Callable[[Home, Circumstances, int, float], tuple[TickLog, SimState]]
 """(home, circumstances, seed, seconds) → the ticks, NumPy, and the end."""
 
 
@@ -23,7 +23,7 @@ def driver(
     config: PlannerConfig,
     params: PlannerParams,
     until_arrival: bool = False,
-) -> Drive:
+) -> Run:
     """A function that drives one episode; it compiles once.
 
     ``until_arrival``: end the episode a second after the goal was reached.

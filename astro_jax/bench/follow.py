@@ -25,6 +25,7 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from astro_jax.bench.follow_scenes import STANDS, Chase
+from astro_jax.bench.intervals import wilson
 from astro_jax.bench.report import Report
 from astro_jax.body.view import axis_map
 from astro_jax.config import Latency, PlannerConfig, PlannerParams, RobotConfig
@@ -242,14 +243,3 @@ def bootstrap(rows: Sequence[Mapping[str, Any]], name: str, seed: int) -> tuple[
     shares = (values * weight)[drawn].sum(axis=1) / weight[drawn].sum(axis=1)
     low, high = np.quantile(shares, (0.025, 0.975))
     return float(low), float(high)
-
-
-def wilson(count: int, trials: int) -> tuple[float, float]:
-    """95 % interval of a proportion: Wilson, "Probable inference", 1927."""
-    if trials == 0:
-        return 0.0, 1.0
-    z, p = 1.959964, count / trials
-    middle = p + z**2 / (2 * trials)
-    half = z * math.sqrt(p * (1 - p) / trials + z**2 / (4 * trials**2))
-    whole = 1 + z**2 / trials
-    return max((middle - half) / whole, 0.0), min((middle + half) / whole, 1.0)

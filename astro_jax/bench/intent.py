@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from astro_jax.bench.drives import driver
+from astro_jax.bench.intervals import wilson
 from astro_jax.bench.report import Report
 from astro_jax.config import Latency, PlannerConfig, PlannerParams, RobotConfig
 from astro_jax.home import changed_home
@@ -109,16 +110,6 @@ def summary(
         config={"robot": robot, "planner": config, "homes": HOMES},
         seed=seed,
     )
-
-
-def wilson(count: int, trials: int, z: float = 1.96) -> tuple[float, float]:
-    """95 % interval of a share (Wilson, "Probable inference …", JASA 22, 1927)."""
-    if not trials:
-        return 0.0, 1.0
-    share, spread = count / trials, z**2 / trials
-    middle = (share + spread / 2) / (1 + spread)
-    half = z * math.sqrt(share * (1 - share) / trials + spread / (4 * trials)) / (1 + spread)
-    return max(middle - half, 0.0), min(middle + half, 1.0)
 
 
 def _row(kind: str, leads: Sequence[float]) -> dict[str, Any]:

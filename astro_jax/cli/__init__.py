@@ -6,7 +6,8 @@ from typing import Annotated
 
 import tyro
 
-from astro_jax.cli.benches import BenchCommand, measure
+from astro_jax.cli.benches import BenchCommand
+from astro_jax.cli.measuring import measure
 from astro_jax.cli.showing import DemoCommand, MapCommand, show_demo, show_map
 from astro_jax.errors import InputError
 

@@ -13,7 +13,8 @@ from pathlib import Path
 
 import numpy as np
 
-from astro_jax.bench.intent import KINDS, WANTED, Drive, bench_intent, wilson
+from astro_jax.bench.intent import KINDS, WANTED, Drive, bench_intent
+from astro_jax.bench.intervals import wilson
 from astro_jax.bench.report import write_json
 from astro_jax.config import DEFAULT_PLANNER, DEFAULT_ROBOT, PlannerParams
 from astro_jax.viz.heading import heading_figure
