@@ -150,7 +150,7 @@ def task_driver(
             if now - ended > AFTER:
                 break
             field = field if directive.field is None else directive.field
-            # arrays that are committed to a device and others would be two compilations
+            # a number of Python's own is of another type to the compiler than an array
             told = jax.tree.map(np.asarray, (field, directive.gaze, told_by(directive, orders)))
             state = dataclasses.replace(state, gaze=told[1], told=told[2])
             values = jax.tree.map(np.float32, directive.params or usual)
