@@ -19,6 +19,8 @@ from astro_jax.errors import InputError
 from astro_jax.viz.calibration import calibration_figure
 from astro_jax.world.forecast import forecast
 
+pytestmark = pytest.mark.usefixtures("compiled_quickly")
+
 TRUE = PlannerParams(
     walker_noise=0.01, walker_noise_wide=0.25, walker_wide_share=0.25, walker_slowing=0.0
 )

@@ -15,6 +15,8 @@ from astro_jax.config import DEFAULT_PLANNER, DEFAULT_ROBOT, PlannerParams
 from astro_jax.robot.footprint import outline
 from astro_jax.viz.reliability import reliability_figure
 
+pytestmark = pytest.mark.usefixtures("compiled_quickly")
+
 SAMPLES = 20_000
 
 

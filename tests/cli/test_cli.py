@@ -13,6 +13,8 @@ import pytest
 from astro_jax import cli
 from astro_jax.scenes import flat_scene
 
+pytestmark = pytest.mark.usefixtures("compiled_quickly")
+
 WALL, OUTSIDE = ("6.25", "7.5", "0"), ("-30", "2", "0")
 
 BAD = {

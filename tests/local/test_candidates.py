@@ -13,6 +13,8 @@ from astro_jax.local import candidates
 from astro_jax.local.planner import basis_of
 from astro_jax.robot import drive
 
+pytestmark = pytest.mark.usefixtures("compiled_quickly")
+
 
 @pytest.fixture(scope="module")
 def free(lab):

@@ -17,6 +17,8 @@ from astro_jax.local.screening import screening_hazard
 from astro_jax.robot.footprint import outline
 from astro_jax.types import Forecast, Motion
 
+pytestmark = pytest.mark.usefixtures("compiled_quickly")
+
 BOX = outline(DEFAULT_ROBOT)
 WEDGE = np.array([(0.3, -0.1), (0.38, 0.0), (0.3, 0.1), (-0.2, 0.24), (-0.26, 0.0), (-0.2, -0.24)])
 PARAMS = jax.tree.map(jnp.float32, PlannerParams())

@@ -10,6 +10,8 @@ import pytest
 
 from astro_jax.local.nearest import DEVIATIONS, nearest
 
+pytestmark = pytest.mark.usefixtures("compiled_quickly")
+
 PEOPLE, KEPT = 12, 4
 
 

@@ -17,6 +17,8 @@ from astro_jax.robot import drive
 from astro_jax.robot.footprint import covering_discs
 from astro_jax.types import CostTerms, Kind, Motion
 
+pytestmark = pytest.mark.usefixtures("compiled_quickly")
+
 TERMS = [field.name for field in dataclasses.fields(CostTerms)]
 WEIGHTS = {
     "touched": "harm_person_rest",

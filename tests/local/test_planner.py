@@ -13,6 +13,8 @@ from astro_jax.local.planner import basis_of
 from astro_jax.robot import drive
 from astro_jax.types import Status
 
+pytestmark = pytest.mark.usefixtures("compiled_quickly")
+
 BAD = [np.nan, np.inf, -np.inf]
 
 

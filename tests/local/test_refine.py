@@ -9,6 +9,8 @@ import pytest
 
 from astro_jax.local.refine import LONGEST, REACH, refine
 
+pytestmark = pytest.mark.usefixtures("compiled_quickly")
+
 SHAPE = (3, 2)
 
 

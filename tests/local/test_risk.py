@@ -13,6 +13,8 @@ from astro_jax.local.risk import SLOW, Discs, unharmed, wall_hazard
 from astro_jax.robot.footprint import covering_discs
 from astro_jax.types import Clearance, Motion
 
+pytestmark = pytest.mark.usefixtures("compiled_quickly")
+
 PARAMS = jax.tree.map(jnp.float32, PlannerParams())
 STILL_MAP = dataclasses.replace(PARAMS, wall_noise_time=jnp.float32(0.0))
 """Its error does not grow along the plan."""

@@ -13,6 +13,8 @@ from hypothesis import strategies as st
 from astro_jax.config import PlannerConfig
 from astro_jax.local.search import SPACING, best_first, distinct, search
 
+pytestmark = pytest.mark.usefixtures("compiled_quickly")
+
 CONFIG = PlannerConfig(candidates=64, stages=2, elites=4)
 COUNT, CHOSEN = 24, 5
 BAD = [np.nan, np.inf, -np.inf]

@@ -29,6 +29,8 @@ from astro_jax.world.health import DOUBTED, SETTLING, UNWATCHED
 from astro_jax.world.inbox import SECOND, empty_inbox, receive, snapshot
 from astro_jax.world.messages import Frames
 
+pytestmark = pytest.mark.usefixtures("compiled_quickly")
+
 ROBOT = DEFAULT_ROBOT
 CONFIG = PlannerConfig(candidates=64, gradient_steps=4, map_cells=64, people=2, recorded_stride=8)
 PARAMS = jax.tree.map(jnp.float32, PlannerParams())
