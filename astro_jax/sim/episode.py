@@ -46,7 +46,7 @@ def start_episode(
         time=jnp.float32(0.0),
         tick=jnp.int32(0),
         pose=scene.start_map,
-        belief=initial_belief(scene.start_map),
+        belief=initial_belief(scene.start_map, scene.localised),
         twist=jnp.zeros(2),
         wheel_gain=gain,
         people=people,
@@ -190,6 +190,7 @@ def act(
             mode=verdict.mode,
             reason=verdict.reason,
             pan=brain.screen.pan.angle,
+            people_xy=state.people.xy_map,
             contacts=state.contacts.contacts,
         )
         return state, log

@@ -7,7 +7,7 @@ reckoning: smooth, but it drifts.  Localisation says where that frame lies in th
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float
+from jaxtyping import Array, Bool, Float
 
 from astro_jax.config import setting
 from astro_jax.geometry import compose, from_frame, inverse, to_frame
@@ -44,11 +44,18 @@ class Believed:
     """Present error of the odometry: measured over true twist, less 1."""
     jump: Float[Array, "*batch 3"]
     """Present error of localisation, in the house."""
+    localised: Bool[Array, "*batch"]
+    """Without localisation both frames are taken to agree as they did at the start."""
 
 
-def initial_belief(start: Float[Array, "3"]) -> Believed:
+def initial_belief(start: Float[Array, "3"], localised: bool | Bool[Array, ""] = True) -> Believed:
     """Both frames agree at the start."""
-    return Believed(pose_map=start, scale=jnp.zeros(2), jump=jnp.zeros(3))
+    return Believed(
+        pose_map=start,
+        scale=jnp.zeros(2),
+        jump=jnp.zeros(3),
+        localised=jnp.asarray(localised),
+    )
 
 
 def reckon(
@@ -73,13 +80,14 @@ def reckon(
         pose_map=compose(belief.pose_map, step),
         scale=scale,
         jump=jnp.where(jumps, drawn, belief.jump),
+        localised=belief.localised,
     )
 
 
 def localise(belief: Believed, pose: Float[Array, "3"]) -> Float[Array, "3"]:
     """``house_from_map`` as localisation sees it: the truth, moved by its present error."""
     seen = pose + belief.jump
-    return compose(seen, inverse(belief.pose_map))
+    return jnp.where(belief.localised, compose(seen, inverse(belief.pose_map)), 0.0)
 
 
 def as_believed(

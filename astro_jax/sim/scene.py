@@ -1,5 +1,7 @@
 """What is true in a simulated home, and what the robot is told about it."""
 
+import dataclasses
+
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int
@@ -8,6 +10,8 @@ from scipy import ndimage
 from astro_jax.types import Grid, Kind, pytree
 from astro_jax.world.grid import prior_from_occupancy
 
+REACHED = (0.20, 0.30, 0.05)
+"""Where an errand ends, unless a scene has another rule: m, rad, m/s."""
 ELBOW_ROOM = 1.5
 """Metres between the robot and people at the start."""
 
@@ -44,6 +48,14 @@ class Scene:
     recorded_map: Float[Array, "*batch M S 2"] | None = None
     """Positions of people who see nobody, every ``recorded_spacing`` seconds, instead of walks."""
     recorded_spacing: float | Float[Array, "*batch"] = 0.25
+    reached: tuple[float, float, float] | Float[Array, "*batch 3"] = REACHED
+    """How near to the goal counts as there: m, rad, m/s."""
+    localised: bool | Bool[Array, "*batch"] = True
+    """Whether anything but its odometry tells the robot where in the house it is."""
+    detector_noise: float | Float[Array, "*batch"] = 1.0
+    """Of the places of people, over the usual one; 0: they are known exactly."""
+    cell: float = dataclasses.field(default=0.05, metadata={"static": True})
+    """What ``resolution`` is, for the sizes of windows; no cell of a batch is smaller, m."""
 
 
 def make_scene(

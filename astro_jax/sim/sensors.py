@@ -71,7 +71,7 @@ def people_in_sight(
     sight = line_of_sight(scene, eye[:2], offset / distance[:, None], PERSON_SIGHT)
     seen = scene.present & ahead & (distance < sight + scene.radius) & (distance < PERSON_SIGHT)
     seen = seen & ~jax.random.bernoulli(key_miss, scene.miss_rate, seen.shape)
-    variance = _noise_var(distance)
+    variance = _noise_var(scene, distance)
     noise = jnp.sqrt(variance)[:, None] * jax.random.normal(key_noise, people_xy.shape)
     return _report(people_xy + noise, variance, scene.radius, scene.kind, seen)
 
@@ -87,11 +87,12 @@ def ghost(
     bearing = eye[2] + sensor.field_of_view * (v - 0.5)
     place = eye[:2] + reach * jnp.stack([jnp.cos(bearing), jnp.sin(bearing)])
     kind = jnp.full(1, int(Kind.PERSON), jnp.int32)
-    return _report(place[None], _noise_var(reach[None]), scene.radius[:1], kind, now)
+    return _report(place[None], _noise_var(scene, reach[None]), scene.radius[:1], kind, now)
 
 
-def _noise_var(distance: Float[Array, "D"]) -> Float[Array, "D"]:
-    return DETECTION_NOISE**2 + (NOISE_PER_RANGE * distance) ** 2
+def _noise_var(scene: Scene, distance: Float[Array, "D"]) -> Float[Array, "D"]:
+    usual = DETECTION_NOISE**2 + (NOISE_PER_RANGE * distance) ** 2
+    return jnp.asarray(scene.detector_noise) ** 2 * usual
 
 
 def _report(xy_map, variance, radius, kind, seen) -> Detections:

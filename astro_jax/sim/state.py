@@ -119,4 +119,5 @@ class TickLog:
     mode: Int[Array, "*batch"]
     reason: Int[Array, "*batch"]
     pan: Float[Array, "*batch"]
+    people_xy: Float[Array, "*batch M 2"]
     contacts: Int[Array, "*batch"]

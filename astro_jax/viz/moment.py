@@ -69,6 +69,7 @@ def plan_figure(
             mode=single(np.int32(Mode.RUNNING)),
             reason=single(np.int32(Reason.CLEAR)),
             pan=single(np.float32(0.0)),
+            people_xy=single(people),
             contacts=single(np.int32(0)),
         ),
         routes=((0.0, field),),

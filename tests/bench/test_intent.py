@@ -32,6 +32,7 @@ def drive(seed: int, lead: float, speed: float = 0.4, arrived_at: float = 9.0) -
         "mode": nothing,
         "reason": nothing,
         "pan": turn(4.0 - lead) - yaw,
+        "people_xy": np.zeros((len(time), 1, 2)),
         "contacts": nothing,
     }
     return drive_of(seed, TickLog(**logged), arrived_at)

@@ -19,8 +19,7 @@ from astro_jax.route.field import solve_field
 from astro_jax.route.house import HouseMap
 from astro_jax.sim.episode import run_cycles, start_episode
 from astro_jax.sim.odometry import EXACT, PoseErrors
-from astro_jax.sim.physics import ARRIVAL_ANGLE, ARRIVAL_DISTANCE
-from astro_jax.sim.scene import make_scene
+from astro_jax.sim.scene import REACHED, make_scene
 from astro_jax.sim.state import honest
 from astro_jax.types import Reason, Status
 
@@ -148,8 +147,8 @@ def test_it_arrives_in_an_empty_room(episode):
     assert np.isfinite(state.arrived_at)
     at = np.argmin(np.abs(ticks.time - float(state.arrived_at)))
     goal = np.array([2.7, 2.2, 0.0])
-    assert np.linalg.norm(ticks.pose_map[at, :2] - goal[:2]) <= ARRIVAL_DISTANCE + 1e-4
-    assert abs(float(wrap_angle(ticks.pose_map[at, 2]))) <= ARRIVAL_ANGLE + 1e-4
+    assert np.linalg.norm(ticks.pose_map[at, :2] - goal[:2]) <= REACHED[0] + 1e-4
+    assert abs(float(wrap_angle(ticks.pose_map[at, 2]))) <= REACHED[1] + 1e-4
     assert int(state.contacts.contacts) == 0
     assert np.all(log.status == Status.OK)
     assert np.max(ticks.twist[:, 0]) > 0.3
@@ -162,7 +161,7 @@ def test_it_arrives_in_an_empty_room(episode):
 def test_it_turns_to_where_it_should_look(episode, yaw):
     state, _, ticks = episode(room((2.4, 2.6, yaw)), 16, seed=1)
     assert np.isfinite(state.arrived_at)
-    assert abs(float(wrap_angle(ticks.pose_map[-1, 2] - yaw))) < ARRIVAL_ANGLE + 0.1
+    assert abs(float(wrap_angle(ticks.pose_map[-1, 2] - yaw))) < REACHED[1] + 0.1
 
 
 def test_commands_are_what_the_wheels_can_do(episode):

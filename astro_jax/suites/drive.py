@@ -1,0 +1,62 @@
+"""Drive cases of a suite with the whole robot, one after the other.                  [host]"""
+
+import time
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from astro_jax.config import Latency
+from astro_jax.route.guidance import Guidance
+from astro_jax.route.planner import plan_route
+from astro_jax.sim.closed_loop import revise
+from astro_jax.sim.episode import run_cycles, start_episode
+from astro_jax.sim.scene import Scene
+from astro_jax.sim.state import SimState, TickLog
+from astro_jax.suites.case import Case, Drive, Setup, Trace
+
+
+def driver(setup: Setup) -> Drive:
+    """A function that drives one case; it compiles once per size of the scene."""
+    robot, config = setup.robot, setup.config
+    params = jax.tree.map(jnp.float32, setup.params)
+
+    @jax.jit
+    def start(told: Latency, scene: Scene, key: jax.Array) -> SimState:
+        return start_episode(robot, config, told, scene, key)
+
+    def segment(cycles, params, world, scene, field, state) -> tuple[SimState, TickLog]:
+        state, _, ticks = run_cycles(robot, config, params, world, scene, field, state, cycles)
+        return state, ticks
+
+    advance = jax.jit(segment, static_argnums=0)
+
+    def drive(case: Case, seed: int) -> Trace:
+        began = time.perf_counter()
+        world = jax.tree.map(jnp.float32, case.world)
+        scene = jax.tree.map(jnp.asarray, case.scene)
+        route = plan_route(
+            case.house_map, robot, np.asarray(scene.start_map), np.asarray(scene.goal_map)
+        )
+        history = [(0.0, Guidance(route=route))]
+        state = start(world.told, scene, jax.random.key(seed))
+        logs: list[TickLog] = []
+        cycles = round(case.look / config.period)
+        for _ in range(round(case.seconds / case.look)):
+            field = jax.tree.map(jnp.asarray, history[-1][1].route.field)
+            state, ticks = advance(cycles, params, world, scene, field, state)
+            logs.append(jax.device_get(ticks))
+            if np.isfinite(state.arrived_at) or (case.touch_ends and state.contacts.contacts > 0):
+                break
+            revise([history], state, float(state.time))
+        return Trace(
+            ticks=jax.tree.map(
+                lambda *parts: np.concatenate([x.reshape(-1, *x.shape[2:]) for x in parts]), *logs
+            ),
+            contacts=jax.device_get(state.contacts),
+            arrived_at=float(state.arrived_at),
+            routes=history[-1][1].route.searches,
+            wall_seconds=time.perf_counter() - began,
+        )
+
+    return drive
