@@ -16,6 +16,8 @@ worlds: the BARN challenge's repository (MIT).
 
 import dataclasses
 import math
+from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 
 import jax.numpy as jnp
@@ -28,10 +30,10 @@ from astro_jax.route.house import HouseMap
 from astro_jax.sim.odometry import EXACT, PoseErrors
 from astro_jax.sim.scene import Scene, make_scene
 from astro_jax.sim.state import honest
-from astro_jax.suites.case import Case, Row, Setup, Trace
+from astro_jax.suites.case import Case, Cases, Drive, Row, Setup, Trace
+from astro_jax.suites.drive import driver as usual_driver
 from astro_jax.suites.files import arrays_of
 
-NAME = "barn"
 VARIANTS = ("lidar", "ideal", "late")
 LOW, HIGH = (-6.0, -0.5), (1.5, 15.0)
 """Corners of the ground that is simulated, m; the worlds lie within."""
@@ -42,6 +44,18 @@ TOP_SPEED = 2.0
 SETS_OUT, POLL = 0.1, 0.1
 """m, s."""
 LATENCY = {"lidar": 0.1, "ideal": 0.0, "late": 0.3}
+
+KEYS = (
+    ("world", 1),
+    ("centres", 2),
+    ("offsets", 1),
+    ("radius", 0),
+    ("start", 1),
+    ("goal", 1),
+    ("goal_tolerance", 0),
+    ("time_limit", 0),
+    ("path_length", 1),
+)
 
 JACKAL = RobotConfig(
     name="jackal",
@@ -67,7 +81,7 @@ def setup(variant: str = "lidar") -> Setup:
     return Setup(robot=JACKAL, config=PlannerConfig(people=1), params=PlannerParams())
 
 
-def load(folder: Path, setup: Setup, variant: str = "lidar") -> list[Case]:
+def load(folder: Path, setup: Setup, variant: str = "lidar") -> Cases:
     """All worlds of ``barn/barn_worlds.npz``.
 
     Raises:
@@ -77,39 +91,27 @@ def load(folder: Path, setup: Setup, variant: str = "lidar") -> list[Case]:
     worlds, offsets = data["world"], data["offsets"]
     if len(offsets) != len(worlds) + 1 or offsets[-1] != len(data["centres"]):
         raise InputError("barn_worlds.npz", "offsets", "one more than worlds, up to all centres")
+    return {
+        str(int(world)): partial(_case, data, k, setup, variant) for k, world in enumerate(worlds)
+    }
+
+
+def _case(data: Mapping[str, np.ndarray], k: int, setup: Setup, variant: str, seed: int) -> Case:
     late = LATENCY[variant]
     latency = Latency(
         sensor=late, reactive_sensor=min(late, 0.04), command=min(late, 0.1), planning=0.04
     )
     errors = EXACT if variant == "ideal" else PoseErrors(drift=0.02)
-    cases = []
-    for k, world in enumerate(worlds):
-        centres = data["centres"][offsets[k] : offsets[k + 1]]
-        cases.append(
-            Case(
-                name=str(int(world)),
-                stratum=variant,
-                scene=_scene(centres, data, setup, variant),
-                house_map=_nothing_known(),
-                world=honest(latency, errors),
-                seconds=float(data["time_limit"]),
-                shortest_path=float(data["path_length"][k]),
-            )
-        )
-    return cases
-
-
-KEYS = (
-    ("world", 1),
-    ("centres", 2),
-    ("offsets", 1),
-    ("radius", 0),
-    ("start", 1),
-    ("goal", 1),
-    ("goal_tolerance", 0),
-    ("time_limit", 0),
-    ("path_length", 1),
-)
+    offsets = data["offsets"]
+    return Case(
+        name=str(int(data["world"][k])),
+        stratum=variant,
+        scene=_scene(data["centres"][offsets[k] : offsets[k + 1]], data, setup, variant),
+        house_map=_nothing_known(),
+        world=honest(latency, errors),
+        seconds=float(data["time_limit"]),
+        shortest_path=float(data["path_length"][k]),
+    )
 
 
 def _grid(cell: float) -> tuple[tuple[int, int], Float[np.ndarray, "2"]]:
@@ -178,6 +180,11 @@ def _nothing_known() -> HouseMap:
         name="nothing known",
         unknown_is_free=True,
     )
+
+
+def driver(setup: Setup, variant: str) -> Drive:
+    """With the whole stack."""
+    return usual_driver(setup)
 
 
 def judge(case: Case, setup: Setup, trace: Trace) -> Row:

@@ -56,6 +56,8 @@ class Trace:
     """That the episode took to simulate."""
 
 
+Cases = Mapping[str, Callable[[int], Case]]
+"""Of each name a maker: (seed of the run) → the case.  Rules without chance ignore the seed."""
 Drive = Callable[[Case, int], Trace]
 """(case, seed) → one episode."""
 Row = Mapping[str, Any]
@@ -73,22 +75,23 @@ class Setup:
 class Suite(Protocol):
     """What each module of a suite offers."""
 
-    NAME: str
+    VARIANTS: Sequence[str]
+    """The first one is the suite's own."""
 
     def setup(self, variant: str) -> Setup:
         """The robot that the rules prescribe, and the planner's settings for it."""
         ...
 
-    def load(self, folder: Path, setup: Setup, variant: str) -> Sequence[Case]:
+    def load(self, folder: Path, setup: Setup, variant: str) -> Cases:
         """All cases in the folder, in the order of their files."""
+        ...
+
+    def driver(self, setup: Setup, variant: str) -> Drive:
+        """What drives them."""
         ...
 
     def judge(self, case: Case, setup: Setup, trace: Trace) -> Row:
         """One episode by the suite's rules."""
-        ...
-
-    def summary(self, rows: Sequence[Row]) -> Sequence[Row]:
-        """The table: one row per stratum, the whole last."""
         ...
 
 
