@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from rich.table import Table
 
 if TYPE_CHECKING:
+    from astro_jax.bench.report import Report
     from astro_jax.route.check import MapReport
     from astro_jax.sim.closed_loop import Episode
 
@@ -79,6 +80,25 @@ def metrics_table(name: str, metrics: Mapping[str, float]) -> Table:
     table = Table(title=f"bench {name}", show_header=False)
     for key, value in metrics.items():
         table.add_row(key, f"{value:.4g}")
+    return table
+
+
+def suite_table(report: "Report") -> Table:
+    """Strata of a suite: shares in percent, else means, in the units that the names say."""
+    table = Table(title=f"bench {report.name} by stratum")
+    rows = report.cases
+    shown = [key for key in rows[0] if key not in ("wall_s",)]
+    for key in shown:
+        table.add_column(key, justify="left" if key == "stratum" else "right")
+    for row in rows:
+        cells = []
+        for key in shown:
+            value = row[key]
+            if isinstance(value, float):
+                share = key in report.intervals
+                value = f"{value:.1%}" if share else f"{value:.3f}"
+            cells.append(str(value))
+        table.add_row(*cells)
     return table
 
 

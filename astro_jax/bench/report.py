@@ -33,7 +33,7 @@ class Report:
         """The report with commit, device and versions filled in, ready for JSON."""
         return {
             "name": self.name,
-            "commit": _commit(),
+            "commit": commit(),
             "config": plain(self.config),
             "device": device(),
             "versions": _versions(),
@@ -91,7 +91,8 @@ def plain(value: Any) -> Any:
     return str(value)
 
 
-def _commit() -> str:
+def commit() -> str:
+    """Of the checkout that this file lies in, with a mark if it has changes; or unknown."""
     root = Path(__file__).resolve().parents[2]
     command = ["git", "-C", str(root), "describe", "--always", "--dirty", "--abbrev=12"]
     try:

@@ -187,6 +187,46 @@ class BenchDock:
     """Where to write the report."""
 
 
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class BenchSuite:
+    """Cases with published rules, driven in closed loop by the whole robot."""
+
+    data: Path | None = None
+    """Folder of the cases; without it the one that ASTRO_JAX_DATA names."""
+    cases: tuple[str, ...] = ()
+    """Names or patterns of cases (12 circle-* …); without any all of them."""
+    runs: int = 1
+    """Of each case, every one with a seed of its own."""
+    variant: str = ""
+    """Of the rules; without it the suite's own."""
+    planner: str = "astro"
+    """Who drives."""
+    jobs: int = 1
+    """Processes, each on a core and with a compilation of its own."""
+    results: Path | None = None
+    """File that every episode is added to, a line each; a run that was interrupted goes on from
+    it."""
+    plots: Path | None = None
+    """Folder for pictures of the episodes that failed."""
+    json: Path | None = None
+    """Where to write the report."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class BenchBarn(BenchSuite):
+    """BARN: 300 static worlds of cylinders, a Jackal, a lidar and no map (lidar, ideal, late)."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class BenchCrowd(BenchSuite):
+    """CrowdNav: five people cross who do not see the robot (holonomic, differential)."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class BenchCrossing(BenchSuite):
+    """Somebody crosses the robot's way and does not look (300, 0 ms of latency)."""
+
+
 Bench = (
     Annotated[BenchCycle, tyro.conf.subcommand("cycle")]
     | Annotated[BenchRisk, tyro.conf.subcommand("risk")]
@@ -197,6 +237,9 @@ Bench = (
     | Annotated[BenchIntent, tyro.conf.subcommand("intent")]
     | Annotated[BenchFollow, tyro.conf.subcommand("follow")]
     | Annotated[BenchDock, tyro.conf.subcommand("dock")]
+    | Annotated[BenchBarn, tyro.conf.subcommand("barn")]
+    | Annotated[BenchCrowd, tyro.conf.subcommand("crowd")]
+    | Annotated[BenchCrossing, tyro.conf.subcommand("crossing")]
 )
 
 

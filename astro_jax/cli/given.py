@@ -1,5 +1,6 @@
 """What the commands share: configuration as it was given, checks, pictures.       [host]"""
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -43,3 +44,11 @@ def configuration(
             raise InputError(field, value, expected, str(robot))
         return chosen, DEFAULT_PLANNER, PlannerParams()
     return chosen, *load_planner(planner, chosen)
+
+
+def data_folder(given: Path | None) -> str | Path:
+    """The folder that was given, or that ASTRO_JAX_DATA names; an InputError if none is."""
+    folder = given or os.environ.get("ASTRO_JAX_DATA")
+    if not folder:
+        raise InputError("data", "missing", "a folder, or one that ASTRO_JAX_DATA names")
+    return folder

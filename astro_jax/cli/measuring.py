@@ -1,8 +1,6 @@
 """What each bench does once it is asked for: check, measure, draw, tell.             [host]"""
 
 import dataclasses
-import os
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rich.console import Console
@@ -18,15 +16,17 @@ from astro_jax.cli.benches import (
     BenchIntent,
     BenchRisk,
     BenchRoute,
+    BenchSuite,
     BenchSurprise,
 )
-from astro_jax.cli.given import check_from, configuration, draw
+from astro_jax.cli.given import check_from, configuration, data_folder, draw
 from astro_jax.errors import InputError
 from astro_jax.tables import (
     follow_table,
     intent_table,
     intervals_table,
     metrics_table,
+    suite_table,
     surprise_table,
 )
 
@@ -55,6 +55,11 @@ def measure(bench: Bench) -> None:
         Console(width=WIDE).print(follow_table(report.cases))
     elif isinstance(bench, BenchDock):
         report = _dock(bench)
+    elif isinstance(bench, BenchSuite):
+        from astro_jax.cli.driving import drive_suite
+
+        report = drive_suite(bench)
+        Console(width=WIDE).print(suite_table(report))
     elif isinstance(bench, BenchCycle):
         report = _cycle(bench)
     elif isinstance(bench, BenchRisk):
@@ -66,7 +71,7 @@ def measure(bench: Bench) -> None:
     else:
         report = _route(bench)
     Console().print(metrics_table(report.name, report.metrics))
-    if isinstance(bench, BenchFollow | BenchDock):
+    if isinstance(bench, BenchFollow | BenchDock | BenchSuite):
         Console().print(intervals_table(report.intervals))
     if bench.json is not None:
         from astro_jax.bench.report import write_json
@@ -109,7 +114,7 @@ def _risk(bench: BenchRisk) -> "Report":
 
 def _forecast(bench: BenchForecast) -> "Report":
     check_from("seed", bench.seed, 0)
-    folder = _data_folder(bench.data)
+    folder = data_folder(bench.data)
     _, _, params = configuration(None, bench.planner)
     from astro_jax.bench.forecast import bench_forecast
     from astro_jax.bench.trajectories import load_scenes
@@ -125,7 +130,7 @@ def _forecast(bench: BenchForecast) -> "Report":
 def _route(bench: BenchRoute) -> "Report":
     for name, low in (("pairs", 1), ("runs", 1), ("seed", 0)):
         check_from(name, getattr(bench, name), low)
-    folder = _data_folder(bench.data)
+    folder = data_folder(bench.data)
     from astro_jax.bench.route import bench_route
 
     return bench_route(folder, bench.pairs, bench.runs, bench.seed)
@@ -197,7 +202,7 @@ def _follow(bench: BenchFollow) -> "Report":
         check_from(name, getattr(bench, name), low)
     robot, planner, params = configuration(bench.robot, bench.planner)
     recorded = bench.walkers != "home"
-    folder = _data_folder(bench.data) if recorded else ""
+    folder = data_folder(bench.data) if recorded else ""
     from astro_jax.bench.follow import BAND, BINS, bench_follow
     from astro_jax.bench.follow_scenes import home_chases, recorded_chases
 
@@ -230,10 +235,3 @@ def _dock(bench: BenchDock) -> "Report":
             progress.update(bar, completed=done)
 
         return bench_dock(robot, planner, params, bench.approaches, bench.seed, None, show)
-
-
-def _data_folder(given: Path | None) -> str | Path:
-    folder = given or os.environ.get("ASTRO_JAX_DATA")
-    if not folder:
-        raise InputError("data", "missing", "a folder, or one that ASTRO_JAX_DATA names")
-    return folder

@@ -16,7 +16,7 @@ worlds: the BARN challenge's repository (MIT).
 
 import dataclasses
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -34,7 +34,7 @@ from astro_jax.suites.case import Case, Cases, Drive, Row, Setup, Trace
 from astro_jax.suites.drive import driver as usual_driver
 from astro_jax.suites.files import arrays_of
 
-VARIANTS = ("lidar", "ideal", "late")
+VARIANTS: Sequence[str] = ("lidar", "ideal", "late")
 LOW, HIGH = (-6.0, -0.5), (1.5, 15.0)
 """Corners of the ground that is simulated, m; the worlds lie within."""
 CELL, ROUTE_CELL = 0.02, 0.05

@@ -15,6 +15,7 @@ Touched is touched, whoever's fault it is.  Variants: ``0`` and ``300`` ms of la
 
 import dataclasses
 import math
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from zlib import crc32
@@ -29,7 +30,7 @@ from astro_jax.suites.case import Case, Cases, Drive, Row, Setup, Trace
 from astro_jax.suites.drive import driver as usual_driver
 from astro_jax.suites.floor import floor_of, recorded_scene
 
-VARIANTS = ("300", "0")
+VARIANTS: Sequence[str] = ("300", "0")
 KINDS = ("crossing", "head-on", "overtaken", "overtaking", "doorway")
 SPEEDS = (0.5, 1.0, 1.4)
 COUNT = 500

@@ -15,7 +15,7 @@ vita-epfl/CrowdNav (MIT) and Python-RVO2 (Apache-2.0).
 
 import dataclasses
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -31,9 +31,9 @@ from astro_jax.suites.drive import driver as usual_driver
 from astro_jax.suites.files import arrays_of
 from astro_jax.suites.floor import floor_of, recorded_scene
 
-VARIANTS = ("holonomic", "differential")
-SIDE, CELL = 16.0, 0.1
-"""Of the floor, m, and its cells."""
+VARIANTS: Sequence[str] = ("holonomic", "differential")
+HALF, CELL = 8.0, 0.1
+"""Half a side of the floor, m, and its cells."""
 CORNERS = 12
 """Of the polygon that stands for the disc and has it inside."""
 SHAPES = ("circle", "square")
@@ -125,7 +125,7 @@ def _case(
 ) -> Case:
     start, goal = data["robot_start"].astype(float), data["robot_goal"].astype(float)
     yaw = math.atan2(*(goal - start)[::-1])
-    house = floor_of((-SIDE / 2,) * 2, (SIDE / 2,) * 2, CELL, "open floor")
+    house = floor_of((-HALF, -HALF), (HALF, HALF), CELL, "open floor")
     scene = recorded_scene(
         house,
         np.array([*start, yaw]),

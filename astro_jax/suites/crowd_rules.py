@@ -9,6 +9,7 @@ there is no gate, no latency and no noise, as the rules have none.
 import dataclasses
 import math
 import time
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -121,20 +122,20 @@ def _trace(case: Case, poses, people, moves, wall_seconds: float) -> Trace:
     nothing = np.zeros(count, np.int32)
     still = np.zeros(count, np.float32)
     twist = np.stack([speed, still], axis=-1)
-    ticks = TickLog(
-        time=STEP / FINE * np.arange(1, count + 1),
-        pose_map=poses[:kept].reshape(count, 3),
-        twist=twist,
-        command=twist,
-        scale=still + 1.0,
-        mode=nothing,
-        reason=nothing,
-        pan=still,
-        people_xy=people[:kept].reshape(count, -1, 2),
-        contacts=nothing,
-    )
+    logged: dict[str, Any] = {
+        "time": STEP / FINE * np.arange(1, count + 1),
+        "pose_map": poses[:kept].reshape(count, 3),
+        "twist": twist,
+        "command": twist,
+        "scale": still + 1.0,
+        "mode": nothing,
+        "reason": nothing,
+        "pan": still,
+        "people_xy": people[:kept].reshape(count, -1, 2),
+        "contacts": nothing,
+    }
     return Trace(
-        ticks=ticks,
+        ticks=TickLog(**logged),
         contacts=jax.device_get(no_contacts(people.shape[2])),
         arrived_at=kept * STEP if len(there) else math.inf,
         wall_seconds=wall_seconds,
