@@ -1,0 +1,164 @@
+"""Running a suite: the same rows whatever happens in between."""
+
+import json
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from astro_jax.bench import suites
+from astro_jax.bench.results_file import ResultsFile
+from astro_jax.bench.suites import Order, named, run_suite, seed_of, summary
+from astro_jax.errors import InputError
+from astro_jax.suites import barn
+from astro_jax.suites.case import Trace
+from tests.suites.made_up import trace_of
+
+ORDER = Order(suite="made-up")
+
+
+class InterruptedDriveError(Exception):
+    """Instead of somebody who pulls the plug."""
+
+
+class MadeUp:
+    """A suite whose drives take no time: what comes of one depends on its seed alone."""
+
+    VARIANTS = ("plain", "other")
+
+    def __init__(self):
+        self.driven = []
+        self.stop_after = None
+
+    def setup(self, variant):
+        return barn.setup()
+
+    def load(self, folder, setup, variant):
+        def maker(name):
+            stratum = "a" if int(name) < 3 else "b"
+            return lambda seed: SimpleNamespace(name=name, stratum=stratum, shortest_path=1.0)
+
+        return {str(k): maker(str(k)) for k in range(6)}
+
+    def driver(self, setup, variant):
+        def drive(case, seed) -> Trace:
+            if self.stop_after is not None and len(self.driven) >= self.stop_after:
+                raise InterruptedDriveError
+            self.driven.append((case.name, seed))
+            random = np.random.default_rng(seed)
+            steps = random.uniform(0.0, 0.02, 100)
+            return trace_of(np.column_stack([np.cumsum(steps), 0 * steps]), arrived_at=1.5)
+
+        return drive
+
+    def judge(self, case, setup, trace):
+        far = float(trace.ticks.pose_map[-1, 0])
+        return {"success": far > 1.0, "far": far, "never": float("nan")}
+
+
+@pytest.fixture
+def suite(monkeypatch):
+    found = MadeUp()
+    monkeypatch.setattr(suites, "SUITES", {"made-up": found})
+    monkeypatch.setattr(suites, "commit", lambda: "abc")
+    return found
+
+
+def rows_of(report):
+    """What the episodes came to, without the time it took."""
+    return [{k: v for k, v in row.items() if k != "wall_s"} for row in report.config["episodes"]]
+
+
+def test_an_interrupted_run_goes_on_to_the_same_end(suite, tmp_path):
+    whole = rows_of(run_suite(ORDER, runs=2, results=tmp_path / "whole.jsonl"))
+    driven = list(suite.driven)
+    for stop in (0, 1, 7, 11):
+        path = tmp_path / f"{stop}.jsonl"
+        suite.driven, suite.stop_after = [], stop
+        with pytest.raises(InterruptedDriveError):
+            run_suite(ORDER, runs=2, results=path)
+        with path.open("a") as file:
+            file.write('{"suite": "made-up", "cas')  # and was writing just then
+        suite.driven, suite.stop_after = [], None
+        again = rows_of(run_suite(ORDER, runs=2, results=path))
+        assert suite.driven == driven[stop:]
+        assert json.dumps(again) == json.dumps(whole)
+        lines = path.read_text().splitlines()
+        assert [json.loads(line)["case"] for line in lines] == [name for name, _ in driven]
+
+
+def test_a_case_is_the_same_whatever_is_run_beside_it(suite):
+    every = {(row["case"], row["run"]): row["far"] for row in rows_of(run_suite(ORDER, runs=3))}
+    alone = rows_of(run_suite(ORDER, ["4"], runs=3))
+    assert [row["far"] for row in alone] == [every["4", run] for run in range(3)]
+    assert len({row["seed"] for row in alone}) == 3
+    assert len(set(every.values())) == len(every)
+
+
+def test_only_what_was_driven_with_the_same_settings_and_code_counts_as_done(
+    suite, tmp_path, monkeypatch
+):
+    path = tmp_path / "results.jsonl"
+    run_suite(ORDER, results=path)
+    assert len(suite.driven) == 6
+    run_suite(ORDER, results=path)
+    assert len(suite.driven) == 6
+    run_suite(Order(suite="made-up", variant="other"), results=path)
+    assert len(suite.driven) == 12
+    monkeypatch.setattr(suites, "commit", lambda: "abd")
+    run_suite(ORDER, results=path)
+    assert len(suite.driven) == 18
+    monkeypatch.setattr(suites, "commit", lambda: "abd-dirty")
+    run_suite(ORDER, results=path)
+    run_suite(ORDER, results=path)
+    assert len(suite.driven) == 30
+    assert len(path.read_text().splitlines()) == 30
+
+
+def test_strata_are_summed_up_apart_and_together():
+    rows = [
+        {"stratum": "a", "success": True, "time": 2.0, "case": "1", "run": 0},
+        {"stratum": "a", "success": False, "time": None, "case": "2", "run": 0},
+        {"stratum": "b", "success": True, "time": 5.0, "case": "3", "run": 0},
+    ]
+    a, b, whole = summary(rows)
+    assert (a["stratum"], a["episodes"], a["success"], a["time"]) == ("a", 2, 0.5, 2.0)
+    assert (b["success"], b["time"]) == (1.0, 5.0)
+    assert whole["success"] == pytest.approx(2 / 3) and whole["time"] == 3.5
+    assert "case" not in whole and "run" not in whole
+
+
+def test_names_and_patterns_choose_cases_and_unknown_ones_are_refused():
+    names = ["circle-1", "circle-2", "square-1"]
+    assert named(names, ()) == names
+    assert named(names, ["square-1", "circle-*"]) == names
+    with pytest.raises(InputError, match="cases"):
+        named(names, ["circle-*", "square-2"])
+
+
+def test_an_order_that_nobody_can_carry_out_is_refused(suite):
+    for order in (
+        Order(suite="none"),
+        Order(suite="made-up", variant="third"),
+        Order(suite="made-up", planner="nobody"),
+    ):
+        with pytest.raises(InputError):
+            run_suite(order)
+
+
+def test_a_file_of_something_else_is_refused_and_left_alone(suite, tmp_path):
+    path = tmp_path / "notes.txt"
+    path.write_text("buy milk\n")
+    with pytest.raises(InputError, match="results"):
+        run_suite(ORDER, results=path)
+    assert path.read_text() == "buy milk\n"
+    with pytest.raises(InputError, match="results"):
+        ResultsFile(path=tmp_path).done({})
+    with pytest.raises(InputError, match="results"):
+        ResultsFile(path=tmp_path / "notes.txt" / "below").add({"case": "1"})
+
+
+def test_seeds_do_not_depend_on_the_planner_or_the_variant():
+    plain = seed_of(Order(suite="barn", variant="lidar"), "12", 0)
+    assert plain == seed_of(Order(suite="barn", variant="late", planner="dwa"), "12", 0)
+    assert plain != seed_of(Order(suite="barn", variant="lidar"), "12", 1)
