@@ -21,7 +21,7 @@ import numpy as np
 
 from astro_jax.bench.clock import cores, pin
 from astro_jax.bench.intervals import wilson
-from astro_jax.bench.report import Report, commit, device
+from astro_jax.bench.report import Report, commit, device, plain
 from astro_jax.bench.results_file import ResultsFile, digest, missing
 from astro_jax.errors import InputError
 from astro_jax.sim.metrics import rms_jerk, sparc
@@ -111,7 +111,7 @@ def run_suite(
     done = {key: row for key, row in done.items() if key[0] in set(names) and key[1] < runs}
     total = len(names) * runs
     for case, run, row in _driven(order, tasks, jobs):
-        line = {**same, "case": case, "run": run, "device": device(), **row}
+        line = plain({**same, "case": case, "run": run, "device": device(), **row})
         file.add(line)
         done[case, run] = line
         on_row(len(done), total, line)

@@ -198,11 +198,10 @@ def judge(case: Case, setup: Setup, trace: Trace) -> Row:
     out = np.flatnonzero(off > SETS_OUT)
     begin = float(time[out[0]]) if len(out) else math.inf
     there = np.hypot(*(xy - goal).T) <= float(np.asarray(case.scene.reached)[0])
-    polled = np.isclose(np.remainder(time - begin + 0.5 * POLL, POLL), 0.5 * POLL, atol=0.005)
-    arrivals = time[there & polled & (time > begin)]
-    arrived = float(arrivals[0]) if len(arrivals) else trace.arrived_at
+    arrivals = time[there & (time > begin)]
+    arrived = float(arrivals[0]) if len(arrivals) else math.inf
     success = math.isfinite(arrived) and not touched <= arrived
-    taken = arrived - begin if math.isfinite(arrived) else math.inf
+    taken = POLL * math.ceil((arrived - begin) / POLL - 1e-6) if len(arrivals) else math.inf
     optimal = case.shortest_path / TOP_SPEED
     return {
         "success": success,

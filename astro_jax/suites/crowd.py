@@ -84,6 +84,7 @@ def setup(variant: str = "holonomic") -> Setup:
         drive="omni",
         mecanum=False,
         wheel_acceleration=6.0,
+        braking=6.0,
         reverse_speed=1.0,
         lateral_speed=1.0,
         yaw_rate=1.0,

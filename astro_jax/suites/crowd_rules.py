@@ -74,8 +74,8 @@ def holonomic_driver(setup: Setup) -> Drive:
         moved = moved * jnp.minimum(1.0, robot.speed * STEP / safe_norm(moved[:2]))
         slope = (twist[index + 1] - twist[index]) / config.dt
         fraction = jnp.arange(1, FINE + 1) / FINE
-        poses = pose + fraction[:, None] * moved
-        people = now + fraction[:, None, None] * (after - now)
+        poses = pose[None] + fraction[:, None] * moved[None]
+        people = now[None] + fraction[:, None, None] * (after - now)[None]
         return (planner, pose + moved, at_step(twist), slope), (poses, people, moved / STEP)
 
     @jax.jit

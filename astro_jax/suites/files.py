@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from zipfile import BadZipFile
 
 import numpy as np
 
@@ -22,9 +23,10 @@ def arrays_of(path: Path, expected: Sequence[tuple[str, int]]) -> dict[str, np.n
     if path.stat().st_size > MOST_BYTES:
         raise InputError("data", str(path), f"a file of at most {MOST_BYTES >> 20} MiB")
     try:
-        with np.load(path, allow_pickle=False) as archive:
+        # np.load leaves a file open that it cannot read, unless it is given an open one
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
             held = {name: archive[name] for name, _ in expected if name in archive}
-    except (OSError, ValueError, EOFError, KeyError) as error:
+    except (OSError, ValueError, EOFError, KeyError, BadZipFile) as error:
         raise InputError("data", str(path), f"an npz archive of arrays ({error})") from error
     for name, axes in expected:
         if name not in held:
