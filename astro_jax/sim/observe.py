@@ -1,6 +1,7 @@
 """What the simulated robot's sensors say, late, noisy and in the robot's own frame."""
 
 import dataclasses
+import math
 
 import jax
 import jax.numpy as jnp
@@ -16,6 +17,7 @@ from astro_jax.sim.state import MEMORY_TICKS, Circumstances, SimState
 from astro_jax.types import Odometry, Scalar, Scan, Snapshot, Tracks
 
 SCAN_STEPS, GATE_SCAN_STEPS = 72, 40
+"""Of each beam through cells of 5 cm; finer ones take more, for as many beams to come to an end."""
 GATE_SIGHT = 1.6
 """How far the gate's own scan reaches, m."""
 POSE_NOISE = (0.004, 0.004, 0.003)
@@ -48,7 +50,9 @@ def observe(
     key, key_scan, key_pose, key_people = jax.random.split(state.key, 4)
     past = recall(config, state, circumstances.latency.sensor)
     age = circumstances.told.sensor
-    scan = take_scan(robot.sensor, scene, past.pose, past.people, age, key_scan, SCAN_STEPS)
+    scan = take_scan(
+        robot.sensor, scene, past.pose, past.people, age, key_scan, _steps(scene, SCAN_STEPS)
+    )
     seen = detect_people(robot, scene, past.pose, past.pan, past.people, age, key_people)
     snapshot = Snapshot(
         scan=dataclasses.replace(scan, pose_map=eye_of(robot.sensor, past.belief)),
@@ -74,7 +78,9 @@ def observe_nearby(
     past = recall(config, state, circumstances.latency.reactive_sensor)
     age = circumstances.told.reactive_sensor
     near = dataclasses.replace(robot.sensor, range_max=min(robot.sensor.range_max, GATE_SIGHT))
-    scan = take_scan(near, scene, past.pose, past.people, age, key_scan, GATE_SCAN_STEPS)
+    scan = take_scan(
+        near, scene, past.pose, past.people, age, key_scan, _steps(scene, GATE_SCAN_STEPS)
+    )
     scan = dataclasses.replace(
         scan,
         pose_map=eye_of(robot.sensor, past.belief),
@@ -82,6 +88,10 @@ def observe_nearby(
         free=jnp.minimum(scan.ranges, near.range_max),
     )
     return scan, _measured(past, age, key_pose)
+
+
+def _steps(scene: Scene, usual: int) -> int:
+    return math.ceil(usual * max(0.05 / scene.cell, 1.0))
 
 
 def tracked(scene: Scene, tracks: Tracks, past: Past) -> Bool[Array, "M"]:

@@ -34,6 +34,8 @@ class Case:
     """Time limit, from the start of the episode."""
     shortest_path: float
     """m"""
+    aim: tuple[float, float, float] | None = None
+    """The pose that the robot is sent to, if not the goal at which the rules see it arrive."""
     look: float = 0.5
     """Seconds between two looks of the route layer at the local map."""
     touch_ends: bool = True

@@ -35,9 +35,8 @@ def driver(setup: Setup) -> Drive:
         began = time.perf_counter()
         world = jax.tree.map(jnp.float32, case.world)
         scene = jax.tree.map(jnp.asarray, case.scene)
-        route = plan_route(
-            case.house_map, robot, np.asarray(scene.start_map), np.asarray(scene.goal_map)
-        )
+        aim = scene.goal_map if case.aim is None else case.aim
+        route = plan_route(case.house_map, robot, np.asarray(scene.start_map), np.asarray(aim))
         history = [(0.0, Guidance(route=route))]
         state = start(world.told, scene, jax.random.key(seed))
         logs: list[TickLog] = []
