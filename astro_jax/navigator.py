@@ -135,7 +135,7 @@ def think(
     gaze = ahead() if gaze is None else gaze
     health, snapshot = examine(config, latency, state.health, snapshot)
     state = dataclasses.replace(state, health=health, screen=told(state.screen, gaze))
-    state = _remember(robot, config, latency, state, house, snapshot)
+    state = remember(robot, config, latency, state, house, snapshot)
     world = predict(robot, config, params, state, snapshot.odometry)
     way = crop_field(field, snapshot.house_from_map, state.local_map.grid)
     within = backing(robot)
@@ -284,7 +284,7 @@ def _screen_at_effect(
     return at_effect(robot, config, state.screen, state.screen_plan, nothing, state.allowance)
 
 
-def _remember(
+def remember(
     robot: RobotConfig,
     config: PlannerConfig,
     latency: Latency,
@@ -292,6 +292,7 @@ def _remember(
     house: Grid,
     snapshot: Snapshot,
 ) -> NavigatorState:
+    """What was seen goes into tracks, map and distances, whoever plans with them."""
     here = snapshot.odometry.pose_map[:2]
     watched = looked_at(robot, snapshot.scan, state.tracks)
     tracks = follow(state.tracks, snapshot.detections, here, config.period, watched)

@@ -26,12 +26,13 @@ from astro_jax.bench.results_file import ResultsFile, digest, missing
 from astro_jax.errors import InputError
 from astro_jax.sim.metrics import rms_jerk, sparc
 from astro_jax.suites import barn, crossing, crowd
-from astro_jax.suites.case import Case, Row, Suite, Trace
+from astro_jax.suites.case import Case, Drive, Row, Setup, Suite, Trace
 
 SUITES: Mapping[str, Suite] = {"barn": barn, "crossing": crossing, "crowd": crowd}
 """By the name that ``astro-jax bench`` knows them under."""
 PLANNERS = ("astro",)
-"""Who can be asked to drive."""
+"""Who can be asked to drive by name; others bring a driver of their own."""
+Driver = Callable[[Setup], Drive]
 WHOLE = "all"
 
 
@@ -46,7 +47,7 @@ class Order:
     folder: Path = Path(".")
 
 
-def checked(order: Order) -> Order:
+def checked(order: Order, own_driver: bool = False) -> Order:
     """The order with its variant filled in.
 
     Raises:
@@ -58,7 +59,7 @@ def checked(order: Order) -> Order:
     variant = order.variant or variants[0]
     if variant not in variants:
         raise InputError("variant", variant, f"one of {', '.join(variants)}")
-    if order.planner not in PLANNERS:
+    if order.planner not in PLANNERS and not own_driver:
         raise InputError("planner", order.planner, f"one of {', '.join(PLANNERS)}")
     return dataclasses.replace(order, variant=variant)
 
@@ -84,16 +85,19 @@ def run_suite(
     runs: int = 1,
     jobs: int = 1,
     results: Path | None = None,
+    driver: Driver | None = None,
     on_row: Callable[[int, int, Row], None] = lambda done, of, row: None,
 ) -> Report:
     """Drive what ``results`` does not hold yet, and sum up all of it.
 
-    ``on_row`` is told how many episodes are done, of how many, and the newest one.
+    ``driver`` makes another planner than the package's drive (in this process); the order's
+    ``planner`` is then its name.  ``on_row`` is told how many episodes are done, of how many, and
+    the newest one.
 
     Raises:
       InputError: an order, a case or a file that cannot be used.
     """
-    order = checked(order)
+    order = checked(order, driver is not None)
     suite = SUITES[order.suite]
     setup = suite.setup(order.variant)
     names = named(list(suite.load(order.folder, setup, order.variant)), patterns)
@@ -110,7 +114,7 @@ def run_suite(
     tasks = missing(names, runs, done)
     done = {key: row for key, row in done.items() if key[0] in set(names) and key[1] < runs}
     total = len(names) * runs
-    for case, run, row in _driven(order, tasks, jobs):
+    for case, run, row in _driven(order, tasks, jobs, driver):
         line = plain({**same, "case": case, "run": run, "device": device(), **row})
         file.add(line)
         done[case, run] = line
@@ -165,12 +169,12 @@ def _shares(rows: Sequence[Row]) -> list[str]:
 Play = Callable[[str, int], Row]
 
 
-def player(order: Order) -> Play:
+def player(order: Order, driver: Driver | None = None) -> Play:
     """A function from (case, run) to the row of the episode; it compiles at the first one."""
     suite = SUITES[order.suite]
     setup = suite.setup(order.variant)
     cases = suite.load(order.folder, setup, order.variant)
-    drive = suite.driver(setup, order.variant)
+    drive = driver(setup) if driver else suite.driver(setup, order.variant)
 
     def play(name: str, run: int) -> Row:
         seed = seed_of(order, name, run)
@@ -206,13 +210,13 @@ _play: Play | None = None
 
 
 def _driven(
-    order: Order, tasks: Sequence[tuple[str, int]], jobs: int
+    order: Order, tasks: Sequence[tuple[str, int]], jobs: int, driver: Driver | None
 ) -> Iterator[tuple[str, int, Row]]:
     """(Case, run, row), as they come; each process has a core and a compilation of its own."""
     if not tasks:
         return
-    if jobs == 1:
-        play = player(order)
+    if jobs == 1 or driver:
+        play = player(order, driver)
         for name, run in tasks:
             yield name, run, play(name, run)
         return

@@ -43,4 +43,4 @@ def drive_suite(bench: BenchSuite) -> "Report":
             rate = f"{failed} failed, last one {row['wall_s']:.1f} s"
             progress.update(bar, completed=done, total=of, rate=rate)
 
-        return run_suite(order, bench.cases, bench.runs, bench.jobs, bench.results, show)
+        return run_suite(order, bench.cases, bench.runs, bench.jobs, bench.results, on_row=show)

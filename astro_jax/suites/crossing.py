@@ -1,4 +1,4 @@
-"""Somebody crosses the robot's way and does not look: five encounters at three speeds.  [host]
+"""Somebody crosses the robot's way and does not look: four encounters at three speeds.  [host]
 
 The robot drives 6 m over an open floor; a person of radius .25 m walks on straight, whatever the
 robot does, and is timed so that they would be where the robot's way is within Â±1 s of the robot:
@@ -6,11 +6,11 @@ robot does, and is timed so that they would be where the robot's way is within Â
 * ``crossing``: at a right angle, from the left or the right (the test of Nav2's MPPI, which
   touched the person in 55/77/83 % of runs at .5/1.0/1.4 m/s);
 * ``head-on``: along the robot's way towards it, up to .4 m to either side;
-* ``overtaken``: from behind along its way, up to .4 m to either side;
 * ``overtaking``: ahead along its way at .4 of the speed, up to .3 m to either side;
 * ``doorway``: out of a door in a wall 1.1 m beside the way, unseen before.
 
-Touched is touched, whoever's fault it is.  Variants: ``0`` and ``300`` ms of latency.
+Nobody comes from behind, where the demo's robot does not look and nothing could be expected of
+it.  Touched is touched, whoever's fault it is.  Variants: ``0`` and ``300`` ms of latency.
 """
 
 import dataclasses
@@ -31,7 +31,7 @@ from astro_jax.suites.drive import driver as usual_driver
 from astro_jax.suites.floor import floor_of, recorded_scene
 
 VARIANTS: Sequence[str] = ("300", "0")
-KINDS = ("crossing", "head-on", "overtaken", "overtaking", "doorway")
+KINDS = ("crossing", "head-on", "overtaking", "doorway")
 SPEEDS = (0.5, 1.0, 1.4)
 COUNT = 500
 """Runs of each kind and speed."""
@@ -44,7 +44,7 @@ SPACING, SECONDS = 0.1, 30.0
 LOW, HIGH, CELL = (-4.0, -6.0), (10.0, 6.0), 0.05
 WALL, WALL_THICK, DOOR = 1.1, 0.1, 0.9
 """Where the wall stands beside the way, how thick it is, and how wide its door is, m."""
-PATH = {"crossing": 14.0, "head-on": 20.0, "overtaken": 20.0, "overtaking": 20.0, "doorway": 14.0}
+PATH = {"crossing": 14.0, "head-on": 20.0, "overtaking": 20.0, "doorway": 14.0}
 """How far the person walks at most, m."""
 
 
@@ -64,8 +64,6 @@ def load(folder: Path, setup: Setup, variant: str = "300") -> Cases:
     cases = {}
     for kind in KINDS:
         for speed in SPEEDS:
-            if kind == "overtaken" and speed <= setup.robot.speed:
-                continue
             for number in range(COUNT):
                 name = f"{kind}-{speed:g}-{number:03d}"
                 cases[name] = partial(_case, setup, world, kind, speed, name)

@@ -13,11 +13,15 @@ from astro_jax.sim.closed_loop import revise
 from astro_jax.sim.episode import run_cycles, start_episode
 from astro_jax.sim.scene import Scene
 from astro_jax.sim.state import SimState, TickLog
+from astro_jax.sim.steered import Choose, run_steered
 from astro_jax.suites.case import Case, Drive, Setup, Trace
 
 
-def driver(setup: Setup) -> Drive:
-    """A function that drives one case; it compiles once per size of the scene."""
+def driver(setup: Setup, choose: Choose | None = None) -> Drive:
+    """A function that drives one case; it compiles once per size of the scene.
+
+    With ``choose`` a planner of velocities drives instead of the package's own.
+    """
     robot, config = setup.robot, setup.config
     params = jax.tree.map(jnp.float32, setup.params)
 
@@ -26,6 +30,8 @@ def driver(setup: Setup) -> Drive:
         return start_episode(robot, config, told, scene, key)
 
     def segment(cycles, params, world, scene, field, state) -> tuple[SimState, TickLog]:
+        if choose is not None:
+            return run_steered(robot, config, choose, world, scene, field, state, cycles)
         state, _, ticks = run_cycles(robot, config, params, world, scene, field, state, cycles)
         return state, ticks
 

@@ -1,4 +1,4 @@
-"""The five encounters: where the person is when the robot would meet them."""
+"""The four encounters: where the person is when the robot would meet them."""
 
 from pathlib import Path
 
@@ -39,11 +39,12 @@ def test_they_come_from_both_sides_and_at_many_times():
     assert np.std(np.abs(ys)) > 0.2
 
 
-def test_nobody_is_overtaken_who_is_not_slower_than_the_robot():
-    robot = crossing.setup().robot
-    for name in CASES:
-        if name.startswith("overtaken"):
-            assert float(name.split("-")[1]) > robot.speed
+def test_whom_the_robot_is_to_overtake_sets_out_ahead_of_it_and_is_slower():
+    for speed in crossing.SPEEDS:
+        walk = walk_of(f"overtaking-{speed:g}-004")
+        assert walk[0, 0] >= crossing.AHEAD - 1e-6
+        steps = np.diff(walk[:, 0]) / crossing.SPACING
+        assert 0.0 < steps.max() < crossing.setup().robot.speed
 
 
 def test_a_door_hides_whom_the_robot_is_to_meet():
@@ -56,5 +57,5 @@ def test_a_door_hides_whom_the_robot_is_to_meet():
 
 def test_the_same_name_is_the_same_case():
     again = crossing.load(Path(), crossing.setup(), "300")
-    name = "overtaking-1-123"
+    name = "head-on-1-123"
     np.testing.assert_array_equal(walk_of(name), np.asarray(again[name](5).scene.recorded_map)[0])
