@@ -42,7 +42,7 @@ def pursuit(robot: RobotConfig, period: float, settings: Settings = Settings()) 
         curvature = 2.0 * jnp.sin(bearing) / jnp.maximum(jnp.hypot(x, y), 0.1)
         top = min(s.top_speed, robot.speed)
         v = jnp.minimum(top, 0.5 * robot.yaw_rate / jnp.maximum(jnp.abs(curvature), 1e-3))
-        metres = free_along(
+        metres, _ = free_along(
             robot, known, v[None], (v * curvature)[None], s.seconds, s.steps, s.margin
         )
         stop = jnp.maximum(metres[0] - s.room, 0.0)
