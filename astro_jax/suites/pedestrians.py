@@ -195,24 +195,24 @@ def judge(case: Case, setup: Setup, trace: Trace) -> Row:
     """Arrival without a contact at fault; how near people came, and how long for."""
     arrived = math.isfinite(trace.arrived_at)
     counts = trace.contacts
-    at_fault, void = int(counts.at_fault), bool(counts.void)
+    at_fault, void = int(counts.at_fault) > 0, bool(counts.void)
     gap = nearest_gap(trace, np.asarray(case.scene.radius), setup.robot)
-    time = np.asarray(trace.ticks.time, np.float64)
-    kept = time <= trace.arrived_at
-    xy = np.asarray(trace.ticks.pose_map, np.float64)[kept, :2]
-    driven = float(np.hypot(*np.diff(xy, axis=0).T).sum())
     success = arrived and not at_fault and not void
     return {
         "success": success,
-        "void": void,
-        "timeout": not arrived,
         "at_fault": at_fault,
+        "timeout": not arrived,
+        "void": void,
         "contacts": int(counts.contacts),
         "passive_violations": int(counts.passive_violations),
         "contact_speed": float(counts.contact_speed),
         "time": trace.arrived_at if success else math.nan,
-        "time_limit": case.seconds,
-        "path_ratio": driven / case.shortest_path if success else math.nan,
+        "time_over_persons": trace.arrived_at / _own_time(case) if success else math.nan,
         "min_gap": float(gap.min()),
         "discomfort": float((gap < DISCOMFORT).mean()),
     }
+
+
+def _own_time(case: Case) -> float:
+    """What the person took whose errand it is, s; of the longest ones at least so much."""
+    return (case.seconds - EXTRA) / TIMES
