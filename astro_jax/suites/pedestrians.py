@@ -146,7 +146,7 @@ def _floor(folder: Path, recording: Recording) -> HouseMap:
         way = np.stack([np.interp(along, known, piece[:, k]) for k in (0, 1)], axis=-1)
         row, column, _ = empty.cell_of(way)
         walked[row, column] = True
-    worn = np.asarray(ndimage.distance_transform_edt(~walked)) * CELL <= WORN
+    worn = np.asarray(ndimage.distance_transform_edt(~walked)) * CELL <= WORN + 1e-6
     return floor_of(*corners, CELL, recording.name, standing & ~worn)
 
 

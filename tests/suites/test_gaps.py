@@ -1,6 +1,7 @@
 """Gaps of a rectangle to discs: the same as the referee's own."""
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from astro_jax.config import DEFAULT_ROBOT
@@ -15,7 +16,7 @@ def test_they_are_the_referees():
     xy, radius = random.uniform(-1.0, 1.0, (40, 5, 2)), random.uniform(0.05, 0.3, 5)
     length, width = DEFAULT_ROBOT.length, DEFAULT_ROBOT.width
     referee = jax.vmap(person_gap, (0, None, None, 0, None, None))(
-        poses.astype(np.float32), length, width, xy.astype(np.float32), radius, np.ones(5, bool)
+        jnp.asarray(poses), length, width, jnp.asarray(xy), jnp.asarray(radius), jnp.ones(5, bool)
     )
     found = rectangle_gaps(poses, xy, radius, DEFAULT_ROBOT)
     assert found.min() < -0.05
