@@ -209,6 +209,6 @@ def judge(case: Case, setup: Setup, trace: Trace) -> Row:
         "timeout": not arrived and not touched,
         "time": trace.arrived_at if arrived and not touched else math.nan,
         "at_fault": int(trace.contacts.at_fault) > 0,
-        "wall": touched and int(trace.contacts.wall_contacts) > 0,
+        "wall_contact": touched and int(trace.contacts.wall_contacts) > 0,
         "searches": trace.routes,
     }
