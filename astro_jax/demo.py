@@ -19,12 +19,13 @@ import numpy as np
 
 from astro_jax.bench.cycle import peak_memory_mb, timed
 from astro_jax.bench.report import Report, write_json
-from astro_jax.config import Latency, PlannerConfig, PlannerParams, RobotConfig
+from astro_jax.config import PlannerConfig, PlannerParams, RobotConfig
 from astro_jax.errors import InputError
 from astro_jax.home import Home, home_of_map, packaged_home
 from astro_jax.known_world import known_world
 from astro_jax.local.planner import initial_state, plan
 from astro_jax.sim.closed_loop import Episode, drive
+from astro_jax.sim.late import split_latency
 from astro_jax.sim.metrics import episode_metrics
 from astro_jax.sim.state import SimState
 from astro_jax.viz.animation import write_video
@@ -33,9 +34,6 @@ from astro_jax.viz.record import EpisodeRecord
 
 TIME_LIMIT = 120.0
 """An episode that has not arrived by then is over, s."""
-COMMAND_LATENCY, REACTIVE_SENSOR_LATENCY = 0.1, 0.04
-"""Shares of the whole latency that lie behind the planner and in the gate's own sensing, s."""
-MAX_LATENCY = 0.8
 TIMED_PLANS = 60
 
 
@@ -52,21 +50,6 @@ class Demo:
     people: int = 3
     latency: float = 0.3
     seed: int = 0
-
-
-def split_latency(seconds: float) -> Latency:
-    """Divide the time from photon to wheel into sensing and command shares.
-
-    Raises:
-      InputError: it is not from 0 to ``MAX_LATENCY``.
-    """
-    if not 0.0 <= seconds <= MAX_LATENCY:
-        raise InputError("latency", seconds, f"seconds from 0 to {MAX_LATENCY}")
-    command = min(COMMAND_LATENCY, seconds / 3)
-    sensor = seconds - command
-    return Latency(
-        sensor=sensor, reactive_sensor=min(REACTIVE_SENSOR_LATENCY, sensor), command=command
-    )
 
 
 def prepare(demo: Demo) -> Home:

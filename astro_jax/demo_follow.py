@@ -9,7 +9,8 @@ from astro_jax.bench.follow import figures_of, run_chase
 from astro_jax.bench.follow_scenes import Chase, home_chase
 from astro_jax.bench.report import Report, write_json
 from astro_jax.config import PlannerConfig, PlannerParams, RobotConfig
-from astro_jax.demo import split_latency, staging
+from astro_jax.demo import staging
+from astro_jax.sim.late import split_latency
 from astro_jax.sim.tasked import TaskEpisode, task_driver
 from astro_jax.viz.animation import write_video
 from astro_jax.viz.record import EpisodeRecord

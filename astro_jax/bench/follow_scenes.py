@@ -2,7 +2,7 @@
 
 The rules were written before any result was seen.
 
-Recorded (ETH/UCY, ``bench/trajectories.py``): everybody who is recorded for at least 10 s without a
+Recorded (ETH/UCY, ``suites/eth_ucy.py``): everybody who is recorded for at least 10 s without a
 gap and comes at least 6 m from where they began; of these, in a seeded order, as many as asked for,
 the places in turn.  The person stands for 2 s, as somebody who says "come with me", then walks as
 recorded, at most 20 s.  The nearest others are there with them as recorded; before and after their
@@ -25,8 +25,6 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float
 
-from astro_jax.bench.trajectories import STEP, load_scenes
-from astro_jax.bench.trajectories import Scene as Recording
 from astro_jax.config import PlannerConfig, RobotConfig
 from astro_jax.errors import InputError
 from astro_jax.home import PATH_SPACING
@@ -36,6 +34,8 @@ from astro_jax.route.query import standing
 from astro_jax.route.waypoints import paths_through, walking_paths
 from astro_jax.scenes import flat_scene, truth_blocked
 from astro_jax.sim.scene import Scene, make_scene
+from astro_jax.suites.eth_ucy import STEP, load_scenes
+from astro_jax.suites.eth_ucy import Scene as Recording
 
 BEHIND = 1.5
 """The robot starts so far behind the person, m."""

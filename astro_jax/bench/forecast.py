@@ -18,9 +18,9 @@ from scipy import optimize
 from astro_jax.bench.density import log_density, rank
 from astro_jax.bench.observed import annotation_noise, tracks_of
 from astro_jax.bench.report import Report
-from astro_jax.bench.trajectories import OBSERVED, PREDICTED, STEP, Scene
 from astro_jax.config import PlannerParams
 from astro_jax.errors import InputError
+from astro_jax.suites.eth_ucy import OBSERVED, PREDICTED, STEP, Scene
 from astro_jax.types import Forecast, Tracks
 from astro_jax.world.forecast import forecast
 

@@ -14,7 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float
 
-from astro_jax.bench.trajectories import STEP
+from astro_jax.suites.eth_ucy import STEP
 from astro_jax.types import Tracks
 from astro_jax.world.people import no_tracks
 

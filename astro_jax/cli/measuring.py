@@ -117,7 +117,7 @@ def _forecast(bench: BenchForecast) -> "Report":
     folder = data_folder(bench.data)
     _, _, params = configuration(None, bench.planner)
     from astro_jax.bench.forecast import bench_forecast
-    from astro_jax.bench.trajectories import load_scenes
+    from astro_jax.suites.eth_ucy import load_scenes
 
     report = bench_forecast(load_scenes(folder), params, bench.seed)
     if bench.plot is not None:

@@ -67,6 +67,7 @@ def show_demo(command: DemoCommand) -> None:
         _show_follow(command, robot, planner, params)
         return
     from astro_jax import demo as demonstration
+    from astro_jax.sim.late import split_latency
 
     demo = demonstration.Demo(
         robot=robot,
@@ -79,7 +80,7 @@ def show_demo(command: DemoCommand) -> None:
         latency=command.latency,
         seed=command.seed,
     )
-    demonstration.split_latency(command.latency)
+    split_latency(command.latency)
     demonstration.check_writable(command.out)
     home = demonstration.prepare(demo)
     console = Console()
@@ -117,8 +118,9 @@ def _show_follow(
         if getattr(command, name) is not None:
             raise InputError(name, getattr(command, name), "--task goto, or nothing")
     check_from("seed", command.seed, 0)
-    from astro_jax.demo import check_writable, split_latency
+    from astro_jax.demo import check_writable
     from astro_jax.demo_follow import walk_along
+    from astro_jax.sim.late import split_latency
 
     split_latency(command.latency)
     check_writable(command.out)

@@ -9,7 +9,7 @@ import math
 from collections.abc import Sequence
 
 import numpy as np
-from jaxtyping import Bool, Float, Float32, Int32
+from jaxtyping import Bool, Float, Float32, Int, Int32
 from scipy import ndimage
 
 from astro_jax.config import RobotConfig
@@ -130,11 +130,21 @@ def random_query(
     *,
     blocked: Bool[np.ndarray, "H W"] | None = None,
     clearance: float = 0.4,
+    rooms: Int[np.ndarray, "H W"] | None = None,
 ) -> tuple[Float[np.ndarray, "3"], Float[np.ndarray, "3"]]:
     """A start and a goal, (x, y, yaw) in m and rad, at least ``min_length`` metres apart.
 
     Both lie in the largest connected part of the map, ``clearance`` metres off the walls;
     the robot starts roughly, and arrives exactly, in the direction of the way.
+
+    Args:
+      house_map: the floor plan.
+      robot: who is to go there.
+      seed: of the choice of places.
+      min_length: of the way between them, m.
+      blocked: instead of ``house_map.blocked``, for example with doors closed.
+      clearance: of either place to walls, m.
+      rooms: the number of each cell's room, 0 for none; if given, the two are in different ones.
 
     Raises:
       InputError: no two places are that far apart, or there is no place at all.
@@ -143,10 +153,19 @@ def random_query(
     rng = np.random.default_rng(seed)
     radius = passing_radius(robot)
     places = _places(house_map, blocked, radius, clearance)
-    for _ in range(_TRIES):
-        start = places[rng.integers(len(places))]
+    room = None
+    if rooms is not None:
+        row, column, _ = house_map.cell_of(places)
+        labelled = rooms[row, column] > 0
+        places, room = places[labelled], rooms[row, column][labelled]
+    for _ in range(_TRIES if len(places) else 0):
+        k = rng.integers(len(places))
+        start = places[k]
+        others = places if room is None else places[room != room[k]]
+        if not len(others):
+            continue
         field = solve_field(house_map, blocked, (*start, 0.0), robot, slowest=1.0)
-        far = _far_places(field, places, CRUISE * robot.speed, min_length)
+        far = _far_places(field, others, CRUISE * robot.speed, min_length)
         goal = far[rng.integers(len(far))]
         way = guide_path(field, goal)[::-1]
         if path_length(way) < min_length:
@@ -157,7 +176,8 @@ def random_query(
         goal_yaw = math.atan2(arriving[1], arriving[0])
         start_yaw = math.remainder(start_yaw, math.tau)
         return np.array([*start, start_yaw]), np.array([*goal, goal_yaw])
-    expected = f"a length that fits into {house_map.name or 'the map'}"
+    apart = " between two of its rooms" if rooms is not None else ""
+    expected = f"a length that fits into {house_map.name or 'the map'}{apart}"
     raise InputError("min_length", min_length, expected)
 
 

@@ -8,9 +8,9 @@ from rich.console import Console
 from rich.table import Table
 
 from astro_jax.config import DEFAULT_PLANNER, DEFAULT_ROBOT, PlannerParams
-from astro_jax.demo import split_latency
 from astro_jax.home import packaged_home
 from astro_jax.sim.closed_loop import drive
+from astro_jax.sim.late import split_latency
 from astro_jax.sim.metrics import episode_metrics
 
 SHOWN = ("success", "time", "path_ratio", "contacts", "at_fault", "min_clearance_people")

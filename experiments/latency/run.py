@@ -16,8 +16,8 @@ import plot
 import scenes
 
 from astro_jax.config import DEFAULT_PLANNER, DEFAULT_ROBOT, Latency, PlannerParams
-from astro_jax.demo import split_latency
 from astro_jax.sim.closed_loop import drive
+from astro_jax.sim.late import split_latency
 from astro_jax.sim.metrics import episode_metrics
 from astro_jax.sim.odometry import PoseErrors
 from astro_jax.sim.state import Circumstances

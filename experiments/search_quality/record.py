@@ -18,11 +18,11 @@ import jax.numpy as jnp
 import numpy as np
 from problem import CONFIG, PARAMS, ROBOT, Moment
 
-from astro_jax.demo import split_latency
 from astro_jax.geometry import sample
 from astro_jax.home import Home, home_of_map, packaged_home
 from astro_jax.route.planner import revise
 from astro_jax.sim.episode import run_cycles, start_episode
+from astro_jax.sim.late import split_latency
 from astro_jax.sim.odometry import EXACT
 from astro_jax.sim.state import honest
 from astro_jax.types import RouteField, SmoothGrid

@@ -13,9 +13,9 @@ from astro_jax.bench.density import log_density, rank
 from astro_jax.bench.forecast import AHEAD, FLOOR, bench_forecast, fit, fit_gauss, gauss_var, sample
 from astro_jax.bench.observed import annotation_noise, tracks_of
 from astro_jax.bench.report import write_json
-from astro_jax.bench.trajectories import OBSERVED, PREDICTED, STEP, Scene, load_scenes
 from astro_jax.config import PlannerParams
 from astro_jax.errors import InputError
+from astro_jax.suites.eth_ucy import OBSERVED, PREDICTED, STEP, Scene, load_scenes
 from astro_jax.viz.calibration import calibration_figure
 from astro_jax.world.forecast import forecast
 

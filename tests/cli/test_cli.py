@@ -279,7 +279,7 @@ def test_bench_forecast_hands_over_its_options(monkeypatch, tmp_path, capsys):
 
     modules = {
         "bench.forecast": types.SimpleNamespace(bench_forecast=bench_forecast),
-        "bench.trajectories": types.SimpleNamespace(load_scenes=lambda path: [str(path)]),
+        "suites.eth_ucy": types.SimpleNamespace(load_scenes=lambda path: [str(path)]),
         "viz.calibration": types.SimpleNamespace(calibration_figure=calibration_figure),
     }
     for name, module in modules.items():

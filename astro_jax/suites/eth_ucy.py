@@ -42,6 +42,8 @@ class Scene:
     """Positions (m) ``STEP`` apart, of one person each."""
     begins: tuple[float, ...] = ()
     """When each piece begins, in steps on the recording's own clock."""
+    persons: tuple[int, ...] = ()
+    """Whose piece it is, by the file's numbers."""
 
     def windows(self, length: int) -> Float[np.ndarray, "N length 2"]:
         """All runs of ``length`` samples, one beginning at every sample."""
@@ -107,14 +109,21 @@ def load_scene(path: str | Path) -> Scene:
             raise InputError("frame", int(frame), f"person {int(person)} once in it", where)
         of[int(frame)] = (x, y)
     step = _commonest_step(people, path) if obsmat else _FRAMES
-    pieces, begins = [], []
-    for of in people.values():
+    pieces, begins, persons = [], [], []
+    for person, of in people.items():
         frames = sorted(of)
         cuts = [k for k in range(1, len(frames)) if frames[k] - frames[k - 1] != step]
         for first, last in zip([0, *cuts], [*cuts, len(frames)], strict=True):
             pieces.append(np.array([of[frame] for frame in frames[first:last]]))
             begins.append(frames[first] / step)
-    return Scene(name=place(path), file=path.name, pieces=tuple(pieces), begins=tuple(begins))
+            persons.append(person)
+    return Scene(
+        name=place(path),
+        file=path.name,
+        pieces=tuple(pieces),
+        begins=tuple(begins),
+        persons=tuple(persons),
+    )
 
 
 def _rows(path: Path, columns: int) -> list[tuple[int, list[float]]]:

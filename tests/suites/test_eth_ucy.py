@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from astro_jax.bench.trajectories import OBSERVED, PREDICTED, load_scene, load_scenes
 from astro_jax.errors import InputError
+from astro_jax.suites.eth_ucy import OBSERVED, PREDICTED, load_scene, load_scenes
 
 GOOD = "".join(f"{10 * k}\t1.0\t{0.5 * k}\t-1.0\n" for k in range(25))
 
