@@ -25,10 +25,17 @@ from astro_jax.bench.report import Report, commit, device, plain
 from astro_jax.bench.results_file import ResultsFile, digest, missing
 from astro_jax.errors import InputError
 from astro_jax.sim.metrics import rms_jerk, sparc
-from astro_jax.suites import barn, crossing, crowd
+from astro_jax.suites import barn, crossing, crowd, dynabarn, homes, pedestrians
 from astro_jax.suites.case import Case, Drive, Row, Setup, Suite, Trace
 
-SUITES: Mapping[str, Suite] = {"barn": barn, "crossing": crossing, "crowd": crowd}
+SUITES: Mapping[str, Suite] = {
+    "barn": barn,
+    "dynabarn": dynabarn,
+    "crowd": crowd,
+    "crossing": crossing,
+    "pedestrians": pedestrians,
+    "homes": homes,
+}
 """By the name that ``astro-jax bench`` knows them under."""
 PLANNERS = ("astro",)
 """Who can be asked to drive by name; others bring a driver of their own."""

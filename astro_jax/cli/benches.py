@@ -218,6 +218,21 @@ class BenchBarn(BenchSuite):
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
+class BenchDynabarn(BenchSuite):
+    """DynaBARN: 60 worlds of discs that move and never yield (lidar, ideal, late)."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class BenchPedestrians(BenchSuite):
+    """ETH/UCY: one recorded person is replaced by the robot (usual, late, ideal)."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class BenchHomes(BenchSuite):
+    """Errands between rooms of home maps, people walking about (500, 300 ms of latency)."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class BenchCrowd(BenchSuite):
     """CrowdNav: five people cross who do not see the robot (holonomic, differential)."""
 
@@ -238,7 +253,10 @@ Bench = (
     | Annotated[BenchFollow, tyro.conf.subcommand("follow")]
     | Annotated[BenchDock, tyro.conf.subcommand("dock")]
     | Annotated[BenchBarn, tyro.conf.subcommand("barn")]
+    | Annotated[BenchDynabarn, tyro.conf.subcommand("dynabarn")]
     | Annotated[BenchCrowd, tyro.conf.subcommand("crowd")]
+    | Annotated[BenchPedestrians, tyro.conf.subcommand("pedestrians")]
+    | Annotated[BenchHomes, tyro.conf.subcommand("homes")]
     | Annotated[BenchCrossing, tyro.conf.subcommand("crossing")]
 )
 

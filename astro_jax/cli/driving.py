@@ -6,13 +6,28 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from astro_jax.cli.benches import BenchBarn, BenchCrossing, BenchCrowd, BenchSuite
+from astro_jax.cli.benches import (
+    BenchBarn,
+    BenchCrossing,
+    BenchCrowd,
+    BenchDynabarn,
+    BenchHomes,
+    BenchPedestrians,
+    BenchSuite,
+)
 from astro_jax.cli.given import check_from, data_folder
 
 if TYPE_CHECKING:
     from astro_jax.bench.report import Report
 
-NAMES = {BenchBarn: "barn", BenchCrowd: "crowd", BenchCrossing: "crossing"}
+NAMES = {
+    BenchBarn: "barn",
+    BenchDynabarn: "dynabarn",
+    BenchCrowd: "crowd",
+    BenchCrossing: "crossing",
+    BenchPedestrians: "pedestrians",
+    BenchHomes: "homes",
+}
 NEEDS_NO_DATA = (BenchCrossing,)
 
 

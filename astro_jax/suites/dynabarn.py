@@ -17,7 +17,7 @@ dynamic environments", 2022; worlds from the BARN challenge's repository (MIT).
 
 import dataclasses
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -40,7 +40,7 @@ from astro_jax.suites.key_frames import check_frames, replayed
 from astro_jax.types import Grid, Kind
 from astro_jax.world.grid import prior_from_occupancy
 
-VARIANTS = ("lidar", "ideal", "late")
+VARIANTS: Sequence[str] = ("lidar", "ideal", "late")
 DISCS = 24
 """Most discs of a world."""
 LOW, HIGH, CELL = (-12.0, -12.0), (16.0, 12.0), 0.05

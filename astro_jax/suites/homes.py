@@ -18,6 +18,7 @@ holds all that is known of the map, so that few sizes are compiled.  Larger maps
 
 import dataclasses
 import math
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
@@ -51,7 +52,7 @@ from astro_jax.suites.case import Case, Cases, Drive, Row, Setup, Trace
 from astro_jax.suites.drive import driver as usual_driver
 from astro_jax.suites.errands import draw_errand
 
-VARIANTS = ("500", "300")
+VARIANTS: Sequence[str] = ("500", "300")
 PAIRS = 12
 """Errands per map."""
 PEOPLE, NEAR, SPACING = 3, 5.0, 0.1

@@ -18,6 +18,7 @@ Sources: see ``eth_ucy.py``.
 
 import dataclasses
 import math
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
@@ -41,7 +42,7 @@ from astro_jax.suites.gaps import nearest_gap, rectangle_gaps
 from astro_jax.suites.ground_plans import ground_plan
 from astro_jax.suites.passers_by import passers_by
 
-VARIANTS = ("usual", "late", "ideal")
+VARIANTS: Sequence[str] = ("usual", "late", "ideal")
 LATENCY = {"usual": 0.3, "late": 0.5}
 SHORTEST, FAR_ENOUGH, ELBOW = 10.0, 6.0, 0.1
 """What makes an errand: s, m, m."""

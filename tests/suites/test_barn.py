@@ -2,6 +2,7 @@
 
 import dataclasses
 
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
@@ -60,13 +61,13 @@ def test_the_referee_sees_the_cylinder_at_its_true_distance(cases):
     scene, robot = cases["7"](0).scene, barn.JACKAL
     nose = 6.0 - 0.075 - robot.length / 2
     for gap in (0.30, 0.05):
-        pose = np.array([-2.25, nose - gap, np.pi / 2], np.float32)
+        pose = jnp.array([-2.25, nose - gap, np.pi / 2])
         around = (scene.blocked, scene.origin, scene.resolution)
         window = window_for(robot.length, robot.width, scene.cell, 0.4)
         measured = wall_gap(pose, robot.length, robot.width, *around, window)
         assert float(measured) == pytest.approx(gap, abs=0.011)
         assert not touches_wall(pose, robot.length, robot.width, *around, window)
-    pose = np.array([-2.25, nose + 0.02, np.pi / 2], np.float32)
+    pose = jnp.array([-2.25, nose + 0.02, np.pi / 2])
     assert touches_wall(pose, robot.length, robot.width, *around, window)
 
 
