@@ -141,6 +141,8 @@ FOLLOW = {
     "distance_p95": "95 %",
     "min_gap": "least gap m",
     "intruded": "intruded",
+    "cut_in": "cut in",
+    "cut_in_others": "on others",
     "lost": "lost",
     "losses": "losses",
     "recovered": "recovered",
