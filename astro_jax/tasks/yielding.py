@@ -30,6 +30,9 @@ SIDE, CROSSING = 0.1, 2.0
 """A robot that is farther aside than this (m) changes sides only if it saves so much, s."""
 WALKS = 0.2
 """From this speed on somebody's direction is that of their velocity, m/s."""
+PASSES, BEHIND = 0.3, 0.1
+"""Whoever walks faster than this (m/s) with the robot farther behind them than this (m) has passed
+it."""
 ROOM = 1.15
 """Between somebody and the place to wait at, m."""
 REACH = 3.0
@@ -53,6 +56,13 @@ def wants_to_pass(known: Known, pose: Float[np.ndarray, "3"], still: bool = Fals
         return False
     aside = abs(float(known.velocity[0] * off[1] - known.velocity[1] * off[0])) / speed
     return aside < WIDTH + SPREAD * distance
+
+
+def has_passed(known: Known, pose: Float[np.ndarray, "3"]) -> bool:
+    """Whether they walk on with the robot behind them: it may follow again at once."""
+    speed = float(np.hypot(*known.velocity))
+    along = float(known.velocity @ (pose[:2] - known.xy)) / max(speed, 1e-6)
+    return speed > PASSES and along < -BEHIND
 
 
 def lane_of(
