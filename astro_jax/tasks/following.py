@@ -60,8 +60,11 @@ FARTHER = 3.0
 REVERSING = 2.0
 """What a metre driven backwards costs, s: a robot that walks with people turns round first, its
 sensors look ahead."""
-BACKING_OFF = 2.0
+BACKING_OFF = 0.6
 """The same while it steps aside, s."""
+EAGERNESS = 0.1
+"""What an acceleration costs a robot that walks with people, s per (m/s²)²·s: whoever sets out is
+soon far away."""
 USUAL = 0.75
 """Speed of the robot whose seconds the weights of the objective were set for, m/s."""
 URGENT = 3.0
@@ -351,7 +354,11 @@ def _heading(memory: FollowMemory) -> float | None:
 
 def _courteous(params: PlannerParams) -> PlannerParams:
     """What counts while the robot walks with somebody."""
-    return dataclasses.replace(_facing(params), personal_space=SPACE)
+    return dataclasses.replace(
+        _facing(params),
+        personal_space=SPACE,
+        acceleration=min(params.acceleration, EAGERNESS),
+    )
 
 
 def _facing(params: PlannerParams) -> PlannerParams:

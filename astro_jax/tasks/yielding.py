@@ -15,7 +15,7 @@ from astro_jax.errors import InputError
 from astro_jax.route.planner import Route, redirect
 from astro_jax.tasks.people import Known
 
-COMES, NEAR = 0.25, 2.0
+COMES, NEAR = 0.25, 2.8
 """Whoever comes nearer by this (m/s), within this (m), and would pass less than ``WIDTH`` beside
 the robot, wants to pass."""
 TOO_NEAR = 1.0
@@ -24,7 +24,7 @@ STANDS = 1.0
 WIDTH, NARROW, BARELY, SPREAD = 1.0, 0.7, 0.55, 0.05
 """Half the way that somebody is given, m; what it must be at least; what a place must still leave
 of it, once chosen; and by how much more it takes per metre ahead of them."""
-TIGHT, TURNING = 2.0, 0.6
+TIGHT, TURNING = 2.0, 1.2
 """What a metre less than ``WIDTH`` costs, s, and a radian of turning towards the place."""
 SIDE, CROSSING = 0.1, 2.0
 """A robot that is farther aside than this (m) changes sides only if it saves so much, s."""
