@@ -27,7 +27,7 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from astro_jax.bench.cutting_in import cut_ins
-from astro_jax.bench.follow_scenes import STANDS, Chase
+from astro_jax.bench.follow_scenes import HOMES, STANDS, Chase
 from astro_jax.bench.intervals import wilson
 from astro_jax.bench.report import Report
 from astro_jax.body.view import axis_map
@@ -195,8 +195,14 @@ def summary(
     for stratum in dict.fromkeys(row["stratum"] for row in rows):
         own = [row for row in rows if row["stratum"] == stratum]
         cases.append({"stratum": stratum, **_row(own)})
-    shares = ("in_view", "in_band", "lost", "intruded")
-    bounds = {name: bootstrap(rows, name, seed) for name in shares}
+    at_home = [row for row in rows if row["stratum"] in HOMES]
+    recorded = [row for row in rows if row["stratum"] not in HOMES]
+    bounds = {
+        f"{name}, {kind}": bootstrap(own, name, seed)
+        for kind, own in (("recorded", recorded), ("home", at_home))
+        for name in ("in_view", "in_band", "lost", "intruded")
+        if own
+    }
     for name in ("contacts", "at_fault", "cut_in", "cut_in_others"):
         bounds[f"episodes_with_{name}"] = wilson(sum(row[name] > 0 for row in rows), len(rows))
     return Report(

@@ -131,10 +131,15 @@ def test_intervals_are_of_episodes_and_time_is_weighed(chase):
     rows[2]["seconds"] *= 3.0
     report = summary(rows, ROBOT, CONFIG, 0)
     assert report.metrics["in_band"] == pytest.approx(0.5)
-    low, high = report.intervals["in_band"]
+    low, high = report.intervals["in_band, recorded"]
     assert low < 0.2 and high == 1.0
     assert bootstrap(rows, "in_view", 0) == (1.0, 1.0)
     assert report.cases[0]["episodes"] == 4
+    assert not any(name.endswith("home") for name in report.intervals)
+    for row in rows[:2]:
+        row["stratum"] = HOMES[0]
+    apart = summary(rows, ROBOT, CONFIG, 0).intervals
+    assert apart["in_band, home"] == (1.0, 1.0) and apart["in_band, recorded"][0] == 0.0
 
 
 def rests_and_reversals(chase):
