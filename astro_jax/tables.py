@@ -8,10 +8,10 @@ from rich.table import Table
 
 if TYPE_CHECKING:
     from astro_jax.route.check import MapReport
-    from astro_jax.sim.closed_loop import Episode
+    from astro_jax.sim.tasked import TaskEpisode
 
 
-def demo_table(metrics: Mapping[str, float], episode: "Episode") -> Table:
+def demo_table(metrics: Mapping[str, float], episode: "TaskEpisode") -> Table:
     """How one drive went; distances in m, times in s, ms where it says so."""
 
     def milliseconds(name: str) -> str:
@@ -23,7 +23,8 @@ def demo_table(metrics: Mapping[str, float], episode: "Episode") -> Table:
 
     table = Table(show_header=False, title="One drive through the home")
     if metrics["timeout"]:
-        why = f" ({episode.route.failure})" if episode.route.failure else ""
+        ended = [result for _, _, result in episode.results]
+        why = f" ({ended[-1].outcome.value})" if ended else ""
         table.add_row("reached the goal", f"no, gave up after {metrics['time']:.0f} s{why}")
     else:
         table.add_row("reached the goal", f"yes, after {metrics['time']:.1f} s")

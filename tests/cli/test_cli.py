@@ -12,6 +12,7 @@ import pytest
 
 from astro_jax import cli
 from astro_jax.scenes import flat_scene
+from astro_jax.types import Status
 
 pytestmark = pytest.mark.usefixtures("compiled_quickly")
 
@@ -151,14 +152,17 @@ def test_arrays_of_a_drive_agree_with_its_figures(driven):
     report = json.loads((driven / "metrics.json").read_text())
     with np.load(driven / "episode.npz", allow_pickle=False) as arrays:
         poses, time = arrays["ticks.pose_map"], arrays["ticks.time"]
-        status = arrays["log.status"]
+        status, cycle = arrays["log.status"], arrays["log.time"]
     goal = np.array([3.4, 6.3])
     assert np.hypot(*(poses[-1, :2] - goal)) < 0.3
     assert math.isclose(time[1] - time[0], 0.02, rel_tol=1e-3)
     driven_until = np.searchsorted(time, report["metrics"]["time"])
     length = np.hypot(*np.diff(poses[: driven_until + 1, :2], axis=0).T).sum()
     assert math.isclose(length, report["metrics"]["path_length"], rel_tol=0.05)
-    assert not status.any()
+    # it is driven by good plans to the goal, and halted there
+    halted = status == int(Status.NO_GOAL)
+    assert not status[~halted].any()
+    assert cycle[halted].min() > report["metrics"]["time"] - 0.2
 
 
 def test_packaged_scene_is_complete():
