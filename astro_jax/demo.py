@@ -1,4 +1,7 @@
-"""``astro-jax demo``: one robot, one home, people, latency; a film and figures.    [host]"""
+"""``astro-jax demo``: one robot, one home, people, latency; a film and figures.    [host]
+
+The robot is given one task, ``GoTo`` the goal, and does the rest.
+"""
 
 import dataclasses
 import itertools
@@ -24,16 +27,22 @@ from astro_jax.errors import InputError
 from astro_jax.home import Home, home_of_map, packaged_home
 from astro_jax.known_world import known_world
 from astro_jax.local.planner import initial_state, plan
-from astro_jax.sim.closed_loop import Episode, drive
+from astro_jax.route.house import HouseMap
 from astro_jax.sim.late import split_latency
 from astro_jax.sim.metrics import episode_metrics
+from astro_jax.sim.scene import Scene
 from astro_jax.sim.state import SimState
+from astro_jax.sim.tasked import TaskEpisode, task_driver
+from astro_jax.tasks.nouns import GoTo
+from astro_jax.types import RouteField
 from astro_jax.viz.animation import write_video
 from astro_jax.viz.plots import cycle_figure
 from astro_jax.viz.record import EpisodeRecord
 
 TIME_LIMIT = 120.0
 """An episode that has not arrived by then is over, s."""
+WITHIN, FACING = 0.15, 0.25
+"""Of the goal (m, rad), as the robot believes: what counts is .2 m and .3 rad in truth."""
 TIMED_PLANS = 60
 
 
@@ -73,31 +82,42 @@ def prepare(demo: Demo) -> Home:
 
 def run(
     demo: Demo, home: Home, on_segment: Callable[[SimState], None] = lambda state: None
-) -> Episode:
+) -> TaskEpisode:
     """Drive one episode."""
-    (episode,) = drive(
-        demo.robot,
-        demo.planner,
-        demo.params,
-        split_latency(demo.latency),
-        [home.scene],
-        [home.route],
-        [demo.seed],
+    x, y, yaw = (float(v) for v in np.asarray(home.scene.goal_map))
+    return task_driver(demo.robot, demo.planner, demo.params, whole=True)(
+        home.scene,
+        home.house_map,
+        [GoTo(pose=(x, y, yaw), within=WITHIN, facing=FACING)],
         TIME_LIMIT,
-        on_segment,
+        demo.seed,
+        split_latency(demo.latency),
+        on_segment=on_segment,
     )
-    return episode
 
 
-def report_of(demo: Demo, home: Home, episode: Episode, plan_seconds: np.ndarray) -> Report:
+def fields_of(episode: TaskEpisode) -> list[tuple[float, RouteField]]:
+    """(Time from which it guided, field), oldest first, each once."""
+    found: list[tuple[float, RouteField]] = []
+    for since, directive in episode.directives:
+        field = directive.field
+        if field is None:
+            continue
+        if not found or field.cost_to_go is not found[-1][1].cost_to_go:
+            found.append((since, field))
+    return found
+
+
+def report_of(demo: Demo, home: Home, episode: TaskEpisode, plan_seconds: np.ndarray) -> Report:
     """The figures of an episode and of the planning times measured beside it."""
-    ticks = episode.ticks
+    ticks, ran = episode.ticks, episode.segment_seconds
     metrics = episode_metrics(
         *(np.asarray(trace) for trace in (ticks.time, ticks.pose_map, ticks.twist)),
         counts=episode.final.contacts,
         shortest_path=home.shortest_path,
-        arrived_at=episode.arrived_at,
+        arrived_at=float(episode.final.arrived_at),
     )
+    driving = float(np.median(ran)) * len(ran)
     return Report(
         name="demo",
         seed=demo.seed,
@@ -110,12 +130,12 @@ def report_of(demo: Demo, home: Home, episode: Episode, plan_seconds: np.ndarray
         },
         metrics={
             **metrics,
-            "searches": episode.route.searches,
+            "searches": len(fields_of(episode)),
             "plan_median_ms": 1e3 * float(np.median(plan_seconds)),
             "plan_p99_ms": 1e3 * float(np.percentile(plan_seconds, 99)),
-            "compile_s": episode.compile_seconds,
-            "run_s": episode.run_seconds,
-            "recompiles": episode.recompiles,
+            "compile_s": max(float(ran.sum()) - driving, 0.0),
+            "run_s": driving + float(episode.step_seconds.sum()),
+            "recompiles": episode.compilations - 1,
             "peak_mb": peak_memory_mb(),
         },
     )
@@ -132,9 +152,9 @@ def compile_plan(demo: Demo, home: Home) -> Callable[..., Any]:
     return partial(lowered.compile(), params, state)
 
 
-def time_plans(planner: Callable[..., Any], episode: Episode) -> np.ndarray:
+def time_plans(planner: Callable[..., Any], episode: TaskEpisode) -> np.ndarray:
     """Seconds that planning takes on moments of the episode spread over its length."""
-    field = jax.tree.map(jnp.asarray, episode.route.field)
+    field = jax.tree.map(jnp.asarray, dataclasses.replace(fields_of(episode)[-1][1], leash=None))
     picks = np.linspace(0, len(episode.log.time) - 1, TIMED_PLANS).astype(int)
     worlds = [
         jax.tree.map(jnp.asarray, jax.tree.map(operator.itemgetter(k), episode.log.world))
@@ -145,7 +165,7 @@ def time_plans(planner: Callable[..., Any], episode: Episode) -> np.ndarray:
     return calls
 
 
-def write_results(out: Path, demo: Demo, home: Home, episode: Episode) -> tuple[Path, Report]:
+def write_results(out: Path, demo: Demo, home: Home, episode: TaskEpisode) -> tuple[Path, Report]:
     """metrics.json, episode.npz, cycle.png and the film, in ``out``: (film, report).
 
     Everything is made in a folder beside and moved at the end: nothing is left half-written.
@@ -156,7 +176,7 @@ def write_results(out: Path, demo: Demo, home: Home, episode: Episode) -> tuple[
     # XLA compiles outside of Python's lock: the planner to be timed is made while we draw
     with staging(out) as stage, ThreadPoolExecutor(max_workers=1) as background:
         planner = background.submit(compile_plan, demo, home)
-        record = record_of(demo, home, episode)
+        record = record_of(demo.robot, demo.planner, home.house_map, home.scene, episode)
         _save_arrays(stage / "episode.npz", episode)
         cycle_figure(record, telling_cycle(episode)).savefig(stage / "cycle.png")
         film = write_video(stage / "demo", record)
@@ -208,26 +228,42 @@ def check_writable(out: Path) -> None:
         out.rmdir()
 
 
-def record_of(demo: Demo, home: Home, episode: Episode) -> EpisodeRecord:
-    """The episode as the pictures need it."""
+def record_of(
+    robot: RobotConfig,
+    config: PlannerConfig,
+    house_map: HouseMap,
+    scene: Scene,
+    episode: TaskEpisode,
+    followed: int | None = None,
+) -> EpisodeRecord:
+    """The episode as the pictures need it; ``followed``: whom the robot walks with."""
+    fields, said = fields_of(episode), episode.directives
+    doing = [
+        (since, directive.doing)
+        for k, (since, directive) in enumerate(said)
+        if k == 0 or directive.doing != said[k - 1][1].doing
+    ]
     return EpisodeRecord(
-        robot=demo.robot,
-        planner=demo.planner,
-        occupancy=home.house_map.occupancy,
-        blocked=home.blocked,
-        origin=home.house_map.origin,
-        resolution=home.house_map.resolution,
-        start=np.asarray(home.scene.start_map),
-        goal=np.asarray(home.scene.goal_map),
-        radius=np.asarray(home.scene.radius),
-        present=np.asarray(home.scene.present),
+        robot=robot,
+        planner=config,
+        occupancy=house_map.occupancy,
+        blocked=np.asarray(scene.blocked),
+        origin=house_map.origin,
+        resolution=house_map.resolution,
+        start=np.asarray(scene.start_map),
+        goal=np.asarray(scene.goal_map if followed is None else scene.start_map),
+        radius=np.asarray(scene.radius),
+        present=np.asarray(scene.present),
         log=episode.log,
         ticks=episode.ticks,
-        routes=tuple((since, route.field) for since, route in episode.routes),
+        # before there is a task the first field stands for it
+        routes=((0.0, fields[0][1]), *fields[1:]),
+        followed=followed,
+        doing=tuple(doing),
     )
 
 
-def telling_cycle(episode: Episode) -> int:
+def telling_cycle(episode: TaskEpisode) -> int:
     """The cycle in which most is going on: the robot drives and somebody is near."""
     log, ticks = episode.log, episode.ticks
     speed = np.abs(ticks.twist[:: len(ticks.time) // len(log.time), 0])
@@ -238,7 +274,7 @@ def telling_cycle(episode: Episode) -> int:
     return int(np.argmax(interest + 1e-3 * speed))
 
 
-def _save_arrays(path: Path, episode: Episode) -> None:
+def _save_arrays(path: Path, episode: TaskEpisode) -> None:
     """Every array of the logs under its path, like ``log.world.pose_map.npy``."""
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
         for name, tree in (("log", episode.log), ("ticks", episode.ticks)):

@@ -9,10 +9,10 @@ from rich.table import Table
 if TYPE_CHECKING:
     from astro_jax.bench.report import Report
     from astro_jax.route.check import MapReport
-    from astro_jax.sim.closed_loop import Episode
+    from astro_jax.sim.tasked import TaskEpisode
 
 
-def demo_table(metrics: Mapping[str, float], episode: "Episode") -> Table:
+def demo_table(metrics: Mapping[str, float], episode: "TaskEpisode") -> Table:
     """How one drive went; distances in m, times in s, ms where it says so."""
 
     def milliseconds(name: str) -> str:
@@ -24,7 +24,8 @@ def demo_table(metrics: Mapping[str, float], episode: "Episode") -> Table:
 
     table = Table(show_header=False, title="One drive through the home")
     if metrics["timeout"]:
-        why = f" ({episode.route.failure})" if episode.route.failure else ""
+        ended = [result for _, _, result in episode.results]
+        why = f" ({ended[-1].outcome.value})" if ended else ""
         table.add_row("reached the goal", f"no, gave up after {metrics['time']:.0f} s{why}")
     else:
         table.add_row("reached the goal", f"yes, after {metrics['time']:.1f} s")
@@ -161,6 +162,8 @@ FOLLOW = {
     "distance_p95": "95 %",
     "min_gap": "least gap m",
     "intruded": "intruded",
+    "cut_in": "cut in",
+    "cut_in_others": "on others",
     "lost": "lost",
     "losses": "losses",
     "recovered": "recovered",

@@ -10,6 +10,8 @@ the person sets out (2 s) to the end, every .1 s, of what is true:
   footprint (Hall's intimate zone);
 * ``contacts`` and those at fault (``sim/contact.py``); ``lost``: the share of time in which the
   task layer had no track of the person; losses, and how many of them were recovered;
+* ``cut_in`` and ``cut_in_others``: how often the robot stepped into the way of the person, or of
+  anybody else, a metre or less before them (``bench/cutting_in.py``);
 * ``right``: of the time in which it followed somebody, the share in which that was the right one;
 * ``frozen``: rests of ten seconds and more, s.
 
@@ -24,7 +26,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Bool, Float
 
-from astro_jax.bench.follow_scenes import STANDS, Chase
+from astro_jax.bench.cutting_in import cut_ins
+from astro_jax.bench.follow_scenes import HOMES, STANDS, Chase
 from astro_jax.bench.intervals import wilson
 from astro_jax.bench.report import Report
 from astro_jax.body.view import axis_map
@@ -80,14 +83,17 @@ def target_start(chase: Chase) -> tuple[float, float]:
 def figures_of(robot: RobotConfig, chase: Chase, episode: TaskEpisode) -> dict[str, Any]:
     """What is counted of one episode."""
     log, ticks = episode.log, episode.ticks
-    counted = np.asarray(log.time) >= STANDS
+    time = np.asarray(log.time)
+    counted, period = time >= STANDS, float(time[1] - time[0])
     pose, people = np.asarray(log.pose_map)[counted], np.asarray(log.people_xy)[counted]
     target = people[:, 0]
     away = np.hypot(*(target - pose[:, :2]).T)
     gaps = _gaps(robot, pose, people, np.asarray(chase.scene.radius))
-    gaps = np.where(np.asarray(chase.scene.present)[None], gaps, np.inf)
+    present = np.asarray(chase.scene.present)
+    gaps = np.where(present[None], gaps, np.inf)
+    cut = cut_ins(pose, people, np.asarray(chase.scene.radius), robot.width / 2, period)
     seen = in_view(robot, chase, pose, np.asarray(log.pan)[counted], target)
-    tracked, right = _followed(episode, np.asarray(log.time)[counted], target)
+    tracked, right = _followed(episode, time[counted], target)
     contacts = episode.final.contacts
     outcome = episode.results[0][2].outcome if episode.results else None
     losses = _losses(episode)
@@ -95,7 +101,7 @@ def figures_of(robot: RobotConfig, chase: Chase, episode: TaskEpisode) -> dict[s
     return {
         "name": chase.name,
         "stratum": chase.stratum,
-        "seconds": float(counted.sum()) * 0.1,
+        "seconds": float(counted.sum()) * period,
         "in_view": float(seen.mean()),
         "in_band": float(((away >= BAND[0]) & (away <= BAND[1])).mean()),
         "histogram": np.histogram(away, BINS)[0].tolist(),
@@ -103,6 +109,8 @@ def figures_of(robot: RobotConfig, chase: Chase, episode: TaskEpisode) -> dict[s
         "gap": [float(q) for q in np.quantile(gaps[:, 0], (0.01, 0.05, 0.5))],
         "min_gap": float(gaps.min()),
         "intruded": float((gaps.min(axis=1) < INTIMATE).mean()),
+        "cut_in": int(cut[0]),
+        "cut_in_others": int(cut[1:][present[1:]].sum()),
         "lost": float(1.0 - tracked.mean()),
         "right": float(right[tracked].mean()) if tracked.any() else math.nan,
         "losses": losses,
@@ -187,9 +195,15 @@ def summary(
     for stratum in dict.fromkeys(row["stratum"] for row in rows):
         own = [row for row in rows if row["stratum"] == stratum]
         cases.append({"stratum": stratum, **_row(own)})
-    shares = ("in_view", "in_band", "lost", "intruded")
-    bounds = {name: bootstrap(rows, name, seed) for name in shares}
-    for name in ("contacts", "at_fault"):
+    at_home = [row for row in rows if row["stratum"] in HOMES]
+    recorded = [row for row in rows if row["stratum"] not in HOMES]
+    bounds = {
+        f"{name}, {kind}": bootstrap(own, name, seed)
+        for kind, own in (("recorded", recorded), ("home", at_home))
+        for name in ("in_view", "in_band", "lost", "intruded")
+        if own
+    }
+    for name in ("contacts", "at_fault", "cut_in", "cut_in_others"):
         bounds[f"episodes_with_{name}"] = wilson(sum(row[name] > 0 for row in rows), len(rows))
     return Report(
         name="follow",
@@ -221,6 +235,8 @@ def _row(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         "distance_p95": middle("distance", 2),
         "gap_p1": middle("gap", 0),
         "min_gap": float(min(row["min_gap"] for row in rows)),
+        "cut_in": sum(row["cut_in"] for row in rows),
+        "cut_in_others": sum(row["cut_in_others"] for row in rows),
         "losses": sum(row["losses"] for row in rows),
         "recovered": sum(row["recovered"] for row in rows),
         "given_up": sum(row["outcome"] != "" for row in rows),

@@ -28,8 +28,8 @@ from astro_jax.types import RouteField, SmoothGrid, pytree
 
 STEP = 0.2
 """Time between two steps of the task layer, s."""
-AFTER = 1.0
-"""An episode goes on for so long after its last task has ended, s."""
+AFTER = 1.5
+"""An episode goes on for so long after its last task has ended, s: the screen comes to rest."""
 
 Event = tuple[float, Callable[[TaskRunner, SimState], Orders | None]]
 """At a time (s): something to tell the runner, and perhaps the gate itself."""
@@ -60,6 +60,8 @@ class TaskEpisode:
     """(Time, ticket, result)."""
     step_seconds: np.ndarray
     """How long each step of the task layer took on the host."""
+    segment_seconds: np.ndarray
+    """How long each segment took on the device; the first of a size with its compilation."""
     compilations: int
     """Of the driver's segments so far: one per size of the house."""
 
@@ -108,10 +110,12 @@ def task_driver(
         circumstances: Latency | Circumstances | None = None,
         events: Sequence[Event] = (),
         wait: float = 0.0,
+        on_segment: Callable[[SimState], None] = lambda state: None,
     ) -> TaskEpisode:
         """``tasks`` one after the other, until the last has ended or ``seconds`` are over.
 
         The first one is given after ``wait`` s: whom it means may have to be seen before.
+        ``on_segment`` sees the state after every segment.
         """
         given = circumstances or Latency()
         world = honest(given) if isinstance(given, Latency) else given
@@ -132,7 +136,7 @@ def task_driver(
         state = start(latency, scene, jax.random.key(seed))
         field = nowhere(house_map)
         waiting, due = list(tasks), sorted(events, key=lambda event: event[0])
-        logs, tick_logs, directives, results, took = [], [], [], [], []
+        logs, tick_logs, directives, results, took, ran = [], [], [], [], [], []
         ended = np.inf
         for index in range(round(seconds / STEP)):
             now = index * STEP
@@ -154,9 +158,12 @@ def task_driver(
             told = jax.tree.map(np.asarray, (field, directive.gaze, told_by(directive, orders)))
             state = dataclasses.replace(state, gaze=told[1], told=told[2])
             values = jax.tree.map(np.float32, directive.params or usual)
+            began = time.perf_counter()
             state, log, ticks = advance(world, values, scene, told[0], state)
             logs.append(jax.device_get(log))
             tick_logs.append(jax.device_get(ticks))
+            ran.append(time.perf_counter() - began)
+            on_segment(state)
         flat = jax.tree.map(lambda *x: np.concatenate(x), *tick_logs)
         key_free = dataclasses.replace(
             state,
@@ -173,6 +180,7 @@ def task_driver(
             directives=tuple(directives),
             results=tuple(results),
             step_seconds=np.array(took),
+            segment_seconds=np.array(ran),
             compilations=len(traces),
         )
 

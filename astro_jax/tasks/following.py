@@ -1,13 +1,19 @@
 """Walk with somebody.                                                                [host]
 
-The robot is on a leash.  The route layer gives the cost-to-go V to where the person will be when
-the next plan takes effect, around the same corners and through the same doors; a second search
-to where they will be ``ways.LOOK`` seconds later says by how much V grows as they walk on (ρ, s
-per s).  The local planner is to be where V + ρ t does not exceed the leash: near enough is good
-enough, so it does not push, does not overtake, and stops when they do.  The person is no goal to
-hit: in the forecast they are somebody as everybody, and what comes nearer than their personal
-space costs.  Whoever turns and comes back finds a robot that has nothing to gain ahead and makes
-way.  Beside somebody, the place beside them takes their place.
+The robot is on a leash.  The route layer gives the cost-to-go V_T to where the person will be
+``ways.LOOK`` = T seconds after the next plan takes effect, around the same corners and through the
+same doors, and another one to where they are by then.  With x₀ and x_T by how much either exceeds
+the length of the leash at the robot's place, the planner is to keep low
+
+  V_T(x) − ℓ_T − ρ (T − t),   ρ = (x_T − x₀)/T
+
+which is right where the robot is now, and everywhere at T.  (V_0 + ρ t, right now as well, has its
+bottom where they are *now*: within three seconds a robot that keeps up drives past that, so its
+plans slowed down there, and it stayed 2.5 m behind whoever walked at 1.3 m/s; now 1.8 m.)  Near
+enough is good enough: the robot does not push, does not overtake, and stops when they do.  The
+person is no goal to hit: in the forecast they are somebody as everybody, and what comes nearer than
+their personal space costs.  Whoever turns and comes back finds a robot that has nothing to gain
+ahead and makes way.  Beside somebody, the place beside them takes their place.
 
 Who is out of sight is followed to where they must be by now; then the robot looks around, turns
 about, and gives up.
@@ -24,24 +30,25 @@ from astro_jax.body import gaze
 from astro_jax.config import PlannerParams
 from astro_jax.errors import InputError
 from astro_jax.route.planner import Route, plan_route, redirect, revise
-from astro_jax.route.speed import CRUISE
 from astro_jax.tasks.frames import in_map
 from astro_jax.tasks.nouns import Belief, Directive, Follow, Outcome, Result, Setting
 from astro_jax.tasks.people import COASTS, Known, find, keep, speed_of
 from astro_jax.tasks.walks import free_place, place_ahead, straight_on
-from astro_jax.tasks.ways import LOOK, Way, costs_to_go, leashed, steeper, way_of
+from astro_jax.tasks.ways import LOOK, costs_to_go, leashed, steeper, way_of
 from astro_jax.tasks.yielding import (
     BARELY,
     STANDS,
     TOO_NEAR,
+    has_passed,
     in_their_way,
     lane_of,
     place_aside,
     wants_to_pass,
 )
+from astro_jax.types import RouteField
 
-AHEAD = 2.0
-"""The pose that the search drives for is where the leash lets it be so much later, s."""
+FASTEST = 2.0
+"""The end of the leash goes away no faster than this, s per s."""
 BESIDE = 0.2
 """Leash to a place beside somebody, m."""
 WALKS = 0.3
@@ -53,6 +60,11 @@ FARTHER = 3.0
 REVERSING = 2.0
 """What a metre driven backwards costs, s: a robot that walks with people turns round first, its
 sensors look ahead."""
+BACKING_OFF = 0.6
+"""The same while it steps aside, s."""
+EAGERNESS = 0.1
+"""What an acceleration costs a robot that walks with people, s per (m/s²)²·s: whoever sets out is
+soon far away."""
 USUAL = 0.75
 """Speed of the robot whose seconds the weights of the objective were set for, m/s."""
 URGENT = 3.0
@@ -61,7 +73,7 @@ ASIDE = 0.3
 """Nearer than this to where it waits (m) the robot turns to the person again."""
 LETS_PASS = 1.5
 """The robot goes on waiting for so long after somebody last wanted to pass, s."""
-TRUST = 0.7
+TRUST = 0.85
 """How much of their walking on the robot counts on: anybody may stop."""
 SPACE = 0.9
 """Gap at which somebody's personal space begins for a robot that walks with them, m."""
@@ -177,22 +189,10 @@ def _pursue(setting: Setting, task: Follow, memory: FollowMemory, belief: Belief
         directive = Directive(field=None, gaze=looks, doing="no way", slot=known.slot)
         return _waiting(memory, directive, belief, str(route.failure))
     memory = dataclasses.replace(memory, route=route, without_way=math.inf)
-    cost = float(costs_to_go(route.field, belief.pose[None, :2])[0])
-    way = way_of(route, belief.pose)
-    receding = 0.0
-    if farther.failure is None:
-        # by metres: slow cells beside a wall that they walk to are no reason to hurry
-        longer = float(way_of(farther, belief.pose).to_end[0] - way.to_end[0])
-        receding = TRUST * longer / (LOOK * CRUISE * setting.robot.speed)
-    length = way.cost_at(distance, setting.robot.speed)
-    goal = _stand(way, cost, length, receding, belief, person)
-    if beside and memory.heading is not None and cost <= length:
-        goal = np.array([*goal[:2], memory.heading])
-    # a metre behind counts as much for a fast robot, whose seconds of way are longer
-    pull = max(setting.robot.speed / USUAL, 1.0)
-    receding = float(np.clip(receding, -2.0, 2.0))
+    farther = route if farther.failure is not None else farther
+    facing = memory.heading if beside and memory.heading is not None else later
     directive = Directive(
-        field=leashed(steeper(route.field, pull), goal, pull * length, pull * receding),
+        field=_leash(setting, (route, farther), belief.pose, distance, facing),
         gaze=looks,
         params=_courteous(setting.params),
         doing="following" if known.in_sight(belief.time) else "following out of sight",
@@ -211,6 +211,8 @@ def _making_way(route: Route, memory: FollowMemory, belief: Belief) -> FollowMem
     since = min(memory.too_near, now) if near else math.inf
     wanted = wants_to_pass(known, belief.pose, memory.aside is not None) or now - since > STANDS
     until = now + LETS_PASS if wanted else memory.aside_until
+    if has_passed(known, belief.pose):
+        until = now
     place, lane = memory.aside, None
     if now >= until:
         place = None
@@ -235,7 +237,7 @@ def _wait_aside(setting: Setting, route: Route, memory: FollowMemory, belief: Be
     directive = Directive(
         field=leashed(steeper(route.field, URGENT), goal),
         gaze=gaze.at_body(known.slot),
-        params=_watching(setting.params) if away > ASIDE else _facing(setting.params),
+        params=_stepping_aside(setting.params) if away > ASIDE else _facing(setting.params),
         doing="making way",
         slot=known.slot,
         target=(float(known.xy[0]), float(known.xy[1])),
@@ -243,20 +245,37 @@ def _wait_aside(setting: Setting, route: Route, memory: FollowMemory, belief: Be
     return memory, directive, None
 
 
-def _stand(
-    way: Way,
-    cost: float,
-    length: float,
-    receding: float,
-    belief: Belief,
-    person: Float[np.ndarray, "2"],
-) -> Float[np.ndarray, "3"]:
-    """Where on the way the leash lets the robot be ``AHEAD`` s from now, facing the person."""
-    level = max(length - AHEAD * max(receding, 0.0), 0.5 * length)
-    place = way.point_at(level) if cost > level else belief.pose[:2]
-    x, y = person - place
-    yaw = math.atan2(y, x) if math.hypot(x, y) > 0.05 else float(belief.pose[2])
-    return np.array([*place, yaw])
+def _leash(
+    setting: Setting,
+    routes: tuple[Route, Route],
+    pose: Float[np.ndarray, "3"],
+    distance: float,
+    facing: Float[np.ndarray, "2"] | float,
+) -> RouteField:
+    """The field to where they will be ``LOOK`` s later, leashed to be right now and then.
+
+    ``routes``: to where they are, and to there.  ``facing``: whom to turn to, or the heading.
+    """
+    speed = setting.robot.speed
+    ways = [way_of(route, pose) for route in routes]
+    lengths = [way.cost_at(distance, speed) for way in ways]
+    costs = [float(costs_to_go(route.field, pose[None, :2])[0]) for route in routes]
+    now, later = (cost - length for cost, length in zip(costs, lengths, strict=True))
+    receding = float(np.clip((later - now) / LOOK, -FASTEST, FASTEST))
+    # the pose that is driven to is where the leash ends then
+    place = ways[1].point_at(lengths[1]) if later > 0.0 else pose[:2]
+    if isinstance(facing, float):
+        yaw = facing if later <= 0.0 else float(np.arctan2(*(place - pose[:2])[::-1]))
+    else:
+        yaw = float(np.arctan2(*(facing - place)[::-1]))
+    # a metre behind counts as much for a fast robot, whose seconds of way are longer
+    pull = max(speed / USUAL, 1.0)
+    return leashed(
+        steeper(routes[1].field, pull),
+        np.array([*place, yaw]),
+        pull * (lengths[1] + LOOK * receding),
+        pull * TRUST * receding,
+    )
 
 
 def _recover(setting: Setting, memory: FollowMemory, belief: Belief) -> Step:
@@ -335,7 +354,11 @@ def _heading(memory: FollowMemory) -> float | None:
 
 def _courteous(params: PlannerParams) -> PlannerParams:
     """What counts while the robot walks with somebody."""
-    return dataclasses.replace(_facing(params), personal_space=SPACE)
+    return dataclasses.replace(
+        _facing(params),
+        personal_space=SPACE,
+        acceleration=min(params.acceleration, EAGERNESS),
+    )
 
 
 def _facing(params: PlannerParams) -> PlannerParams:
@@ -343,6 +366,11 @@ def _facing(params: PlannerParams) -> PlannerParams:
     return dataclasses.replace(
         _watching(params), heading_radius=FACING_RADIUS, heading_weight=FACING_WEIGHT
     )
+
+
+def _stepping_aside(params: PlannerParams) -> PlannerParams:
+    """Backwards or forwards, whichever is sooner."""
+    return dataclasses.replace(params, reversing=BACKING_OFF)
 
 
 def _watching(params: PlannerParams) -> PlannerParams:

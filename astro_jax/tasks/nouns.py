@@ -55,7 +55,7 @@ class Follow:
     """Walk with somebody until cancelled or lost."""
 
     person: Person
-    distance: float = 1.4
+    distance: float = 1.3
     """From centre to centre, along the way, m."""
     bearing: float | None = None
     """Where to be, seen from the person who walks: π/2 to their left, −π/2 to their right.  None

@@ -14,7 +14,7 @@ from astro_jax.types import Leash, RouteField
 
 TIGHT = -10.0
 """Length of a leash that does not count: the goal is the place itself, s."""
-LOOK = 1.5
+LOOK = 2.0
 """Over so much time the goal's own walk is looked at, s."""
 
 

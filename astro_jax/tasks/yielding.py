@@ -15,7 +15,7 @@ from astro_jax.errors import InputError
 from astro_jax.route.planner import Route, redirect
 from astro_jax.tasks.people import Known
 
-COMES, NEAR = 0.25, 2.0
+COMES, NEAR = 0.25, 2.8
 """Whoever comes nearer by this (m/s), within this (m), and would pass less than ``WIDTH`` beside
 the robot, wants to pass."""
 TOO_NEAR = 1.0
@@ -24,12 +24,15 @@ STANDS = 1.0
 WIDTH, NARROW, BARELY, SPREAD = 1.0, 0.7, 0.55, 0.05
 """Half the way that somebody is given, m; what it must be at least; what a place must still leave
 of it, once chosen; and by how much more it takes per metre ahead of them."""
-TIGHT, TURNING = 2.0, 0.6
+TIGHT, TURNING = 2.0, 1.2
 """What a metre less than ``WIDTH`` costs, s, and a radian of turning towards the place."""
 SIDE, CROSSING = 0.1, 2.0
 """A robot that is farther aside than this (m) changes sides only if it saves so much, s."""
 WALKS = 0.2
 """From this speed on somebody's direction is that of their velocity, m/s."""
+PASSES, BEHIND = 0.3, 0.1
+"""Whoever walks faster than this (m/s) with the robot farther behind them than this (m) has passed
+it."""
 ROOM = 1.15
 """Between somebody and the place to wait at, m."""
 REACH = 3.0
@@ -53,6 +56,13 @@ def wants_to_pass(known: Known, pose: Float[np.ndarray, "3"], still: bool = Fals
         return False
     aside = abs(float(known.velocity[0] * off[1] - known.velocity[1] * off[0])) / speed
     return aside < WIDTH + SPREAD * distance
+
+
+def has_passed(known: Known, pose: Float[np.ndarray, "3"]) -> bool:
+    """Whether they walk on with the robot behind them: it may follow again at once."""
+    speed = float(np.hypot(*known.velocity))
+    along = float(known.velocity @ (pose[:2] - known.xy)) / max(speed, 1e-6)
+    return speed > PASSES and along < -BEHIND
 
 
 def lane_of(

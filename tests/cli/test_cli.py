@@ -12,6 +12,7 @@ import pytest
 
 from astro_jax import cli
 from astro_jax.scenes import flat_scene
+from astro_jax.types import Status
 
 pytestmark = pytest.mark.usefixtures("compiled_quickly")
 
@@ -151,14 +152,17 @@ def test_arrays_of_a_drive_agree_with_its_figures(driven):
     report = json.loads((driven / "metrics.json").read_text())
     with np.load(driven / "episode.npz", allow_pickle=False) as arrays:
         poses, time = arrays["ticks.pose_map"], arrays["ticks.time"]
-        status = arrays["log.status"]
+        status, cycle = arrays["log.status"], arrays["log.time"]
     goal = np.array([3.4, 6.3])
     assert np.hypot(*(poses[-1, :2] - goal)) < 0.3
     assert math.isclose(time[1] - time[0], 0.02, rel_tol=1e-3)
     driven_until = np.searchsorted(time, report["metrics"]["time"])
     length = np.hypot(*np.diff(poses[: driven_until + 1, :2], axis=0).T).sum()
     assert math.isclose(length, report["metrics"]["path_length"], rel_tol=0.05)
-    assert not status.any()
+    # it is driven by good plans to the goal, and halted there
+    halted = status == int(Status.NO_GOAL)
+    assert not status[~halted].any()
+    assert cycle[halted].min() > report["metrics"]["time"] - 0.2
 
 
 def test_packaged_scene_is_complete():
@@ -183,6 +187,9 @@ BAD_BENCH = {
     "forecast's seed below 0": (["forecast", "--seed", "-1"], ["seed", "-1"]),
     "no episodes": (["surprise", "--episodes", "0"], ["episodes", "0"]),
     "no jobs": (["surprise", "--jobs", "0"], ["jobs", "0"]),
+    "nobody to follow": (["follow", "--data", "configs"], ["data", "configs"]),
+    "no walks": (["follow", "--episodes", "0"], ["episodes", "0"]),
+    "follower's seed below 0": (["follow", "--seed", "-1"], ["seed", "-1"]),
     "replay below 0": (["surprise", "--replay", "-1"], ["replay", "-1"]),
     "replay at home": (["surprise", "--stack", "full", "--replay", "1"], ["replay", "--stack"]),
 }
@@ -378,4 +385,59 @@ def test_bench_surprise_hands_over_its_options(stack, monkeypatch, tmp_path, cap
     assert asked.get("jobs", 1) == 1 and asked.get("path", path) == path
     shown = capsys.readouterr().out
     assert "still clutter" in shown and "25.0%" in shown
+    assert json.loads(path.read_text())["cases"] == [row]
+
+
+@pytest.mark.parametrize("walkers", ["both", "recorded", "home"])
+def test_bench_follow_hands_over_its_options(walkers, monkeypatch, tmp_path, capsys):
+    import types
+
+    from matplotlib.figure import Figure
+
+    from astro_jax.bench.report import Report
+    from astro_jax.tables import FOLLOW
+
+    asked = {}
+    row = {**dict.fromkeys(FOLLOW, 1), "stratum": "a place", "in_view": 0.625}
+
+    def bench_follow(robot, config, params, chases, seed, on_episode):
+        asked.update(robot=robot.name, chases=chases, seed=seed)
+        for _ in chases:
+            on_episode({})
+        bounds = {"in_view": (0.5, 0.75)}
+        return Report(
+            name="follow",
+            metrics={"in_view": 0.625},
+            intervals=bounds,
+            cases=[row],
+            config={"episodes": [{"name": "one"}]},
+        )
+
+    def recorded_chases(folder, robot, config, count, seed):
+        return [f"{folder} {count} {seed}"]
+
+    def home_chases(robot, config, count, seed):
+        return [f"home {count} {seed}"]
+
+    def follow_figure(episodes, cases, bins, band):
+        asked["drawn"] = (episodes, cases)
+        return Figure()
+
+    made = {
+        "bench.follow": {"bench_follow": bench_follow, "BAND": (1, 2), "BINS": (0, 1)},
+        "bench.follow_scenes": {"recorded_chases": recorded_chases, "home_chases": home_chases},
+        "viz.following": {"follow_figure": follow_figure},
+    }
+    for name, parts in made.items():
+        monkeypatch.setitem(sys.modules, f"astro_jax.{name}", types.SimpleNamespace(**parts))
+    picture, path = tmp_path / "plots" / "follow.png", tmp_path / "follow.json"
+    options = ["--episodes", "4", "--seed", "9", "--data", "walks", "--plot", str(picture)]
+    given = ["--walkers", walkers, *options, "--json", str(path)]
+    assert cli.main(["bench", "follow", *given]) == 0
+    wanted = {"recorded": ["walks 4 9"], "home": ["home 4 9"], "both": ["walks 4 9", "home 4 9"]}
+    assert asked["chases"] == wanted[walkers]
+    assert asked["seed"] == 9 and asked["drawn"] == ([{"name": "one"}], [row])
+    shown = capsys.readouterr().out
+    assert "a place" in shown and "62.5%" in shown and "0.5 – 0.75" in shown
+    assert picture.stat().st_size > 0
     assert json.loads(path.read_text())["cases"] == [row]

@@ -8,6 +8,7 @@ import pytest
 
 from astro_jax.body.gaze import Intent
 from astro_jax.errors import InputError
+from astro_jax.tasks.following import TRUST
 from astro_jax.tasks.nouns import (
     Directive,
     Dock,
@@ -20,6 +21,7 @@ from astro_jax.tasks.nouns import (
     Stop,
 )
 from astro_jax.tasks.step import begin, step
+from astro_jax.tasks.ways import LOOK, costs_to_go
 
 from .moments import HOUSE, PEOPLE, SETTING, belief
 
@@ -233,7 +235,6 @@ def test_the_leash_ends_before_the_person_and_goes_through_the_door():
     field = said[0].field
     assert field is not None and field.leash is not None
     stand = np.asarray(field.goal_map)
-    # half of the leash at the nearest, for one who walks away; they stand
     assert math.dist(stand[:2], (4.5, 1.0)) == pytest.approx(1.4, abs=0.3)
     assert stand[0] > 3.0
     cost = np.asarray(field.cost_to_go.table)[20, 20, 0]
@@ -253,6 +254,37 @@ def test_the_leash_follows_the_forecast():
     assert receding[0] == pytest.approx(0.0, abs=0.02)
     # .5 m/s of .675 m/s of cruising, most of which it trusts
     assert 0.4 < receding[1] < 0.8
+
+
+def test_the_leash_is_right_now_and_later_and_does_not_end_where_they_are():
+    """Somebody who walks is no place to arrive at: on the way of the next seconds V has to fall."""
+    speed, distance = 0.35, 1.0
+    moment = belief(people=[(0, 1.6, 1.5, speed, 0.0)], pose=(0.5, 1.5, 0.0))
+    field = run(Follow(person=Person(slot=0), distance=distance), [moment])[2][0].field
+    assert field is not None and field.leash is not None
+    length, receding = float(field.leash.length), float(field.leash.receding)
+    now = 1.6 + (float(moment.tracks.age) + SETTING.ahead) * speed
+    pace = 0.9 * SETTING.robot.speed
+
+    def beyond(x, time):
+        (cost,) = costs_to_go(field, np.array([[x, 1.5]]))
+        return float(cost) + receding * time - length
+
+    assert beyond(0.5, 0.0) == pytest.approx((now - distance - 0.5) / pace, abs=0.1)
+    # who kept the distance is where the leash ends, but for what the robot does not count on
+    kept = now + LOOK * speed - distance
+    untrusted = (1.0 - TRUST) * LOOK * speed / pace
+    assert beyond(kept, LOOK) == pytest.approx(-untrusted, abs=0.1)
+    assert beyond(now + 0.4, LOOK) < beyond(now, LOOK) - 0.3
+
+
+def test_one_who_has_passed_is_followed_at_once():
+    task, pose = Follow(person=Person(slot=0)), (1.0, 1.5, 0.0)
+    coming = belief(people=[(0, 2.6, 1.5, -0.6, 0.0)], pose=pose)
+    beside = belief(time=0.4, people=[(0, 2.2, 1.5, -0.6, 0.0)], pose=pose)
+    behind = belief(time=0.8, people=[(0, 1.9, 2.2, 0.2, 0.5)], pose=pose)
+    said = [directive.doing for directive in run(task, [coming, beside, behind])[2]]
+    assert said == ["making way", "making way", "following"]
 
 
 def test_one_who_comes_back_is_let_past():
