@@ -1,5 +1,7 @@
 """The simulated state estimate: its frames agree, and its errors are as large as it says."""
 
+import dataclasses
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -64,10 +66,20 @@ def test_dead_reckoning_never_jumps():
 def test_localisation_is_the_truth_but_for_the_jump():
     pose = jnp.array([2.0, 1.0, 0.5])
     belief = Believed(
-        pose_map=jnp.array([-1.0, 4.0, -2.0]), scale=jnp.zeros(2), jump=jnp.array([0.04, 0.0, 0.02])
+        pose_map=jnp.array([-1.0, 4.0, -2.0]),
+        scale=jnp.zeros(2),
+        jump=jnp.array([0.04, 0.0, 0.02]),
+        localised=jnp.asarray(True),
     )
     seen = compose(localise(belief, pose), belief.pose_map)
     np.testing.assert_allclose(seen, pose + belief.jump, atol=1e-5)
+
+
+def test_without_localisation_the_odometry_is_believed():
+    start, drifted = jnp.array([2.0, 1.0, 0.5]), jnp.array([2.5, 1.3, 0.4])
+    belief = dataclasses.replace(initial_belief(start, localised=False), pose_map=drifted)
+    believed = compose(localise(belief, jnp.array([2.4, 1.4, 0.5])), belief.pose_map)
+    np.testing.assert_allclose(believed, drifted, atol=1e-6)
 
 
 def test_things_are_believed_where_the_robot_sees_them():
