@@ -192,14 +192,14 @@ def player(order: Order, driver: Driver | None = None) -> Play:
             "seed": seed,
             "stratum": case.stratum,
             **judged,
-            **_motion(case, setup.config.gate_period, trace),
+            **_motion(case, trace),
             "wall_s": trace.wall_seconds,
         }
 
     return play
 
 
-def _motion(case: Case, tick: float, trace: Trace) -> Row:
+def _motion(case: Case, trace: Trace) -> Row:
     """How the base moved: the same figures for every suite and every planner."""
     time = np.asarray(trace.ticks.time)
     kept = time <= trace.arrived_at

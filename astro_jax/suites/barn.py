@@ -33,7 +33,7 @@ from astro_jax.sim.scene import Scene, make_scene
 from astro_jax.sim.state import honest
 from astro_jax.suites.case import Case, Cases, Drive, Row, Setup, Trace
 from astro_jax.suites.drive import driver as usual_driver
-from astro_jax.suites.files import arrays_of
+from astro_jax.suites.files import arrays_of, inner
 
 VARIANTS: Sequence[str] = ("lidar", "ideal", "late")
 LOW, HIGH = (-6.0, -0.5), (1.5, 15.0)
@@ -98,12 +98,12 @@ def setup(variant: str = "lidar") -> Setup:
 
 
 def load(folder: Path, setup: Setup, variant: str = "lidar") -> Cases:
-    """All worlds of ``barn/barn_worlds.npz``.
+    """All worlds of ``barn_worlds.npz`` in the folder, or in its subfolder ``barn``.
 
     Raises:
       InputError: the file is missing, unreadable or not as described.
     """
-    data = arrays_of(folder / "barn" / "barn_worlds.npz", KEYS)
+    data = arrays_of(inner(folder, "barn") / "barn_worlds.npz", KEYS)
     worlds, offsets = data["world"], data["offsets"]
     if len(offsets) != len(worlds) + 1 or offsets[-1] != len(data["centres"]):
         raise InputError("barn_worlds.npz", "offsets", "one more than worlds, up to all centres")

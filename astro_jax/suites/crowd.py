@@ -28,7 +28,7 @@ from astro_jax.sim.state import honest
 from astro_jax.suites.case import Case, Cases, Drive, Row, Setup, Trace, gaps_to_people
 from astro_jax.suites.crowd_rules import STEP, holonomic_driver
 from astro_jax.suites.drive import driver as usual_driver
-from astro_jax.suites.files import arrays_of
+from astro_jax.suites.files import arrays_of, inner
 from astro_jax.suites.floor import floor_of, recorded_scene
 
 VARIANTS: Sequence[str] = ("holonomic", "differential")
@@ -109,14 +109,14 @@ def setup(variant: str = "holonomic") -> Setup:
 
 
 def load(folder: Path, setup: Setup, variant: str = "holonomic") -> Cases:
-    """Circle and square crossings of every ``crowdnav/crowdnav_invisible_*.npz``.
+    """Circle and square crossings of every ``crowdnav_invisible_*.npz`` (perhaps in ``crowdnav``).
 
     Raises:
       InputError: no such file, or it is not as described.
     """
-    files = sorted((folder / "crowdnav").glob("crowdnav_invisible_*.npz"))
+    files = sorted(inner(folder, "crowdnav").glob("crowdnav_invisible_*.npz"))
     if not files:
-        raise InputError("data", str(folder), "a folder with crowdnav/crowdnav_invisible_*.npz")
+        raise InputError("data", str(folder), "a folder with crowdnav_invisible_*.npz")
     cases = {}
     for file in files:
         data = arrays_of(file, KEYS)

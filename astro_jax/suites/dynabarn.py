@@ -34,7 +34,7 @@ from astro_jax.sim.state import honest
 from astro_jax.suites.barn import JACKAL, LATENCY
 from astro_jax.suites.case import Case, Cases, Drive, Row, Setup, Trace
 from astro_jax.suites.drive import driver as usual_driver
-from astro_jax.suites.files import arrays_of
+from astro_jax.suites.files import arrays_of, inner
 from astro_jax.suites.floor import floor_of, recorded_scene
 from astro_jax.suites.key_frames import check_frames, replayed
 from astro_jax.types import Grid, Kind
@@ -77,12 +77,12 @@ def setup(variant: str = "lidar") -> Setup:
 
 
 def load(folder: Path, setup: Setup, variant: str = "lidar") -> Cases:
-    """All worlds of ``dynabarn/dynabarn_worlds.npz``.
+    """All worlds of ``dynabarn_worlds.npz`` in the folder, or in its subfolder ``dynabarn``.
 
     Raises:
       InputError: the file is missing, unreadable or not as described.
     """
-    path = folder / "dynabarn" / "dynabarn_worlds.npz"
+    path = inner(folder, "dynabarn") / "dynabarn_worlds.npz"
     data = arrays_of(path, KEYS)
     _check(data, str(path))
     return {

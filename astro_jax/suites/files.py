@@ -11,6 +11,11 @@ from astro_jax.errors import InputError
 MOST_BYTES = 256 << 20
 
 
+def inner(folder: Path, name: str) -> Path:
+    """The suite's own folder: ``name`` within ``folder``, or ``folder`` itself."""
+    return folder / name if (folder / name).is_dir() else folder
+
+
 def arrays_of(path: Path, expected: Sequence[tuple[str, int]]) -> dict[str, np.ndarray]:
     """The arrays of an npz file: (name, number of axes) of those that have to be there.
 

@@ -190,6 +190,11 @@ BAD_BENCH = {
     "nobody to follow": (["follow", "--data", "configs"], ["data", "configs"]),
     "no walks": (["follow", "--episodes", "0"], ["episodes", "0"]),
     "follower's seed below 0": (["follow", "--seed", "-1"], ["seed", "-1"]),
+    "no cases": (["barn", "--data", "configs"], ["data", "barn_worlds.npz"]),
+    "unknown case": (["crossing", "--cases", "nobody-*"], ["cases", "nobody-*"]),
+    "unknown variant": (["crossing", "--variant", "200"], ["variant", "200", "300"]),
+    "unknown planner": (["crossing", "--planner", "nobody"], ["planner", "nobody", "astro"]),
+    "no home runs": (["homes", "--runs", "0"], ["runs", "0"]),
     "replay below 0": (["surprise", "--replay", "-1"], ["replay", "-1"]),
     "replay at home": (["surprise", "--stack", "full", "--replay", "1"], ["replay", "--stack"]),
 }

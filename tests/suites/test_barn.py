@@ -1,6 +1,7 @@
 """BARN: worlds from its file, the clock, both scores."""
 
 import dataclasses
+from pathlib import Path
 
 import jax.numpy as jnp
 import numpy as np
@@ -9,6 +10,7 @@ import pytest
 from astro_jax.config import PlannerConfig
 from astro_jax.errors import InputError
 from astro_jax.sim.gaps import touches_wall, wall_gap, window_for
+from astro_jax.strict_yaml import load_robot
 from astro_jax.suites import barn
 from tests.suites.made_up import TICK, trace_of
 
@@ -128,6 +130,16 @@ def test_a_missing_or_broken_file_is_refused(tmp_path):
     (tmp_path / "barn" / "barn_worlds.npz").write_bytes(b"PK\x03\x04 no archive")
     with pytest.raises(InputError, match="data"):
         barn.load(tmp_path, barn.setup(), "lidar")
+
+
+def test_the_folder_may_be_the_suites_own(tmp_path):
+    world_file(tmp_path)
+    assert list(barn.load(tmp_path / "barn", barn.setup(), "lidar")) == ["7", "9"]
+
+
+def test_the_configuration_to_edit_is_the_jackal_that_is_driven():
+    file = Path(__file__).parents[2] / "configs" / "robots" / "jackal.yaml"
+    assert load_robot(file) == barn.JACKAL
 
 
 def test_the_jackal_can_be_planned_for():
