@@ -142,6 +142,7 @@ def made_up(**changed) -> EpisodeRecord:
         mode=np.where(np.arange(len(tick_time)) == 7, int(Mode.SLOWED), int(Mode.RUNNING)),
         reason=np.where(np.arange(len(tick_time)) == 7, int(Reason.SLOWED), int(Reason.CLEAR)),
         pan=np.zeros(len(tick_time)),
+        people_xy=np.zeros((len(tick_time), 1, 2)),
         contacts=np.zeros(len(tick_time), int),
     )
     parts: dict[str, Any] = {
