@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, Int
+from jaxtyping import Array, Float
 
 from astro_jax.config import PlannerConfig, RobotConfig
 from astro_jax.navigator import remember
@@ -74,11 +74,10 @@ def run_steered(
         )
         wanted = choose(known)
         state = dataclasses.replace(state, robot=brain)
-        ticks = jnp.arange(round(config.period / config.gate_period), dtype=jnp.int32)
         return jax.lax.scan(
-            lambda state, k: _tick(robot, config, circumstances, scene, state, wanted, k),
+            lambda state, _: _tick(robot, config, circumstances, scene, state, wanted),
             state,
-            ticks,
+            length=round(config.period / config.gate_period),
         )
 
     return jax.lax.scan(cycle, state, length=cycles)
@@ -91,7 +90,6 @@ def _tick(
     scene: Scene,
     state: SimState,
     wanted: Float[Array, "2"],
-    index: Int[Array, ""],
 ) -> tuple[SimState, TickLog]:
     key, key_drift = jax.random.split(state.key)
     most = config.gate_period * jnp.array([robot.wheel_acceleration, robot.yaw_acceleration])
