@@ -1,6 +1,8 @@
 """What each bench does once it is asked for: check, measure, draw, tell.             [host]"""
 
 import dataclasses
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from rich.console import Console
@@ -160,12 +162,7 @@ def _surprise(bench: BenchSurprise) -> "Report | None":
         for line in lines_of(robot, planner, bench.replay):
             print(line)
         return None
-    with Progress(console=Console()) as progress:
-        bar = progress.add_task("episodes", total=bench.episodes)
-
-        def show(done: int) -> None:
-            progress.update(bar, completed=done)
-
+    with _counting("episodes", bench.episodes) as show:
         if bench.stack == "full":
             from astro_jax.bench.surprise_home import bench_home
 
@@ -182,12 +179,7 @@ def _intent(bench: BenchIntent) -> "Report":
     robot, planner, params = configuration(bench.robot, bench.planner)
     from astro_jax.bench.intent import bench_intent
 
-    with Progress(console=Console()) as progress:
-        bar = progress.add_task("episodes", total=bench.episodes)
-
-        def show(done: int) -> None:
-            progress.update(bar, completed=done)
-
+    with _counting("episodes", bench.episodes) as show:
         report, drives = bench_intent(robot, planner, params, bench.episodes, bench.seed, show)
     if bench.plot is not None:
         from astro_jax.viz.heading import heading_figure
@@ -228,10 +220,13 @@ def _dock(bench: BenchDock) -> "Report":
     robot, planner, params = configuration(bench.robot, bench.planner)
     from astro_jax.bench.dock import bench_dock
 
-    with Progress(console=Console()) as progress:
-        bar = progress.add_task("approaches", total=bench.approaches)
-
-        def show(done: int) -> None:
-            progress.update(bar, completed=done)
-
+    with _counting("approaches", bench.approaches) as show:
         return bench_dock(robot, planner, params, bench.approaches, bench.seed, None, show)
+
+
+@contextmanager
+def _counting(what: str, total: int) -> Iterator[Callable[[int], None]]:
+    """A bar on the terminal; what comes out is to be told how many are done."""
+    with Progress(console=Console()) as progress:
+        bar = progress.add_task(what, total=total)
+        yield lambda done: progress.update(bar, completed=done)
