@@ -1,0 +1,180 @@
+"""Weights from demonstrations: maximum entropy over trajectories, importance-corrected.
+
+The demonstrator is taken to choose motions u (shares of what is reachable, uniform in [0, 1]ⁿ
+a priori: see ``proposals.py``) with the density
+
+    p(u | θ, β) = exp(−β θ·f(u)) / Z,   Z = ∫ exp(−β θ·f(u)) du
+
+θ the slopes of the objective (``features.py``), β (1/s) how sharply they choose.  Z is estimated
+from candidates drawn with the density q,
+
+    Ẑ = 1/K Σ_k exp(−β θ·f_k) / q(u_k),
+
+the plain importance sum and not the self-normalised one: p and q are both normalised in u, so no
+constant is missing, and Ẑ is unbiased.  q is a mixture that contains the uniform density, which
+bounds every weight.  (Path-integral IRL takes all candidates for equally likely, which
+is right only around the demonstration; relative-entropy IRL divides by q as is done here.)
+
+What is maximised over log β and log w is
+
+    Σ_d [ −β θ(w)·f_d − log Ẑ_d ]  −  Σ_i (log w_i − log w_i⁰)² / 2s²
+
+with w⁰ the hand-tuned weights.  In θ it would be convex; in logarithms weights stay positive and
+s is a factor.
+
+Sources: Ziebart et al., Maximum entropy inverse reinforcement learning, 2008; Boularias, Kober,
+Peters, Relative entropy inverse reinforcement learning, 2011, eq. 9; Kalakrishnan et al., Learning
+objective functions for manipulation, 2013; Owen, Zhou, Safe and effective importance sampling,
+2000 (mixtures).
+"""
+
+import dataclasses
+from collections.abc import Sequence
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+from jaxtyping import Array, Bool, Float, Int
+
+from astro_jax.config import PlannerParams
+from astro_jax.errors import InputError
+from astro_jax.learning.features import check_weights, slopes, with_weights
+from astro_jax.types import Scalar, pytree
+
+SHARPEST_SPREAD = 3.0
+"""s of log β around its first guess: next to nothing is known of it."""
+
+
+@pytree
+class Choices:
+    """What was done in a situation, and what else could have been."""
+
+    demonstrated: Float[Array, "*batch F"]
+    """f of the demonstrated motion."""
+    candidates: Float[Array, "*batch K F"]
+    log_weight: Float[Array, "*batch K"]
+    """−log q(u) of each candidate; −∞ for those that do not count."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Recipe:
+    """How weights are fitted."""
+
+    spread: float = 1.0
+    """s: that a weight is off by a factor e from the hand-tuned one is one standard deviation."""
+    sharpness: float = 3.0
+    """First guess of β, 1/s."""
+    steps: int = 400
+    rate: float = 0.05
+    """Of Adam, in log w; falls along a cosine."""
+    batch: int = 0
+    """Demonstrations per step, drawn anew each time; 0 takes all."""
+
+
+@pytree
+class Fitted:
+    """Weights that were learned, and how sure they are."""
+
+    params: PlannerParams
+    sharpness: Float[Array, ""]
+    """β, 1/s"""
+    log_sd: Float[Array, "W+1"]
+    """Standard deviation of log β and of each log w: √diag of the inverse Hessian (Laplace)."""
+    objective: Float[Array, "steps"]
+    """Mean over demonstrations of what is minimised, nats."""
+    skipped: Int[Array, ""]
+    """Steps whose value or gradient was not finite: they moved nothing."""
+
+
+def log_likelihood(
+    choices: Choices, params: PlannerParams, sharpness: Scalar
+) -> Float[Array, "*batch"]:
+    """Of each demonstrated motion: log p, in nats, against choosing at random."""
+    theta = sharpness * slopes(params)
+
+    def cost(features: Float[Array, "*n F"]) -> Float[Array, "*n"]:
+        return jnp.matmul(features, theta, precision="highest")
+
+    each = choices.log_weight - cost(choices.candidates)
+    log_z = jax.nn.logsumexp(each, axis=-1) - np.log(each.shape[-1])
+    return -cost(choices.demonstrated) - log_z
+
+
+def effective_count(
+    choices: Choices, params: PlannerParams, sharpness: Scalar
+) -> Float[Array, "*batch"]:
+    """(Σ w)²/Σ w² of the terms of Ẑ (Kish): a few mean that it hangs on chance."""
+    cost = jnp.matmul(choices.candidates, sharpness * slopes(params), precision="highest")
+    share = jax.nn.softmax(choices.log_weight - cost, axis=-1)
+    return 1.0 / jnp.sum(share**2, axis=-1)
+
+
+def fit(
+    choices: Choices,
+    params: PlannerParams,
+    names: Sequence[str],
+    recipe: Recipe,
+    key: Array,
+    among: Bool[np.ndarray, "B"] | None = None,
+) -> Fitted:
+    """The named weights (none: β alone) that make the demonstrations most likely.
+
+    ``params`` are the prior's centre and where the search begins; ``among`` says which
+    demonstrations count, by default all.
+
+    Raises:
+      InputError: a name that ``check_weights`` refuses, or no demonstration.
+    """
+    if names:
+        check_weights(params, names)
+    count = len(choices.demonstrated) if among is None else int(np.sum(np.asarray(among)))
+    if count < 1:
+        raise InputError("demonstrations", count, "at least one")
+    rows = np.arange(len(choices.demonstrated)) if among is None else np.flatnonzero(among)
+    chosen = jax.tree.map(lambda leaf: jnp.asarray(leaf)[rows], choices)
+    params = jax.tree.map(jnp.float32, params)
+    run = jax.jit(_descend, static_argnames=("names", "recipe"))
+    return run(chosen, params, key, names=tuple(names), recipe=recipe)
+
+
+def _descend(
+    choices: Choices, params: PlannerParams, key: Array, names: tuple[str, ...], recipe: Recipe
+) -> Fitted:
+    first = jnp.log(
+        jnp.stack([jnp.float32(recipe.sharpness), *(getattr(params, name) for name in names)])
+    )
+    spread = np.array([SHARPEST_SPREAD, *[recipe.spread] * len(names)], np.float32)
+    total = len(choices.demonstrated)
+
+    def loss(x: Float[Array, "W+1"], some: Choices) -> Float[Array, ""]:
+        weighed = with_weights(params, names, list(jnp.exp(x[1:])))
+        fits = jnp.mean(log_likelihood(some, weighed, jnp.exp(x[0])))
+        return -fits + jnp.sum(((x - first) / spread) ** 2) / (2.0 * total)
+
+    optimiser = optax.adam(optax.cosine_decay_schedule(recipe.rate, recipe.steps))
+    value_and_slope = jax.value_and_grad(loss)
+
+    def step(carry, key):
+        x, memory, skipped = carry
+        some = choices
+        if recipe.batch:
+            rows = jax.random.choice(key, total, (min(recipe.batch, total),), replace=False)
+            some = jax.tree.map(lambda leaf: leaf[rows], choices)
+        value, slope = value_and_slope(x, some)
+        change, next_memory = optimiser.update(slope, memory, x)
+        moved = (optax.apply_updates(x, change), next_memory)
+        sound = jnp.isfinite(value) & jnp.all(jnp.isfinite(slope))
+        x, memory = jax.tree.map(lambda new, old: jnp.where(sound, new, old), moved, (x, memory))
+        return (x, memory, skipped + ~sound), value
+
+    begin = (first, optimiser.init(first), jnp.int32(0))
+    (x, _, skipped), values = jax.lax.scan(step, begin, jax.random.split(key, recipe.steps))
+    curvature = total * jax.hessian(loss)(x, choices)
+    return Fitted(
+        params=with_weights(params, names, list(jnp.exp(x[1:]))),
+        sharpness=jnp.exp(x[0]),
+        log_sd=jnp.sqrt(jnp.diag(jnp.linalg.inv(curvature))),
+        objective=values,
+        skipped=skipped,
+    )
