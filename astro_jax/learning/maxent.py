@@ -5,22 +5,26 @@ a priori: see ``proposals.py``) with the density
 
     p(u | θ, β) = exp(−β θ·f(u)) / Z,   Z = ∫ exp(−β θ·f(u)) du
 
-θ the slopes of the objective (``features.py``), β (1/s) how sharply they choose.  Z is estimated
-from candidates drawn with the density q,
+θ the slopes of the objective (``features.py``), β (1/s) how sharply they choose.  Nobody shows a
+motion exactly: places are recorded, and meant, up to a tolerance, with the density m(u) of what
+was recorded if it was u.  A demonstration has the likelihood ∫ p m du.  (With motions taken for
+exact, the fit ran away: what was recorded of walkers is smoothed, and smoother in twenty
+dimensions than any candidate; only the places to a tenth of a metre mean something.)
 
-    Ẑ = 1/K Σ_k exp(−β θ·f_k) / q(u_k),
+Both integrals are sums over candidates drawn with a density q:
 
-the plain importance sum and not the self-normalised one: p and q are both normalised in u, so no
-constant is missing, and Ẑ is unbiased.  q is a mixture that contains the uniform density, which
-bounds every weight.  (Path-integral IRL takes all candidates for equally likely, which
-is right only around the demonstration; relative-entropy IRL divides by q as is done here.)
+    log p̂ = log Σ_k m_k exp(−β θ·f_k) / q_k  −  log Σ_k exp(−β θ·f_k) / q_k
+
+p and q are both densities of u, so the plain importance sums are unbiased; q is a mixture
+that contains the uniform density, which bounds every 1/q.  (Path-integral IRL takes all
+candidates for equally likely, which is right only around the demonstration;
+relative-entropy IRL divides by q, as is done here.)
 
 What is maximised over log β and log w is
 
-    Σ_d [ −β θ(w)·f_d − log Ẑ_d ]  −  Σ_i (log w_i − log w_i⁰)² / 2s²
+    Σ_d log p̂_d  −  Σ_i (log w_i − log w_i⁰)² / 2s²
 
-with w⁰ the hand-tuned weights.  In θ it would be convex; in logarithms weights stay positive and
-s is a factor.
+with w⁰ the hand-tuned weights.  In logarithms weights stay positive and s is a factor.
 
 Sources: Ziebart et al., Maximum entropy inverse reinforcement learning, 2008; Boularias, Kober,
 Peters, Relative entropy inverse reinforcement learning, 2011, eq. 9; Kalakrishnan et al., Learning
@@ -48,13 +52,13 @@ SHARPEST_SPREAD = 3.0
 
 @pytree
 class Choices:
-    """What was done in a situation, and what else could have been."""
+    """What could have been done in a situation, and how well each of it agrees with what was."""
 
-    demonstrated: Float[Array, "*batch F"]
-    """f of the demonstrated motion."""
-    candidates: Float[Array, "*batch K F"]
+    features: Float[Array, "*batch K F"]
     log_weight: Float[Array, "*batch K"]
-    """−log q(u) of each candidate; −∞ for those that do not count."""
+    """−log (K q) of each candidate; −∞ for those that do not count."""
+    log_match: Float[Array, "*batch K"]
+    """Logarithm of m: of what was recorded, had it been this candidate."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -90,24 +94,29 @@ class Fitted:
 def log_likelihood(
     choices: Choices, params: PlannerParams, sharpness: Scalar
 ) -> Float[Array, "*batch"]:
-    """Of each demonstrated motion: log p, in nats, against choosing at random."""
-    theta = sharpness * slopes(params)
-
-    def cost(features: Float[Array, "*n F"]) -> Float[Array, "*n"]:
-        return jnp.matmul(features, theta, precision="highest")
-
-    each = choices.log_weight - cost(choices.candidates)
-    log_z = jax.nn.logsumexp(each, axis=-1) - np.log(each.shape[-1])
-    return -cost(choices.demonstrated) - log_z
+    """Of each demonstration: log p̂, in nats."""
+    each = _log_share(choices, params, sharpness)
+    matching = jax.nn.logsumexp(each + choices.log_match, axis=-1)
+    return matching - jax.nn.logsumexp(each, axis=-1)
 
 
-def effective_count(
+def effective_counts(
     choices: Choices, params: PlannerParams, sharpness: Scalar
-) -> Float[Array, "*batch"]:
-    """(Σ w)²/Σ w² of the terms of Ẑ (Kish): a few mean that it hangs on chance."""
-    cost = jnp.matmul(choices.candidates, sharpness * slopes(params), precision="highest")
-    share = jax.nn.softmax(choices.log_weight - cost, axis=-1)
-    return 1.0 / jnp.sum(share**2, axis=-1)
+) -> tuple[Float[Array, "*batch"], Float[Array, "*batch"]]:
+    """(Σ w)²/Σ w² (Kish) of the terms of Z and of those that match: a few hang on chance."""
+    each = _log_share(choices, params, sharpness)
+
+    def count(logs: Float[Array, "*batch K"]) -> Float[Array, "*batch"]:
+        return 1.0 / jnp.sum(jax.nn.softmax(logs, axis=-1) ** 2, axis=-1)
+
+    return count(each), count(each + choices.log_match)
+
+
+def _log_share(
+    choices: Choices, params: PlannerParams, sharpness: Scalar
+) -> Float[Array, "*batch K"]:
+    cost = jnp.matmul(choices.features, sharpness * slopes(params), precision="highest")
+    return choices.log_weight - cost
 
 
 def fit(
@@ -128,10 +137,10 @@ def fit(
     """
     if names:
         check_weights(params, names)
-    count = len(choices.demonstrated) if among is None else int(np.sum(np.asarray(among)))
+    count = len(choices.features) if among is None else int(np.sum(np.asarray(among)))
     if count < 1:
         raise InputError("demonstrations", count, "at least one")
-    rows = np.arange(len(choices.demonstrated)) if among is None else np.flatnonzero(among)
+    rows = np.arange(len(choices.features)) if among is None else np.flatnonzero(among)
     chosen = jax.tree.map(lambda leaf: jnp.asarray(leaf)[rows], choices)
     params = jax.tree.map(jnp.float32, params)
     run = jax.jit(_descend, static_argnames=("names", "recipe"))
@@ -145,7 +154,7 @@ def _descend(
         jnp.stack([jnp.float32(recipe.sharpness), *(getattr(params, name) for name in names)])
     )
     spread = np.array([SHARPEST_SPREAD, *[recipe.spread] * len(names)], np.float32)
-    total = len(choices.demonstrated)
+    total = len(choices.features)
 
     def loss(x: Float[Array, "W+1"], some: Choices) -> Float[Array, ""]:
         weighed = with_weights(params, names, list(jnp.exp(x[1:])))

@@ -92,7 +92,7 @@ def load(folder: Path, setup: Setup, variant: str = "usual") -> Cases:
     folder = folder / "eth_ucy" if (folder / "eth_ucy").is_dir() else folder
     cases = {}
     for recording in load_scenes(folder):
-        house = _floor(folder, recording)
+        house = floor_under(folder, recording)
         for who in _errands(recording, setup):
             name = f"{recording.name}-{recording.persons[who]}"
             cases[name] = partial(_case, recording, house, who, setup, variant, name)
@@ -134,7 +134,12 @@ def _poses(
     )
 
 
-def _floor(folder: Path, recording: Recording) -> HouseMap:
+def floor_under(folder: Path, recording: Recording) -> HouseMap:
+    """What stands where somebody was recorded, but for where they walked.
+
+    Raises:
+      InputError: people are spread over more than a place, or a malformed plan.
+    """
     places = np.concatenate(recording.pieces)
     low, high = places.min(axis=0), places.max(axis=0)
     grown = math.ceil(max(0.0, float((high - low).max()) + 2 * MARGIN - SIDE) / GROWS)
