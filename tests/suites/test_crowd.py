@@ -81,7 +81,7 @@ def test_a_drive_keeps_to_the_rules(cases, compiled_quickly):
         setup.config, candidates=96, descents=1, gradient_steps=0, finalists=4
     )
     case = cases["circle-0"](0)
-    trace = holonomic_driver(dataclasses.replace(setup, config=few))(case, 3)
+    trace = holonomic_driver(dataclasses.replace(setup, config=few))(case, 3, setup.params)
     ticks = trace.ticks
     pose = np.asarray(ticks.pose_map)
     ends = np.concatenate([[[0.0, -4.0]], pose[FINE - 1 :: FINE, :2]])
