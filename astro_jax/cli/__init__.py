@@ -1,4 +1,4 @@
-"""The command line: ``astro-jax demo``, ``map``, ``bench`` and ``sweep``.             [host]"""
+"""The command line: ``astro-jax demo``, ``map``, ``bench``, ``sweep`` and ``learn``.    [host]"""
 
 import sys
 from collections.abc import Sequence
@@ -7,6 +7,7 @@ from typing import Annotated
 import tyro
 
 from astro_jax.cli.benches import BenchCommand
+from astro_jax.cli.learning import LearnCommand, learn
 from astro_jax.cli.measuring import measure
 from astro_jax.cli.showing import DemoCommand, MapCommand, show_demo, show_map
 from astro_jax.cli.sweeping import SweepCommand, sweep
@@ -19,7 +20,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         Annotated[DemoCommand, tyro.conf.subcommand("demo")]
         | Annotated[MapCommand, tyro.conf.subcommand("map")]
         | Annotated[BenchCommand, tyro.conf.subcommand("bench")]
-        | Annotated[SweepCommand, tyro.conf.subcommand("sweep")],
+        | Annotated[SweepCommand, tyro.conf.subcommand("sweep")]
+        | Annotated[LearnCommand, tyro.conf.subcommand("learn")],
         prog="astro-jax",
         description="Graceful motion among people for home robots.",
         args=arguments,
@@ -31,6 +33,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             show_map(command)
         elif isinstance(command, SweepCommand):
             sweep(command)
+        elif isinstance(command, LearnCommand):
+            learn(command.learn)
         else:
             measure(command.bench)
     except InputError as error:

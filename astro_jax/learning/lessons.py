@@ -160,7 +160,7 @@ def held_out(
         low, high = resampled(nats[0] - nats[1], drives, seed)
         rows.append(
             Held(
-                group=group,
+                group=str(group),
                 moments=int(inside.sum()),
                 drives=len(set(drives)),
                 hand=float(nats[0].mean()),

@@ -67,6 +67,10 @@ class Recipe:
 
     spread: float = 1.0
     """s: that a weight is off by a factor e from the hand-tuned one is one standard deviation."""
+    farthest: float = 4.0
+    """No weight is moved by more than this factor.  Demonstrations show what their maker was about
+    at the time, mostly to go on as before: a fit to recorded walkers that may go as far as it
+    likes ends with weights of acceleration with which a robot would never set out."""
     sharpness: float = 3.0
     """First guess of β, 1/s."""
     steps: int = 400
@@ -84,7 +88,8 @@ class Fitted:
     sharpness: Float[Array, ""]
     """β, 1/s"""
     log_sd: Float[Array, "W+1"]
-    """Standard deviation of log β and of each log w: √diag of the inverse Hessian (Laplace)."""
+    """Standard deviation of log β and of each log w: √diag of the inverse Hessian (Laplace); it
+    says nothing of weights that have gone as far as they may."""
     objective: Float[Array, "steps"]
     """Mean over demonstrations of what is minimised, nats."""
     skipped: Int[Array, ""]
@@ -154,6 +159,7 @@ def _descend(
         jnp.stack([jnp.float32(recipe.sharpness), *(getattr(params, name) for name in names)])
     )
     spread = np.array([SHARPEST_SPREAD, *[recipe.spread] * len(names)], np.float32)
+    most = np.array([np.inf, *[np.log(recipe.farthest)] * len(names)], np.float32)
     total = len(choices.features)
 
     def loss(x: Float[Array, "W+1"], some: Choices) -> Float[Array, ""]:
@@ -172,7 +178,7 @@ def _descend(
             some = jax.tree.map(lambda leaf: leaf[rows], choices)
         value, slope = value_and_slope(x, some)
         change, next_memory = optimiser.update(slope, memory, x)
-        moved = (optax.apply_updates(x, change), next_memory)
+        moved = (jnp.clip(x + change, first - most, first + most), next_memory)
         sound = jnp.isfinite(value) & jnp.all(jnp.isfinite(slope))
         x, memory = jax.tree.map(lambda new, old: jnp.where(sound, new, old), moved, (x, memory))
         return (x, memory, skipped + ~sound), value

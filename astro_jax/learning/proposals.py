@@ -45,6 +45,8 @@ DESCENT = 16
 """Steps to each mode."""
 FLATTEST = 0.25
 """Least eigenvalue of a Hessian in z: wider than uniform shares are (σ² = π²/3) nothing need be."""
+NUDGE = 0.05
+"""Of a coordinate of z, for a difference of slopes."""
 LOOKS = 0.5
 """Between two places of a motion that are compared with the recorded ones, s."""
 TOLERANCE = 0.1
@@ -175,42 +177,65 @@ def _around_modes(
     rough, _ = looks(robot, config, params)
     judge = judge_of(robot, config, params, basis, nearest(robot, config, world), field, rough)
 
-    def with_prior(matching: float) -> Judge:
-        """J − (log |du/dz| + m)/β: its minima are modes in z."""
+    def with_prior(matching: Float[np.ndarray, "S"]) -> Judge:
+        """J − (log |du/dz| + log m)/β: its minima are modes in z; m counts where it is told."""
 
         def prior_judge(z):
             cost, judged = judge(z)
-            log_prior = _log_slope(z, (0, 1)) + matching * log_match(judged.motion)
+            # trials of several lengths come one after the other, all starts each time
+            counts = np.tile(matching, z.shape[-1] // len(matching))
+            log_prior = _log_slope(z, (0, 1)) + counts * log_match(judged.motion)
             return cost - log_prior / sharpness, judged
 
         return prior_judge
 
-    def descend(matching: float, starts: Float[Array, "n D S"]) -> Float[Array, "n D S"]:
-        towards = with_prior(matching)
-        metric = inverse_metric(robot, config, params, basis, world, starts)
-        start_cost, _ = towards(starts)
-        return refine(towards, starts, start_cost, metric, DESCENT, config.step_lengths)[0]
-
     key_seeds, key_local = jax.random.split(key)
     rest = jnp.zeros((shape[0] + 2, shape[1]))
     seeds = candidates.seeds(robot, config, params, basis, world, field, rest, key_seeds)
-    z, cost, xy = search(config, with_prior(0.0), seeds, key_local)
-    starts, _ = distinct(z, cost, xy, WAYS)
-    done = jnp.clip(situation.z, -STEEP, STEEP)[..., None]
-    modes = jnp.concatenate([descend(0.0, starts), descend(1.0, done)], axis=-1)
+    z, cost, xy = search(config, with_prior(np.zeros(1, np.float32)), seeds, key_local)
+    ways, _ = distinct(z, cost, xy, WAYS)
+    starts = jnp.concatenate([ways, jnp.clip(situation.z, -STEEP, STEEP)[..., None]], axis=-1)
+    matching = np.array([0.0] * WAYS + [1.0], np.float32)
+    towards = with_prior(matching)
+    metric = inverse_metric(robot, config, params, basis, world, starts)
+    start_cost, _ = towards(starts)
+    modes, _ = refine(towards, starts, start_cost, metric, DESCENT, config.step_lengths)
     modes = jnp.moveaxis(jnp.clip(modes, -STEEP, STEEP).reshape(size, -1), -1, 0)
 
-    def parts(z: Float[Array, "d"]) -> Float[Array, "2"]:
-        cost, judged = judge(z.reshape(*shape, 1))
-        return jnp.stack([cost[0], -log_match(judged.motion)[0]])
-
-    bend = jax.lax.map(jax.hessian(parts), modes)  # E 2 d d
+    bend = _curvature(lambda z: _parts(judge, log_match, z.reshape(*shape, -1)), modes)
     own = jax.nn.sigmoid(modes) * jax.nn.sigmoid(-modes)
     base = 2.0 * own[:, None, :, None] * jnp.eye(size)[None, None]
-    matched = jnp.array([0.0] * WAYS + [1.0])[:, None, None, None]
+    matched = matching[:, None, None, None]
     hessian = (LADDER * sharpness)[None, :, None, None] * bend[:, 0, None] + base
     hessian = hessian + matched * bend[:, 1, None]
     values, vectors = jnp.linalg.eigh(jnp.where(jnp.isfinite(hessian), hessian, base))
     values = jnp.maximum(values, FLATTEST)
     inverse = jnp.einsum("esij,esj,eskj->esik", vectors, 1.0 / values, vectors, precision="highest")
     return Mixture(centre=modes, spread=jnp.linalg.cholesky(inverse))
+
+
+def _parts(
+    judge: Judge, log_match: Callable[[Motion], Float[Array, "*K"]], z: Float[Array, "n D K"]
+) -> Float[Array, "2 K"]:
+    cost, judged = judge(z)
+    return jnp.stack([cost, -log_match(judged.motion)])
+
+
+def _curvature(
+    parts: Callable[[Float[Array, "d K"]], Float[Array, "2 K"]], modes: Float[Array, "E d"]
+) -> Float[Array, "E 2 d d"]:
+    """Hessians of both parts, as central differences of slopes.
+
+    They only say where samples lie, and second derivatives take three times as long to compile.
+    """
+    count, size = modes.shape
+    nudges = NUDGE * jnp.concatenate([jnp.eye(size), -jnp.eye(size)])
+    points = (modes[:, None] + nudges[None]).reshape(-1, size).T
+
+    def slope(part: int) -> Float[Array, "d K"]:
+        return jax.grad(lambda z: jnp.sum(parts(z)[part]))(points)
+
+    slopes = jnp.stack([slope(0), slope(1)])  # 2 d K
+    slopes = slopes.reshape(2, size, count, 2, size)
+    bend = (slopes[:, :, :, 0] - slopes[:, :, :, 1]) / (2.0 * NUDGE)  # 2 d E d
+    return jnp.moveaxis(0.5 * (bend + jnp.swapaxes(bend, 1, 3)), 2, 0)

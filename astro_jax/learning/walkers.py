@@ -34,6 +34,8 @@ SHORTEST, FAR_ENOUGH = 7.0, 4.0
 """What makes a drive: s recorded without a gap, m from where they began."""
 SMOOTHNESS = 0.16
 """λ of the spline (s³): sways and clicks quicker than half a second are smoothed away."""
+ENDS = 1.0
+"""At either end, where the spline bends too little, so much of a track is left out, s."""
 BRISK = 0.9
 """Quantile of a walker's speed that is taken for how fast they like to go."""
 TOP = 0.95
@@ -86,7 +88,7 @@ def _drive(
 ) -> Recorded:
     piece = recording.pieces[who]
     known = np.arange(len(piece)) * STEP
-    time = np.arange(0.0, known[-1] + 1e-9, SPACING)
+    time = np.arange(ENDS, known[-1] - ENDS + 1e-9, SPACING)
     curves = [make_smoothing_spline(known, piece[:, axis], lam=SMOOTHNESS) for axis in (0, 1)]
     xy = np.stack([curve(time) for curve in curves], axis=-1)
     velocity = np.stack([curve.derivative()(time) for curve in curves], axis=-1)
@@ -105,7 +107,7 @@ def _drive(
     return checked(
         Recorded(
             name=f"{recording.name}/{recording.persons[who]}",
-            time=time / pace,
+            time=(time - ENDS) / pace,
             pose=pose,
             people=np.moveaxis(people[met], 0, 1),
             radius=np.full(int(met.sum()), RADIUS),

@@ -24,7 +24,7 @@ SHARPNESS = 4.0
 WORLDS, GRID, EACH = 400, 60, 96
 TOLERANCE = 0.08
 """Of a recorded place, in shares."""
-WIDE = Recipe(spread=10.0, sharpness=2.0)
+WIDE = Recipe(spread=10.0, farthest=30.0, sharpness=2.0)
 
 
 def features(u, shape):
@@ -122,6 +122,13 @@ def test_a_strong_prior_keeps_hand_tuned_weights(planted):
     strong = Recipe(spread=1e-3, sharpness=2.0)
     fitted = fit(planted[0], PRIOR, NAMES, strong, jax.random.key(0))
     assert np.allclose(found(fitted)[1:], np.log([0.25, 0.25]), atol=0.01)
+
+
+def test_no_weight_is_moved_farther_than_it_may(planted):
+    near = dataclasses.replace(WIDE, farthest=1.5)
+    fitted = fit(planted[0], PRIOR, NAMES, near, jax.random.key(0))
+    # .6 and .1 are what the demonstrations ask for
+    assert np.allclose(found(fitted)[1:], np.log([0.25 * 1.5, 0.25 / 1.5]), atol=1e-4)
 
 
 def test_steps_that_are_not_finite_move_nothing_and_are_counted(planted):

@@ -21,7 +21,7 @@ def cut(compiled_quickly):
     return cutter(DEFAULT_ROBOT, SMALL, PlannerParams())
 
 
-def straight(speed=0.8, seconds=9.0):
+def straight(speed=0.6, seconds=9.0):
     drive = some_drive(round(seconds / 0.1))
     pose = np.stack([0.6 + speed * drive.time, 0 * drive.time, 0 * drive.time], axis=-1)
     return dataclasses.replace(drive, pose=pose, goal=np.array([7.5, 0.0, 0.0]))
@@ -33,14 +33,14 @@ def test_what_was_done_is_a_point_of_the_planners_space(cut):
     for number, situation in enumerate(situations):
         begin = PAST + 3.0 * number
         world = situation.world
-        assert np.allclose(world.pose_map, [0.6 + 0.8 * begin, 0.0, 0.0], atol=1e-5)
-        assert np.allclose(world.command, [0.8, 0.0], atol=1e-3)
+        assert np.allclose(world.pose_map, [0.6 + 0.6 * begin, 0.0, 0.0], atol=1e-5)
+        assert np.allclose(world.command, [0.6, 0.0], atol=1e-3)
         basis = basis_of(SMALL)
         controls = drives.decode(
             DEFAULT_ROBOT, basis, world.command, world.command_dot, situation.z
         )
         motion = drives.motion(DEFAULT_ROBOT, basis, world.pose_map, controls)
-        assert np.allclose(motion.twist[:, 0], 0.8, atol=0.02)
+        assert np.allclose(motion.twist[:, 0], 0.6, atol=0.02)
         # the way to go falls by about the time it takes
         assert np.allclose(situation.field.goal_map, [7.5, 0.0, 0.0], atol=1e-5)
         assert bool(np.isfinite(np.array(situation.field.cost_to_go.table)).all())
@@ -56,8 +56,7 @@ def test_what_cannot_be_shown_is_left_out_and_counted(cut):
         return dict(left_out)
 
     drive = straight()
-    fast = straight(speed=1.2, seconds=7.0)
-    assert set(reasons(dataclasses.replace(fast, pose=fast.pose * [0.9, 1, 1]))) == {"too fast"}
+    assert set(reasons(straight(speed=0.85, seconds=7.0))) == {"too fast"}
     still = np.broadcast_to(drive.pose[:1], drive.pose.shape)
     assert set(reasons(dataclasses.replace(drive, pose=still))) == {"standing"}
     people = drive.people.copy()
@@ -66,9 +65,9 @@ def test_what_cannot_be_shown_is_left_out_and_counted(cut):
     assert set(reasons(dataclasses.replace(drive, goal=np.array([7.99, 0.0, 0.0])))) == {
         "walled in"
     }
-    # from standing to .8 m/s and back within two samples, again and again
+    # from standing to .7 m/s and back within two samples, again and again
     jerky = drive.pose.copy()
-    jerky[:, 0] = 0.6 + np.cumsum(0.08 * (np.arange(len(jerky)) // 4 % 2))
+    jerky[:, 0] = 0.6 + np.cumsum(0.07 * (np.arange(len(jerky)) // 4 % 2))
     assert set(reasons(dataclasses.replace(drive, pose=jerky))) == {"too brisk"}
 
 

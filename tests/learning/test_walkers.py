@@ -32,30 +32,30 @@ def recording(*pieces, begins=None):
 
 
 def test_a_fast_walker_is_slowed_down_with_everybody():
-    walker, other = along(1.6, noise=0.02), along(0.8, start=(0.0, 5.0))
+    walker, other = along(1.6, noise=0.02), along(0.6, start=(0.0, 5.0))
     drives, left_out = drives_of(recording(walker, other), HOUSE, DEFAULT_ROBOT)
     assert not left_out and [drive.name for drive in drives] == ["street/1", "street/2"]
     fast, slow = drives
     speed = np.hypot(*np.diff(fast.pose[:, :2], axis=0).T) / np.diff(fast.time)
     assert np.quantile(speed, 0.9) == pytest.approx(TOP * DEFAULT_ROBOT.speed, rel=0.02)
     # noise is smoothed away: they went straight on
-    assert np.abs(fast.pose[5:-5, 2]).max() < 0.06
+    assert np.abs(fast.pose[:, 2]).max() < 0.06
     assert np.abs(fast.pose[:, 1]).max() < 0.04
     # the other one is as much slower, and where they were at that moment
-    pace = (fast.time[1] - fast.time[0]) / 0.1
+    pace = 0.1 / (fast.time[1] - fast.time[0])
     met = fast.people[:, 0]
     walked = np.hypot(*(met[-1] - met[0])) / (fast.time[-1] - fast.time[0])
-    assert walked == pytest.approx(0.8 / pace, rel=1e-6)
+    assert walked == pytest.approx(0.6 * pace, rel=1e-6)
     # who is slow already stays so
     assert np.allclose(np.diff(slow.time), 0.1)
 
 
 def test_heading_is_the_way_that_they_go():
-    drives, _ = drives_of(recording(along(0.9, bend=0.2)), HOUSE, DEFAULT_ROBOT)
+    drives, _ = drives_of(recording(along(0.6, bend=0.2)), HOUSE, DEFAULT_ROBOT)
     drive = drives[0]
-    inside = (drive.time > 1.0) & (drive.time < drive.time[-1] - 1.0)
+    inside = (drive.time > 1.0) & (drive.time < drive.time[-1] - 1.0)  # 2 s from the ends
     rate = np.gradient(drive.pose[:, 2], drive.time)[inside]
-    assert np.allclose(rate, 0.9 * 0.2, atol=0.02)
+    assert np.allclose(rate, 0.6 * 0.2, atol=0.015)
     assert np.allclose(drive.goal, drive.pose[-1])
 
 

@@ -1,0 +1,213 @@
+"""``astro-jax learn``: weights from drives, params from closed loops, what they are worth. [host]
+
+Both make a report of the same format as the benches'.  Learned params are judged on what they were
+not learned from: places of walkers, or cases of a suite, that were held out.
+"""
+
+import dataclasses
+import math
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from astro_jax.bench.intervals import bootstrap
+from astro_jax.bench.report import Report
+from astro_jax.bench.suites import SUITES, Order, checked, named, player
+from astro_jax.config import PlannerConfig, PlannerParams, RobotConfig
+from astro_jax.learning.closed_loop import Evaluate, Outcome, Search, Task, tune
+from astro_jax.learning.closed_loop import Told as TuneTold
+from astro_jax.learning.demonstrations import Recorded
+from astro_jax.learning.lessons import Told, held_out, learn, log_sd_by_name, soundness
+from astro_jax.learning.maxent import Recipe
+from astro_jax.learning.walkers import drives_of
+from astro_jax.suites.case import Row, Setup
+from astro_jax.suites.eth_ucy import load_scenes
+from astro_jax.suites.pedestrians import floor_under
+
+
+def walkers_in(folder: Path, robot: RobotConfig, most: int) -> list[Recorded]:
+    """Drives of recorded walkers, at most so many of a place (the file's first ones).
+
+    Raises:
+      InputError: no recordings, or malformed ones.
+    """
+    folder = folder / "eth_ucy" if (folder / "eth_ucy").is_dir() else folder
+    found: list[Recorded] = []
+    for recording in load_scenes(folder):
+        drives, _ = drives_of(recording, floor_under(folder, recording), robot)
+        found += drives[:most]
+    return found
+
+
+def learn_demos(
+    robot: RobotConfig,
+    config: PlannerConfig,
+    params: PlannerParams,
+    drives: Sequence[Recorded],
+    names: Sequence[str],
+    recipe: Recipe,
+    each: int,
+    seed: int = 0,
+    tell: Told = lambda what, done, of: None,
+) -> tuple[PlannerParams, Report]:
+    """Weights of the drives, and a row per place that was held out (none if there is but one).
+
+    Metrics: ``sharpness`` (β, 1/s); each weight; ``moments``, ``drives``; ``effective`` and
+    ``effective_matching``: medians of how many candidates count in Z and among those that match;
+    ``skipped``: steps whose gradient was not finite; ``left_out_…``: moments by reason.
+
+    Raises:
+      InputError: names that cannot be fitted, or drives without a usable moment.
+    """
+    moments, fitted = learn(robot, config, params, drives, names, recipe, each, seed, tell)
+    whole, matching = soundness(moments, fitted)
+    learned = _plain(fitted.params)
+    metrics = {
+        "sharpness": float(fitted.sharpness),
+        **{name: getattr(learned, name) for name in names},
+        "moments": float(len(moments.of)),
+        "drives": float(len(set(moments.of))),
+        "effective": whole,
+        "effective_matching": matching,
+        "skipped": float(fitted.skipped),
+        **{f"left_out_{reason}": float(n) for reason, n in sorted(moments.left_out.items())},
+    }
+    held = []
+    if len(set(moments.groups())) > 1:
+        held = held_out(moments, params, names, recipe, seed)
+    return learned, Report(
+        name="learn demos",
+        metrics=metrics,
+        intervals={f"gain_{row.group}": (row.low, row.high) for row in held},
+        cases=[dataclasses.asdict(row) for row in held],
+        config={
+            "names": list(names),
+            "recipe": recipe,
+            "each": each,
+            "robot": robot,
+            "hand": params,
+            "log_sd": log_sd_by_name(fitted, names),
+        },
+        seed=seed,
+    )
+
+
+def learn_tune(
+    order: Order,
+    params: PlannerParams | None,
+    train: Sequence[str],
+    judged: Sequence[str],
+    runs: int,
+    search: Search,
+    generations: int,
+    record: Path | None = None,
+    tell: TuneTold = lambda generation, done, of: None,
+    log: Callable[[Mapping[str, float], int], None] = lambda scalars, step: None,
+) -> tuple[PlannerParams, Report]:
+    """Params tuned on the cases that ``train`` names, beside hand-tuned ones on ``judged``.
+
+    Metrics: each param; ``generations``; of the held-out tasks that both succeeded in, geometric
+    means of learned over hand-tuned: ``time``, ``rms_jerk`` (with intervals); ``success`` and
+    ``at_fault`` of both.  Cases of the report: a row per held-out task.
+
+    Raises:
+      InputError: an order, patterns, names or a record that cannot be used.
+    """
+    order = checked(order)
+    suite = SUITES[order.suite]
+    setup = suite.setup(order.variant)
+    hand = setup.params if params is None else params
+    names = list(suite.load(order.folder, setup, order.variant))
+    learn_from = named(names, train)
+    held = [name for name in named(names, judged) if name not in learn_from] if judged else []
+    evaluate = evaluator(order, setup)
+    tasks: list[Task] = [(name, run) for run in range(runs) for name in learn_from]
+    learned, done = tune(evaluate, hand, tasks, search, generations, record, tell, log)
+    against = [(name, run) for run in range(runs) for name in held]
+    rows = compared(evaluate, hand, learned, against)
+    metrics, intervals = summed_up(rows)
+    return learned, Report(
+        name="learn tune",
+        metrics={
+            "generations": float(len(done)),
+            **{name: float(getattr(learned, name)) for name in search.names},
+            **metrics,
+        },
+        intervals=intervals,
+        cases=rows,
+        config={"order": order, "search": search, "train": learn_from, "hand": hand},
+        seed=search.seed,
+    )
+
+
+def evaluator(order: Order, setup: Setup) -> Evaluate:
+    """Drives tasks of a suite with any params; it compiles once per size of the scene."""
+    play = player(order, setup=setup)
+    cases = SUITES[order.suite].load(order.folder, setup, order.variant)
+
+    def evaluate(params: PlannerParams, tasks: Sequence[Task]) -> list[Outcome]:
+        found = []
+        for name, run in tasks:
+            row = play(name, run, params)
+            limit = cases[name](int(row["seed"])).seconds
+            found.append(outcome_of(row, limit))
+        return found
+
+    return evaluate
+
+
+def outcome_of(row: Row, limit: float) -> Outcome:
+    """What counts of an episode's row: rules without fault count every touch."""
+    return Outcome(
+        success=bool(row["success"]),
+        at_fault=bool(row.get("at_fault", row.get("collision", False))),
+        time=float(row["time"]),
+        limit=limit,
+        jerk=float(row["rms_jerk"]),
+    )
+
+
+def compared(
+    evaluate: Evaluate, hand: PlannerParams, learned: PlannerParams, tasks: Sequence[Task]
+) -> list[dict[str, Any]]:
+    """A row per task: both drives of it."""
+    rows = []
+    for task in tasks:
+        row: dict[str, Any] = {"case": task[0], "run": task[1]}
+        for who, params in (("hand", hand), ("learned", learned)):
+            drive = evaluate(params, [task])[0]
+            row |= {f"{who}_{k}": v for k, v in dataclasses.asdict(drive).items() if k != "limit"}
+        rows.append(row)
+    return rows
+
+
+def summed_up(
+    rows: Sequence[Mapping[str, Any]],
+) -> tuple[dict[str, float], dict[str, tuple[float, float]]]:
+    """Shares of both, and ratios of time and jerk with 95 % intervals over tasks."""
+    if not rows:
+        return {}, {}
+    metrics: dict[str, float] = {"held_out": float(len(rows))}
+    intervals = {}
+    for name in ("success", "at_fault"):
+        for who in ("hand", "learned"):
+            metrics[f"{name}_{who}"] = float(np.mean([bool(row[f"{who}_{name}"]) for row in rows]))
+    both = [row for row in rows if row["hand_success"] and row["learned_success"]]
+    for name in ("time", "jerk"):
+        logs = [math.log(row[f"learned_{name}"] / row[f"hand_{name}"]) for row in both]
+        metrics[f"{name}_ratio"] = math.exp(float(np.mean(logs))) if logs else math.nan
+        low, high = bootstrap(logs)
+        intervals[f"{name}_ratio"] = (math.exp(low), math.exp(high))
+    return metrics, intervals
+
+
+def _plain(params: PlannerParams) -> PlannerParams:
+    """Numbers of Python for arrays of one number."""
+    values = {}
+    for field in dataclasses.fields(params):
+        value = getattr(params, field.name)
+        several = isinstance(value, tuple)
+        values[field.name] = tuple(float(x) for x in value) if several else float(value)
+    return PlannerParams(**values)
