@@ -96,7 +96,7 @@ def learn_demos(
 
 def learn_tune(
     order: Order,
-    params: PlannerParams | None,
+    start: PlannerParams | None,
     train: Sequence[str],
     judged: Sequence[str],
     runs: int,
@@ -106,7 +106,9 @@ def learn_tune(
     tell: TuneTold = lambda generation, done, of: None,
     log: Callable[[Mapping[str, float], int], None] = lambda scalars, step: None,
 ) -> tuple[PlannerParams, Report]:
-    """Params tuned on the cases that ``train`` names, beside hand-tuned ones on ``judged``.
+    """Params tuned on the cases that ``train`` names, beside the suite's own on ``judged``.
+
+    The search begins at ``start``, or at the suite's own.
 
     Metrics: each param; ``generations``; of the held-out tasks that both succeeded in, geometric
     means of learned over hand-tuned: ``time``, ``rms_jerk`` (with intervals); ``success`` and
@@ -118,13 +120,13 @@ def learn_tune(
     order = checked(order)
     suite = SUITES[order.suite]
     setup = suite.setup(order.variant)
-    hand = setup.params if params is None else params
+    hand = setup.params
     names = list(suite.load(order.folder, setup, order.variant))
     learn_from = named(names, train)
     held = [name for name in named(names, judged) if name not in learn_from] if judged else []
     evaluate = evaluator(order, setup)
     tasks: list[Task] = [(name, run) for run in range(runs) for name in learn_from]
-    learned, done = tune(evaluate, hand, tasks, search, generations, record, tell, log)
+    learned, done = tune(evaluate, hand, tasks, search, generations, start, record, tell, log)
     against = [(name, run) for run in range(runs) for name in held]
     rows = compared(evaluate, hand, learned, against)
     metrics, intervals = summed_up(rows)
@@ -137,7 +139,13 @@ def learn_tune(
         },
         intervals=intervals,
         cases=rows,
-        config={"order": order, "search": search, "train": learn_from, "hand": hand},
+        config={
+            "order": order,
+            "search": search,
+            "train": learn_from,
+            "hand": hand,
+            "start": start,
+        },
         seed=search.seed,
     )
 

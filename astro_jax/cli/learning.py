@@ -77,7 +77,7 @@ class LearnTune:
     data: Path | None = None
     """Folder of the cases; without it the one that ASTRO_JAX_DATA names."""
     planner: Path | None = None
-    """Planner YAML whose params to begin from; without it the suite's own."""
+    """Planner YAML whose params to begin from, if not the suite's own; these are compared with."""
     seed: int = 0
     """Of the search."""
     out: Path = Path("out/tuned")
@@ -153,7 +153,7 @@ def _demos(command: LearnDemos) -> None:
 def _tune(command: LearnTune) -> None:
     for name, low in (("runs", 1), ("generations", 1), ("seed", 0)):
         check_from(name, getattr(command, name), low)
-    params = None if command.planner is None else configuration(None, command.planner)[2]
+    start = None if command.planner is None else configuration(None, command.planner)[2]
     folder = Path() if command.suite == "crossing" else Path(data_folder(command.data))
     log = _logger(command.tensorboard)
     _needs("cmaes")
@@ -179,7 +179,7 @@ def _tune(command: LearnTune) -> None:
 
         learned, report = learn_tune(
             Order(suite=command.suite, variant=command.variant, folder=folder),
-            params,
+            start,
             command.train,
             command.judge,
             command.runs,

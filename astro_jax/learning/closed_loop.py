@@ -100,22 +100,24 @@ def tune(
     tasks: Sequence[Task],
     search: Search,
     generations: int,
+    start: PlannerParams | None = None,
     record: Path | None = None,
     tell: Told = lambda generation, done, of: None,
     log: Callable[[Mapping[str, float], int], None] = lambda scalars, step: None,
 ) -> tuple[PlannerParams, list[Generation]]:
     """The centre of the distribution after ``generations``, and what they were.
 
-    With ``record`` every generation is kept there; a search that was interrupted goes on from it,
+    ``params`` are the hand-tuned ones, ``start`` where the search begins if not there.  With ``record`` every generation is kept there; a search that was interrupted goes on from it,
     as if it had not been.  ``log`` is given figures per generation.
 
     Raises:
       InputError: names that cannot be tuned, too few tasks, or a record of something else.
     """
-    check(params, tasks, search)
-    identity = identity_of(params, tasks, search)
+    start = params if start is None else start
+    check(start, tasks, search)
+    identity = identity_of(params, tasks, search, start)
     done = read_record(record, identity) if record is not None and record.exists() else []
-    optimiser = _begun(params, search)
+    optimiser = _begun(start, search)
     known: dict[int, list[float]] = {}
     for past in done:
         asked = np.stack([optimiser.ask() for _ in range(search.population)])
@@ -134,7 +136,7 @@ def tune(
         outcomes = []
         for member, row in enumerate(x):
             tell(number, member, search.population)
-            tried = with_weights(params, search.names, np.exp(row).tolist())
+            tried = with_weights(start, search.names, np.exp(row).tolist())
             drives = evaluate(tried, [tasks[task] for task in chosen])
             outcomes.append([drive.numbers() for drive in drives])
         newest = Generation(
@@ -149,7 +151,7 @@ def tune(
         if record is not None:
             write_record(record, identity, done)
         log(scalars(newest, search, optimiser), number)
-    best = with_weights(params, search.names, np.exp(optimiser.mean).tolist())
+    best = with_weights(start, search.names, np.exp(optimiser.mean).tolist())
     return best, done
 
 
@@ -215,17 +217,24 @@ def check(params: PlannerParams, tasks: Sequence[Task], search: Search) -> None:
         raise InputError("tasks", "none", "some")
 
 
-def identity_of(params: PlannerParams, tasks: Sequence[Task], search: Search) -> dict[str, Any]:
+def identity_of(
+    params: PlannerParams, tasks: Sequence[Task], search: Search, start: PlannerParams
+) -> dict[str, Any]:
     """What makes two searches the same one; JSON can say it."""
-    held = {field.name: getattr(params, field.name) for field in dataclasses.fields(params)}
-    plain = {
-        k: [float(v) for v in x] if isinstance(x, tuple) else float(x) for k, x in held.items()
-    }
     found = dataclasses.asdict(search)
     return {
-        "params": plain,
+        "params": _plain(params),
+        "start": _plain(start),
         "tasks": [[name, int(run)] for name, run in tasks],
         "search": {**found, "names": list(search.names)},
+    }
+
+
+def _plain(params: PlannerParams) -> dict[str, Any]:
+    held = {field.name: getattr(params, field.name) for field in dataclasses.fields(params)}
+    return {
+        name: [float(x) for x in value] if isinstance(value, tuple) else float(value)
+        for name, value in held.items()
     }
 
 

@@ -54,6 +54,15 @@ def test_finds_the_bottom_of_a_bowl():
     assert dataclasses.replace(best, acceleration=0.25, patience=4.0) == HAND
 
 
+def test_begins_where_it_is_told_and_compares_with_hand_tuned_params():
+    start = dataclasses.replace(HAND, acceleration=0.5, lateral=0.1)
+    best, done = tune(drive, HAND, TASKS, SEARCH, 25, start=start)
+    assert best.acceleration == pytest.approx(0.1, rel=0.05) and best.lateral == 0.1
+    assert np.allclose(np.exp(done[0].x).mean(0), [0.5, 4.0], rtol=0.4)
+    hand = [one.numbers() for one in drive(HAND, [TASKS[k] for k in done[0].tasks])]
+    assert np.array_equal(done[0].hand, hand)
+
+
 def test_stays_where_contacts_are_no_more_than_before():
     risky = lambda params, tasks: drive(params, tasks, risky=5.0)
     best, done = tune(risky, HAND, TASKS, SEARCH, 25)
@@ -67,14 +76,14 @@ def test_stays_where_contacts_are_no_more_than_before():
 def test_a_search_that_stopped_goes_on_the_same(tmp_path):
     whole, done = tune(drive, HAND, TASKS, SEARCH, 7)
     record = tmp_path / "record.npz"
-    tune(drive, HAND, TASKS, SEARCH, 3, record)
+    tune(drive, HAND, TASKS, SEARCH, 3, record=record)
     calls = []
 
     def counted(params, tasks):
         calls.extend(tasks)
         return drive(params, tasks)
 
-    resumed, again = tune(counted, HAND, TASKS, SEARCH, 7, record)
+    resumed, again = tune(counted, HAND, TASKS, SEARCH, 7, record=record)
     assert resumed == whole
     for one, other in zip(done, again, strict=True):
         for field in dataclasses.fields(Generation):
@@ -96,37 +105,37 @@ def test_interrupted_within_a_generation_nothing_of_it_counts(tmp_path):
         return drive(params, tasks)
 
     with pytest.raises(KeyboardInterrupt):
-        tune(killed, HAND, TASKS, SEARCH, 4, record)
-    assert len(read_record(record, identity_of(HAND, TASKS, SEARCH))) == 1
-    assert tune(drive, HAND, TASKS, SEARCH, 4, record)[0] == whole
+        tune(killed, HAND, TASKS, SEARCH, 4, record=record)
+    assert len(read_record(record, identity_of(HAND, TASKS, SEARCH, HAND))) == 1
+    assert tune(drive, HAND, TASKS, SEARCH, 4, record=record)[0] == whole
 
 
 @pytest.mark.parametrize("name", ["x", "outcomes", "hand", "multiplier"])
 def test_numbers_that_are_none_are_refused(tmp_path, name):
     record = tmp_path / "record.npz"
-    tune(drive, HAND, TASKS, SEARCH, 1, record)
+    tune(drive, HAND, TASKS, SEARCH, 1, record=record)
     arrays, note = read_arrays(record, FORM, VERSION)
     arrays[name] = np.full_like(arrays[name], np.nan)
     write_arrays(record, FORM, VERSION, arrays, note)
     with pytest.raises(InputError) as error:
-        tune(drive, HAND, TASKS, SEARCH, 2, record)
+        tune(drive, HAND, TASKS, SEARCH, 2, record=record)
     assert error.value.field == name
 
 
 def test_the_record_of_another_search_is_refused(tmp_path):
     record = tmp_path / "record.npz"
-    tune(drive, HAND, TASKS, SEARCH, 1, record)
+    tune(drive, HAND, TASKS, SEARCH, 1, record=record)
     for params, tasks, search in (
         (dataclasses.replace(HAND, lateral=0.3), TASKS, SEARCH),
         (HAND, TASKS[1:], SEARCH),
         (HAND, TASKS, dataclasses.replace(SEARCH, seed=4)),
     ):
         with pytest.raises(InputError, match="other than the record's"):
-            tune(drive, params, tasks, search, 2, record)
+            tune(drive, params, tasks, search, 2, record=record)
     arrays, note = read_arrays(record, FORM, VERSION)
     write_arrays(record, FORM, VERSION, {**arrays, "x": arrays["x"] + 0.01}, note)
     with pytest.raises(InputError, match="would have asked for"):
-        tune(drive, HAND, TASKS, SEARCH, 2, record)
+        tune(drive, HAND, TASKS, SEARCH, 2, record=record)
 
 
 def generation(time, jerk, fault, multiplier=MULTIPLIER):
@@ -164,7 +173,7 @@ def test_every_task_is_drawn_before_any_is_drawn_again():
     rounds = [np.concatenate([tasks_of(12, search, 3 * k + g) for g in range(3)]) for k in (0, 1)]
     for one in rounds:
         assert sorted(one) == list(range(12))
-    assert not np.array_equal(*rounds)
+    assert not np.array_equal(rounds[0], rounds[1])
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,7 @@
 """Candidates know the density that they were drawn with."""
 
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -19,7 +21,7 @@ def mixture(size=3, ways=2, scales=3, seed=0):
 def test_density_is_that_of_scipy():
     q = mixture()
     z = np.random.default_rng(1).logistic(size=(40, 3)).astype(np.float32)
-    pdf = scipy.stats.multivariate_normal.pdf
+    pdf: Any = scipy.stats.multivariate_normal.pdf
     pairs = [(c, l) for c, factors in zip(q.centre, q.spread, strict=True) for l in factors]
     near = np.mean([pdf(z, np.array(c), np.array(l @ l.T)) for c, l in pairs], axis=0)
     uniform = np.prod(scipy.stats.logistic.pdf(z), axis=1)

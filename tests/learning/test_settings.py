@@ -24,9 +24,9 @@ def number(field):
 def any_params(draw):
     values = {}
     for field in FIELDS:
-        several = isinstance(field.default, tuple)
-        one = number(field)
-        values[field.name] = draw(st.tuples(*[one] * len(field.default))) if several else draw(one)
+        default, one = field.default, number(field)
+        several = len(default) if isinstance(default, tuple) else 0
+        values[field.name] = draw(st.tuples(*[one] * several) if several else one)
     return PlannerParams(**values)
 
 
