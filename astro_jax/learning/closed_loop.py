@@ -107,8 +107,9 @@ def tune(
 ) -> tuple[PlannerParams, list[Generation]]:
     """The centre of the distribution after ``generations``, and what they were.
 
-    ``params`` are the hand-tuned ones, ``start`` where the search begins if not there.  With ``record`` every generation is kept there; a search that was interrupted goes on from it,
-    as if it had not been.  ``log`` is given figures per generation.
+    ``params`` are the hand-tuned ones, ``start`` where the search begins if not there.  With
+    ``record`` every generation is kept there; a search that was interrupted goes on from it, as
+    if it had not been.  ``log`` is given figures per generation.
 
     Raises:
       InputError: names that cannot be tuned, too few tasks, or a record of something else.
