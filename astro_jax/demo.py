@@ -26,6 +26,7 @@ from astro_jax.config import PlannerConfig, PlannerParams, RobotConfig
 from astro_jax.errors import InputError
 from astro_jax.home import Home, home_of_map, packaged_home
 from astro_jax.known_world import known_world
+from astro_jax.learning.demonstrations import drive_of_episode, write_drive
 from astro_jax.local.planner import initial_state, plan
 from astro_jax.route.house import HouseMap
 from astro_jax.sim.late import split_latency
@@ -166,7 +167,7 @@ def time_plans(planner: Callable[..., Any], episode: TaskEpisode) -> np.ndarray:
 
 
 def write_results(out: Path, demo: Demo, home: Home, episode: TaskEpisode) -> tuple[Path, Report]:
-    """metrics.json, episode.npz, cycle.png and the film, in ``out``: (film, report).
+    """metrics.json, episode.npz, drive.npz, cycle.png and the film, in ``out``: (film, report).
 
     Everything is made in a folder beside and moved at the end: nothing is left half-written.
 
@@ -178,6 +179,9 @@ def write_results(out: Path, demo: Demo, home: Home, episode: TaskEpisode) -> tu
         planner = background.submit(compile_plan, demo, home)
         record = record_of(demo.robot, demo.planner, home.house_map, home.scene, episode)
         _save_arrays(stage / "episode.npz", episode)
+        name = f"{home.house_map.name or 'home'}/{demo.seed}"
+        drive = drive_of_episode(name, home.house_map, home.scene, episode.ticks)
+        write_drive(stage / "drive.npz", drive)
         cycle_figure(record, telling_cycle(episode)).savefig(stage / "cycle.png")
         film = write_video(stage / "demo", record)
         report = report_of(demo, home, episode, time_plans(planner.result(), episode))

@@ -40,7 +40,7 @@ class DemoCommand:
     seed: int = 0
     """Of people, noise and search."""
     out: Path = Path("out/demo")
-    """Folder for metrics.json, episode.npz, cycle.png and demo.mp4."""
+    """Folder for metrics.json, episode.npz, drive.npz, cycle.png and demo.mp4."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -1,0 +1,85 @@
+"""Learned params beside hand-tuned ones, on what they were not learned from."""
+
+import math
+
+import pytest
+
+from astro_jax.bench import tuning
+from astro_jax.bench.suites import Order
+from astro_jax.errors import InputError
+from astro_jax.learning.closed_loop import Outcome, Search
+
+SEARCH = Search(names=("patience",), population=6, batch=4)
+
+
+def test_rules_without_fault_count_every_touch():
+    row = {"success": False, "collision": True, "time": math.nan, "rms_jerk": 2.0}
+    found = tuning.outcome_of(row, 25.0)
+    assert found.at_fault and not found.success and found.numbers() == [25.0, 2.0, 0.0, 1.0]
+    # run into at rest is a collision of no fault
+    excused = tuning.outcome_of({**row, "at_fault": False}, 25.0)
+    assert not excused.at_fault
+
+
+def test_ratios_are_of_drives_that_both_succeeded_in():
+    def row(hand, learned, success=True):
+        return {
+            "hand_success": True,
+            "learned_success": success,
+            "hand_at_fault": False,
+            "learned_at_fault": not success,
+            "hand_time": hand,
+            "learned_time": learned,
+            "hand_jerk": 2.0,
+            "learned_jerk": 1.0,
+        }
+
+    metrics, intervals = tuning.summed_up(
+        [row(10.0, 5.0), row(10.0, 20.0), row(10.0, 10.0), row(10.0, math.nan, False)]
+    )
+    assert metrics["held_out"] == 4.0
+    assert (metrics["success_hand"], metrics["success_learned"]) == (1.0, 0.75)
+    assert (metrics["at_fault_hand"], metrics["at_fault_learned"]) == (0.0, 0.25)
+    assert metrics["time_ratio"] == pytest.approx(1.0) and metrics["jerk_ratio"] == 0.5
+    low, high = intervals["time_ratio"]
+    assert 0.5 <= low < 1.0 < high <= 2.0
+    assert tuning.summed_up([]) == ({}, {})
+
+
+@pytest.fixture
+def quick(monkeypatch):
+    """A suite whose drives take the longer the farther patience is from 6 s; what was driven."""
+    driven = []
+
+    def evaluate(params, tasks):
+        driven.extend(tasks)
+        time = 10.0 * (1.0 + math.log(params.patience / 6.0) ** 2)
+        return [
+            Outcome(success=True, at_fault=False, time=time, limit=60.0, jerk=1.0) for _ in tasks
+        ]
+
+    monkeypatch.setattr(tuning, "evaluator", lambda order, setup: evaluate)
+    return driven
+
+
+def test_judged_on_other_cases_than_it_learned_from(quick):
+    order = Order(suite="crossing")
+    learned, report = tuning.learn_tune(
+        order, None, ["crossing-*"], ["*"], 2, SEARCH, generations=20
+    )
+    assert learned.patience == pytest.approx(6.0, rel=0.05)
+    trained = set(report.config["train"])
+    held = {row["case"] for row in report.cases}
+    assert trained and held and not trained & held
+    driven = {name for name, _ in quick}
+    assert held <= driven and driven - held <= trained
+    assert len(report.cases) == 2 * len(held)  # both runs of each
+    expected = 1.0 / (1.0 + math.log(4.0 / 6.0) ** 2)
+    assert report.metrics["time_ratio"] == pytest.approx(expected, rel=0.01)
+    assert report.metrics["patience"] == learned.patience
+
+
+def test_unknown_cases_are_refused(quick):
+    with pytest.raises(InputError, match="cases"):
+        tuning.learn_tune(Order(suite="crossing"), None, ["nobody"], [], 1, SEARCH, 1)
+    assert not quick
