@@ -1,7 +1,8 @@
 """``astro-jax learn``: weights from demonstrations, params from closed loops.             [host]"""
 
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -155,7 +156,6 @@ def _tune(command: LearnTune) -> None:
         check_from(name, getattr(command, name), low)
     start = None if command.planner is None else configuration(None, command.planner)[2]
     folder = Path() if command.suite == "crossing" else Path(data_folder(command.data))
-    log = _logger(command.tensorboard)
     _needs("cmaes")
     from astro_jax.bench.suites import Order
     from astro_jax.bench.tuning import learn_tune
@@ -169,7 +169,10 @@ def _tune(command: LearnTune) -> None:
         smoothness=command.smoothness,
         seed=command.seed,
     )
-    with Progress(*COLUMNS, console=Console()) as progress:
+    with (
+        _logging(command.tensorboard) as log,
+        Progress(*COLUMNS, console=Console()) as progress,
+    ):
         bar = progress.add_task("compiling", total=command.generations * command.population)
 
         def tell(generation: int, done: int, of: int) -> None:
@@ -206,9 +209,12 @@ def _write(out: Path, learned, report, remarks: list[str]) -> None:
     console.print(f"params and figures: {out} (params.yaml, report.json)")
 
 
-def _logger(folder: Path | None) -> Callable[[Mapping[str, float], int], None]:
+@contextmanager
+def _logging(folder: Path | None) -> Iterator[Callable[[Mapping[str, float], int], None]]:
+    """A function that writes figures of a step for TensorBoard, or nothing without a folder."""
     if folder is None:
-        return lambda scalars, step: None
+        yield lambda scalars, step: None
+        return
     _needs("tensorboardX")
     from tensorboardX import SummaryWriter
 
@@ -223,7 +229,10 @@ def _logger(folder: Path | None) -> Callable[[Mapping[str, float], int], None]:
             writer.add_scalar(name.replace(" ", "_"), value, step)
         writer.flush()
 
-    return log
+    try:
+        yield log
+    finally:
+        writer.close()
 
 
 def _needs(package: str) -> None:
