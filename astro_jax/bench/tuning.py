@@ -150,6 +150,32 @@ def learn_tune(
     )
 
 
+def judge_params(
+    order: Order, learned: PlannerParams, patterns: Sequence[str], runs: int
+) -> Report:
+    """Any params beside the suite's own, in every case that a pattern names.
+
+    Metrics as those of ``learn_tune``.
+
+    Raises:
+      InputError: an order or a pattern that cannot be used.
+    """
+    order = checked(order)
+    suite = SUITES[order.suite]
+    setup = suite.setup(order.variant)
+    names = named(list(suite.load(order.folder, setup, order.variant)), patterns)
+    tasks = [(name, run) for run in range(runs) for name in names]
+    rows = compared(evaluator(order, setup), setup.params, learned, tasks)
+    metrics, intervals = summed_up(rows)
+    return Report(
+        name="learn judge",
+        metrics=metrics,
+        intervals=intervals,
+        cases=rows,
+        config={"order": order, "hand": setup.params, "learned": learned},
+    )
+
+
 def evaluator(order: Order, setup: Setup) -> Evaluate:
     """Drives tasks of a suite with any params; it compiles once per size of the scene."""
     play = player(order, setup=setup)

@@ -14,6 +14,7 @@ from astro_jax.cli.given import check_from, configuration, data_folder
 from astro_jax.errors import InputError
 from astro_jax.tables import intervals_table, metrics_table
 
+Suite = Literal["barn", "dynabarn", "crowd", "crossing", "pedestrians", "homes"]
 COLUMNS = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
 
 
@@ -53,7 +54,7 @@ class LearnTune:
     A search that was interrupted goes on from record.npz in the same folder.
     """
 
-    suite: Literal["barn", "dynabarn", "crowd", "crossing", "pedestrians", "homes"] = "crowd"
+    suite: Suite = "crowd"
     """What is driven."""
     variant: str = ""
     """Of the rules; without it the suite's own."""
@@ -87,9 +88,30 @@ class LearnTune:
     """Folder for TensorBoard's logs."""
 
 
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class LearnJudge:
+    """Params of a file beside the suite's own, case by case with the same random numbers."""
+
+    planner: tyro.conf.Positional[Path]
+    """Planner YAML, for example a params.yaml that was learned."""
+    suite: Suite = "crossing"
+    """What is driven."""
+    variant: str = ""
+    """Of the rules; without it the suite's own."""
+    cases: tuple[str, ...] = ()
+    """Names or patterns of cases; without any all of them."""
+    runs: int = 1
+    """Of each case, every one with a seed of its own."""
+    data: Path | None = None
+    """Folder of the cases; without it the one that ASTRO_JAX_DATA names."""
+    json: Path | None = None
+    """Where to write the report."""
+
+
 Learn = (
     Annotated[LearnDemos, tyro.conf.subcommand("demos")]
     | Annotated[LearnTune, tyro.conf.subcommand("tune")]
+    | Annotated[LearnJudge, tyro.conf.subcommand("judge")]
 )
 
 
@@ -104,8 +126,10 @@ def learn(command: Learn) -> None:
     """Learn and write; an InputError if anything that was given cannot be used."""
     if isinstance(command, LearnDemos):
         _demos(command)
-    else:
+    elif isinstance(command, LearnTune):
         _tune(command)
+    else:
+        _judge(command)
 
 
 def _demos(command: LearnDemos) -> None:
@@ -155,7 +179,7 @@ def _tune(command: LearnTune) -> None:
     for name, low in (("runs", 1), ("generations", 1), ("seed", 0)):
         check_from(name, getattr(command, name), low)
     start = None if command.planner is None else configuration(None, command.planner)[2]
-    folder = Path() if command.suite == "crossing" else Path(data_folder(command.data))
+    folder = _cases(command.suite, command.data)
     _needs("cmaes")
     from astro_jax.bench.suites import Order
     from astro_jax.bench.tuning import learn_tune
@@ -194,6 +218,27 @@ def _tune(command: LearnTune) -> None:
         )
     remarks = [f"Tuned in closed loop by astro-jax learn tune: {command.suite}."]
     _write(command.out, learned, report, remarks)
+
+
+def _judge(command: LearnJudge) -> None:
+    check_from("runs", command.runs, 1)
+    params = configuration(None, command.planner)[2]
+    folder = _cases(command.suite, command.data)
+    from astro_jax.bench.report import write_json
+    from astro_jax.bench.suites import Order
+    from astro_jax.bench.tuning import judge_params
+
+    order = Order(suite=command.suite, variant=command.variant, folder=folder)
+    report = judge_params(order, params, command.cases, command.runs)
+    Console().print(metrics_table(report.name, report.metrics))
+    Console().print(intervals_table(report.intervals))
+    if command.json is not None:
+        write_json(command.json, report.as_dict())
+
+
+def _cases(suite: Suite, data: Path | None) -> Path:
+    """Where the suite's cases are; crossing makes its own."""
+    return Path() if suite == "crossing" else Path(data_folder(data))
 
 
 def _write(out: Path, learned, report, remarks: list[str]) -> None:

@@ -85,7 +85,20 @@ def test_demos_hand_over_drives_and_options(monkeypatch, tmp_path, capsys):
     assert "lateral" in capsys.readouterr().out
 
 
+def test_judge_sets_a_file_beside_the_suites_own(quick, tmp_path, capsys):
+    planner, report = tmp_path / "p.yaml", tmp_path / "report.json"
+    planner.write_text("params:\n  patience: 6.0\n")
+    told = ["judge", str(planner), "--suite", "crossing", "--cases", "crossing-1-*"]
+    assert cli.main(["learn", *told, "--json", str(report)]) == 0
+    held = json.loads(report.read_text())
+    # 10 s with it, 12 s with the suite's own 4 s of patience
+    assert held["metrics"]["time_ratio"] == pytest.approx(10.0 / 12.0)
+    assert held["metrics"]["held_out"] == len(held["cases"]) > 1
+    assert "time_ratio" in capsys.readouterr().out
+
+
 BAD = {
+    "nothing to judge": (["judge", "no.yaml", "--suite", "crossing"], ["no.yaml"]),
     "no drives": (["demos", "--drives", "nowhere"], ["drives", "nowhere"]),
     "no such weight": (["demos", "--weights", "hurry"], ["weights", "hurry"]),
     "no weight at all": (["demos", "--weights"], ["weights"]),
@@ -107,7 +120,8 @@ def test_bad_input_gets_one_line_and_leaves_nothing(case, quick, tmp_path, capsy
     arguments, needles = BAD[case]
     data = ["--data", str(tmp_path)] if arguments[0] == "demos" else []
     out = tmp_path / "out"
-    assert cli.main(["learn", *arguments, *data, "--out", str(out)]) == 2
+    where = [] if arguments[0] == "judge" else ["--out", str(out)]
+    assert cli.main(["learn", *arguments, *data, *where]) == 2
     (line,) = capsys.readouterr().err.strip().splitlines()
     assert line.startswith("astro-jax: ") and all(needle in line for needle in needles), line
     assert not out.exists()
