@@ -6,6 +6,7 @@ not learned from: places of walkers, or cases of a suite, that were held out.
 
 import dataclasses
 import math
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -27,18 +28,22 @@ from astro_jax.suites.eth_ucy import load_scenes
 from astro_jax.suites.pedestrians import floor_under
 
 
-def walkers_in(folder: Path, robot: RobotConfig, most: int) -> list[Recorded]:
-    """Drives of recorded walkers, at most so many of a place (the file's first ones).
+def walkers_in(folder: Path, robot: RobotConfig, most: int) -> tuple[list[Recorded], Counter[str]]:
+    """Drives of recorded walkers, at most so many of a place, and whom was left out and why.
 
     Raises:
       InputError: no recordings, or malformed ones.
     """
     folder = folder / "eth_ucy" if (folder / "eth_ucy").is_dir() else folder
     found: list[Recorded] = []
+    left_out: Counter[str] = Counter()
     for recording in load_scenes(folder):
-        drives, _ = drives_of(recording, floor_under(folder, recording), robot)
-        found += drives[:most]
-    return found
+        drives, without = drives_of(recording, floor_under(folder, recording), robot)
+        # all along the recording, not its first minutes
+        picks = np.linspace(0, len(drives) - 1, min(most, len(drives))).astype(int)
+        found += [drives[k] for k in picks]
+        left_out += without + Counter({"beyond the number asked for": len(drives) - len(picks)})
+    return found, left_out
 
 
 def learn_demos(

@@ -148,11 +148,14 @@ def _demos(command: LearnDemos) -> None:
     from astro_jax.learning.maxent import Recipe
 
     check_weights(params, command.weights)
+    console = Console()
     if command.drives is not None:
         drives = read_drives(command.drives)
     else:
         assert folder is not None
-        drives = walkers_in(folder, robot, command.most)
+        drives, left_out = walkers_in(folder, robot, command.most)
+        reasons = ", ".join(f"{count} {reason}" for reason, count in left_out.items())
+        console.print(f"{len(drives)} walkers; left out: {reasons or 'nobody'}")
     recipe = Recipe(spread=command.spread, farthest=command.farthest)
     with Progress(*COLUMNS, console=Console()) as progress:
         bar = progress.add_task("compiling", total=len(drives))

@@ -148,14 +148,16 @@ def held_out(
     if len(set(groups)) < 2:
         raise InputError("drives", f"of {groups[0]} only", "of two places at least")
     key = jax.random.key(seed)
+    choices = jax.tree.map(jnp.asarray, moments.choices)
+    likelihood = jax.jit(log_likelihood)
     rows = []
     for group in sorted(set(groups)):
         inside = groups == group
-        some = jax.tree.map(lambda leaf, inside=inside: jnp.asarray(leaf[inside]), moments.choices)
         nats = []
         for fitted_names in ((), names):
-            fitted = fit(moments.choices, params, fitted_names, recipe, key, among=~inside)
-            nats.append(-np.asarray(log_likelihood(some, fitted.params, fitted.sharpness)))
+            fitted = fit(choices, params, fitted_names, recipe, key, among=~inside)
+            logs = likelihood(choices, fitted.params, fitted.sharpness)
+            nats.append(-np.asarray(logs)[inside])
         drives = np.array(moments.of)[inside]
         low, high = resampled(nats[0] - nats[1], drives, seed)
         rows.append(

@@ -61,22 +61,22 @@ class Choices:
     """Logarithm of m: of what was recorded, had it been this candidate."""
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
+@pytree
 class Recipe:
     """How weights are fitted."""
 
-    spread: float = 1.0
+    spread: Scalar = 1.0
     """s: that a weight is off by a factor e from the hand-tuned one is one standard deviation."""
-    farthest: float = 4.0
+    farthest: Scalar = 4.0
     """No weight is moved by more than this factor.  Demonstrations show what their maker was about
     at the time, mostly to go on as before: a fit to recorded walkers that may go as far as it
     likes ends with weights of acceleration with which a robot would never set out."""
-    sharpness: float = 3.0
+    sharpness: Scalar = 3.0
     """First guess of β, 1/s."""
-    steps: int = 400
-    rate: float = 0.05
+    steps: int = dataclasses.field(default=400, metadata={"static": True})
+    rate: Scalar = 0.05
     """Of Adam, in log w; falls along a cosine."""
-    batch: int = 0
+    batch: int = dataclasses.field(default=0, metadata={"static": True})
     """Demonstrations per step, drawn anew each time; 0 takes all."""
 
 
@@ -142,29 +142,35 @@ def fit(
     """
     if names:
         check_weights(params, names)
-    count = len(choices.features) if among is None else int(np.sum(np.asarray(among)))
-    if count < 1:
-        raise InputError("demonstrations", count, "at least one")
-    rows = np.arange(len(choices.features)) if among is None else np.flatnonzero(among)
-    chosen = jax.tree.map(lambda leaf: jnp.asarray(leaf)[rows], choices)
+    every = np.ones(len(choices.features), bool) if among is None else np.asarray(among)
+    if not every.any():
+        raise InputError("demonstrations", 0, "at least one")
     params = jax.tree.map(jnp.float32, params)
-    run = jax.jit(_descend, static_argnames=("names", "recipe"))
-    return run(chosen, params, key, names=tuple(names), recipe=recipe)
+    run = jax.jit(_descend, static_argnames="names")
+    counts = jnp.asarray(every, jnp.float32)
+    recipe = jax.tree.map(jnp.float32, recipe)
+    return run(choices, counts, params, recipe, key, names=tuple(names))
 
 
 def _descend(
-    choices: Choices, params: PlannerParams, key: Array, names: tuple[str, ...], recipe: Recipe
+    choices: Choices,
+    counts: Float[Array, "B"],
+    params: PlannerParams,
+    recipe: Recipe,
+    key: Array,
+    names: tuple[str, ...],
 ) -> Fitted:
-    first = jnp.log(
-        jnp.stack([jnp.float32(recipe.sharpness), *(getattr(params, name) for name in names)])
-    )
-    spread = np.array([SHARPEST_SPREAD, *[recipe.spread] * len(names)], np.float32)
-    most = np.array([np.inf, *[np.log(recipe.farthest)] * len(names)], np.float32)
-    total = len(choices.features)
+    weights = [getattr(params, name) for name in names]
+    first = jnp.log(jnp.stack([jnp.asarray(recipe.sharpness), *weights]))
+    free = np.arange(len(first)) == 0  # β
+    spread = jnp.where(free, SHARPEST_SPREAD, recipe.spread)
+    most = jnp.where(free, jnp.inf, jnp.log(recipe.farthest))
+    total = jnp.sum(counts)
 
-    def loss(x: Float[Array, "W+1"], some: Choices) -> Float[Array, ""]:
+    def loss(x: Float[Array, "W+1"], some: Choices, count: Float[Array, "b"]) -> Float[Array, ""]:
         weighed = with_weights(params, names, list(jnp.exp(x[1:])))
-        fits = jnp.mean(log_likelihood(some, weighed, jnp.exp(x[0])))
+        logs = log_likelihood(some, weighed, jnp.exp(x[0]))
+        fits = jnp.sum(logs * count) / jnp.sum(count)
         return -fits + jnp.sum(((x - first) / spread) ** 2) / (2.0 * total)
 
     optimiser = optax.adam(optax.cosine_decay_schedule(recipe.rate, recipe.steps))
@@ -172,11 +178,12 @@ def _descend(
 
     def step(carry, key):
         x, memory, skipped = carry
-        some = choices
+        some, count = choices, counts
         if recipe.batch:
-            rows = jax.random.choice(key, total, (min(recipe.batch, total),), replace=False)
+            rows = jax.random.choice(key, len(counts), (recipe.batch,), p=counts / total)
             some = jax.tree.map(lambda leaf: leaf[rows], choices)
-        value, slope = value_and_slope(x, some)
+            count = jnp.ones(recipe.batch)
+        value, slope = value_and_slope(x, some, count)
         change, next_memory = optimiser.update(slope, memory, x)
         moved = (jnp.clip(x + change, first - most, first + most), next_memory)
         sound = jnp.isfinite(value) & jnp.all(jnp.isfinite(slope))
@@ -185,7 +192,7 @@ def _descend(
 
     begin = (first, optimiser.init(first), jnp.int32(0))
     (x, _, skipped), values = jax.lax.scan(step, begin, jax.random.split(key, recipe.steps))
-    curvature = total * jax.hessian(loss)(x, choices)
+    curvature = total * jax.hessian(loss)(x, choices, counts)
     return Fitted(
         params=with_weights(params, names, list(jnp.exp(x[1:]))),
         sharpness=jnp.exp(x[0]),

@@ -6,6 +6,7 @@ import pytest
 
 from astro_jax.bench import tuning
 from astro_jax.bench.suites import Order
+from astro_jax.config import DEFAULT_ROBOT
 from astro_jax.errors import InputError
 from astro_jax.learning.closed_loop import Outcome, Search
 
@@ -83,3 +84,16 @@ def test_unknown_cases_are_refused(quick):
     with pytest.raises(InputError, match="cases"):
         tuning.learn_tune(Order(suite="crossing"), None, ["nobody"], [], 1, SEARCH, 1)
     assert not quick
+
+
+def test_walkers_are_taken_all_along_a_recording(tmp_path):
+    # twelve people cross one after the other, 8 s each; two more walk side by side
+    lines = []
+    for person in range(12):
+        lines += [f"{100 * person + 10 * k} {person} {0.5 * k} {0.2 * person}" for k in range(25)]
+    for friend in (20, 21):
+        lines += [f"{5000 + 10 * k} {friend} {0.5 * k} {0.6 * friend - 12}" for k in range(25)]
+    (tmp_path / "street.txt").write_text("\n".join(lines))
+    drives, left_out = tuning.walkers_in(tmp_path, DEFAULT_ROBOT, 3)
+    assert [drive.name for drive in drives] == ["street/0", "street/5", "street/11"]
+    assert left_out == {"in company": 2, "beyond the number asked for": 9}

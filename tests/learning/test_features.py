@@ -24,6 +24,7 @@ from astro_jax.learning.features import (
 from astro_jax.local.objective import total
 from astro_jax.types import CostTerms
 
+quick_slopes, quick_total = jax.jit(slopes), jax.jit(total)
 number = st.floats(0.0625, 128.0, width=32)
 
 
@@ -32,16 +33,18 @@ number = st.floats(0.0625, 128.0, width=32)
     features=st.lists(st.floats(-50.0, 50.0, width=32), min_size=len(TERMS), max_size=len(TERMS)),
 )
 def test_slopes_times_features_are_the_objective(weights, features):
-    params = with_weights(PlannerParams(), WEIGHTS, weights)
+    params = jax.tree.map(jnp.float32, with_weights(PlannerParams(), WEIGHTS, weights))
     terms = CostTerms(**dict(zip(TERMS, map(jnp.float32, features), strict=True)))
     by_name = -terms.progress + sum(
         getattr(params, WEIGHT_OF[term]) * getattr(terms, term) for term in WEIGHT_OF
     )
-    scale = np.sum(np.abs(np.array(slopes(params)) * np.array(features)))
-    assert float(slopes(params) @ vector(terms)) == pytest.approx(
-        float(total(params, terms)), abs=1e-5 * scale + 1e-6
+    scale = np.sum(np.abs(np.array(quick_slopes(params)) * np.array(features)))
+    assert float(quick_slopes(params) @ vector(terms)) == pytest.approx(
+        float(quick_total(params, terms)), abs=1e-5 * scale + 1e-6
     )
-    assert float(by_name) == pytest.approx(float(total(params, terms)), abs=1e-5 * scale + 1e-6)
+    assert float(by_name) == pytest.approx(
+        float(quick_total(params, terms)), abs=1e-5 * scale + 1e-6
+    )
 
 
 def test_the_table_names_every_param_that_enters_linearly_and_no_other():

@@ -14,11 +14,9 @@ from astro_jax.learning import proposals
 from astro_jax.learning.features import TERMS, slopes
 from astro_jax.learning.lessons import Shown, held_out, resampled, shown
 from astro_jax.learning.maxent import Recipe, log_likelihood
-from tests.learning.test_maxent import NAMES, PRIOR, WIDE, WORLDS, planted
+from tests.learning.planted import NAMES, PRIOR, WIDE, WORLDS
 from tests.learning.test_situations import straight
 from tests.local.conftest import SMALL
-
-__all__ = ["planted"]
 
 
 def around_what_was_done(robot, config, guess, situation, log_match, key):
