@@ -99,7 +99,11 @@ def shown(
         left_out += without
         for situation in situations:
             key = jax.random.fold_in(jax.random.key(seed), len(found))
-            found.append(jax.device_get(choose(params, guess, situation, key)))
+            choices = jax.device_get(choose(params, guess, situation, key))
+            if not np.isfinite(choices.log_weight + choices.log_match).any():
+                left_out["without candidates"] += 1
+                continue
+            found.append(choices)
             of.append(drive.name)
         tell("looking at what else could have been done", number + 1, len(drives))
     if not found:

@@ -121,7 +121,7 @@ def choices_of(
     judge = judge_of(robot, config, params, basis, world, field, looks(robot, config, params)[1])
     _, judged = judge(z.T.reshape(*shape, -1))
     features = vector(judged.terms)
-    counts = jnp.all(jnp.isfinite(features), axis=-1)
+    counts = jnp.all(jnp.isfinite(features), axis=-1) & jnp.isfinite(log_q)
     return Choices(
         features=jnp.where(counts[:, None], features, 0.0),
         log_weight=jnp.where(counts, -log_q, -jnp.inf) - np.log(len(log_q)),
