@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from astro_jax import cli
+from astro_jax.learning.demonstrations import read_drive
 from astro_jax.scenes import flat_scene
 from astro_jax.types import Status
 
@@ -133,7 +134,7 @@ def driven(tmp_path_factory) -> Path:
 
 def test_a_drive_leaves_film_picture_figures_and_arrays(driven):
     left = {path.name for path in driven.iterdir()}
-    assert left >= {"metrics.json", "episode.npz", "cycle.png"}
+    assert left >= {"metrics.json", "episode.npz", "drive.npz", "cycle.png"}
     assert left & {"demo.mp4", "demo.gif"}
     assert not [name for name in left if name.startswith(".")]
 
@@ -159,6 +160,11 @@ def test_arrays_of_a_drive_agree_with_its_figures(driven):
     driven_until = np.searchsorted(time, report["metrics"]["time"])
     length = np.hypot(*np.diff(poses[: driven_until + 1, :2], axis=0).T).sum()
     assert math.isclose(length, report["metrics"]["path_length"], rel_tol=0.05)
+    # as a demonstration it is the same drive
+    shown = read_drive(driven / "drive.npz")
+    assert np.allclose(shown.time, time[::5]) and np.allclose(shown.pose, poses[::5])
+    assert np.hypot(*(shown.goal[:2] - goal)) < 1e-5
+    assert not shown.house_map.blocked_at(shown.pose[:, :2]).any()
     # it is driven by good plans to the goal, and halted there
     halted = status == int(Status.NO_GOAL)
     assert not status[~halted].any()
