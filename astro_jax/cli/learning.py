@@ -64,8 +64,9 @@ class LearnTune:
     """Of cases to judge on, as far as they were not learned from; without any none."""
     runs: int = 1
     """Of each case, every one with a seed of its own."""
-    params: tuple[str, ...] = ("acceleration", "turning", "lateral", "intrusion", "patience")
-    """That may change."""
+    params: tuple[str, ...] = ("acceleration", "turning", "lateral", "patience")
+    """That may change.  Only time, jerk and contacts are looked at: personal space, which costs
+    time and keeps people at ease, would be given away."""
     generations: int = 10
     """In all, those of the record included."""
     population: int = 8

@@ -15,7 +15,9 @@ with g ≤ 0, by an augmented Lagrangian:
     L = c + (max(0, λ + μ g)² − λ²) / 2μ,   λ ← max(0, λ + μ · mean g of the generation)
 
 so that contacts cost the more the longer a generation has more of them than hand-tuned params,
-whatever time they save.  x = log of the params: all are moved by factors.
+whatever time they save.  x = log of the params: all are moved by factors.  How near people came
+is not looked at: what keeps them at ease (personal space) must not be among the names, or it is
+given away for time (``experiments/tuning``).
 
 Sources: Hansen, The CMA evolution strategy: a tutorial, 2016; Nocedal, Wright, Numerical
 Optimization, 2006, §17.4 (inequalities).

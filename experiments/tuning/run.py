@@ -23,8 +23,8 @@ STEPS = {
     "crowd": [
         *["learn", "tune", "--suite", "crowd", "--train", "circle-1?", "square-1?"],
         *["--judge", "*-22?", "*-23?", "--planner", str(HERE / "crowd_start.yaml")],
-        *["--params", "acceleration", "intrusion", "personal_space", "patience"],
-        *["harm_person_moving", "--spread", "0.4", "--generations", "8"],
+        *["--params", "acceleration", "turning", "patience", "--spread", "0.4"],
+        *["--generations", "5"],
         *["--out", str(OUT / "crowd"), "--tensorboard", str(OUT / "tensorboard")],
     ],
 }
