@@ -24,7 +24,7 @@ STEPS = {
         *["learn", "tune", "--suite", "crowd", "--train", "circle-1?", "square-1?"],
         *["--judge", "*-22?", "*-23?", "--planner", str(HERE / "crowd_start.yaml")],
         *["--params", "acceleration", "turning", "patience", "--spread", "0.4"],
-        *["--generations", "5"],
+        *["--generations", "12"],
         *["--out", str(OUT / "crowd"), "--tensorboard", str(OUT / "tensorboard")],
     ],
 }
