@@ -1,4 +1,4 @@
-"""What keeping things that passed out of the scan's view is worth: the same ambushes, four gates."""
+"""What it is worth to keep things that passed out of the scan's view: four gates, one ambush."""
 
 import argparse
 import json
@@ -54,7 +54,8 @@ def main() -> None:
     options = parser.parse_args()
     size = BATCH if jax.default_backend() == "cpu" else AT_ONCE
     table = Table("", *SHOWN, title="still things and people touched, per variant")
-    for name, (gate.keep, gate.gaps_to_things, kept.LASTS) in VARIANTS.items():
+    for name, (keep, gaps, lasts) in VARIANTS.items():
+        gate.keep, gate.gaps_to_things, kept.LASTS = keep, gaps, lasts
         jax.clear_caches()
         drive, parts = play(DEFAULT_ROBOT, DEFAULT_PLANNER), []
         for first in range(0, options.episodes, size):
