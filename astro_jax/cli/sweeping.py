@@ -114,9 +114,8 @@ def _report(store: Path) -> None:
     console.print(sweep_table(report, MEASURES, shares))
     for row in report.config["failed"]:
         what = f"{row['suite']} {row['case']}, run {row['run']}, setting {row['setting']}"
-        console.print(
-            f"failed after {row['tries']} tries: {what}: {row['reason']}", highlight=False
-        )
+        line = f"failed after {row['tries']} tries: {what}: {row['reason']}"
+        console.print(line, highlight=False, soft_wrap=True)
     console.print(metrics_table(report.name, report.metrics))
     out = store / "report"
     write_json(out / "report.json", report.as_dict(), "report")

@@ -58,20 +58,21 @@ def on_cluster(work: Work, tasks: Sequence[Task], address: str, jobs: int) -> Ge
             except TimeoutError:
                 continue
             for future in [future for future in pending if future.done()]:
-                outcome = _outcome(future, pending.pop(future)[0], queue)
+                outcome = outcome_of(future, pending.pop(future)[0], queue)
                 if outcome is not None:
                     yield outcome
 
 
-def _outcome(future: Any, task: Task, queue: Queue) -> Outcome | None:
+def outcome_of(future: Any, task: Task, queue: Queue) -> Outcome | None:
     """What a finished future holds; None if the task is to be tried again."""
     from distributed import KilledWorker
 
     try:
         answer = future.result()
     except KilledWorker as error:  # Dask has tried it elsewhere
-        reason = f"{TRIES} workers died of it (the last was {error.last_worker.address})"
-        return Outcome(task=task, figures=None, reason=reason, tries=TRIES)
+        tries = error.allowed_failures + 1
+        reason = f"{tries} workers died of it, the last at {error.last_worker.address}"
+        return Outcome(task=task, figures=None, reason=reason, tries=tries)
     except Exception as error:
         return queue.failed(task, f"{type(error).__name__}: {error}"[:500])
     return queue.settled(task, answer)

@@ -124,9 +124,10 @@ def read_manifest(folder: Path) -> Manifest:
       StorageError: there is none, or it is damaged.
     """
     path = folder / NAME
+    data = read_whole(path)
     expected = "the manifest of a sweep, as it was written"
     try:
-        content = json.loads(read_whole(path))
+        content = json.loads(data)
         mark = content.pop("digest")
         if content.pop("format") != FORMAT or mark != digest({**content, "format": FORMAT}):
             raise ValueError("digest")
