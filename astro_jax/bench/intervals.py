@@ -1,9 +1,9 @@
 """How far a counted share, or a mean, may be from the true one."""
 
 import math
-from collections.abc import Sequence
 
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy.special import ndtri
 
 Z = float(ndtri(0.975))
@@ -26,7 +26,7 @@ def wilson(count: float, trials: int) -> tuple[float, float]:
     return low, 1.0 if share == 1.0 else (middle + half) / (1.0 + extra)
 
 
-def bootstrap(values: Sequence[float]) -> tuple[float, float]:
+def bootstrap(values: ArrayLike) -> tuple[float, float]:
     """95 % interval of the mean: percentiles of the means of ``RESAMPLES`` resamples.
 
     The same values give the same interval; of fewer than two nothing is known: NaN.  Of more than

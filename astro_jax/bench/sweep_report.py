@@ -3,10 +3,10 @@
 Every setting meets the same episodes (case and run, with their seed), some of which take longer
 than others whatever the setting.  So a mean has two intervals: ``low``–``high`` is where it may
 lie over all episodes there could be (bootstrap; shares: Wilson), ``within_low``–``within_high``
-is for comparing settings with each other: of what an episode's figure differs from that episode's
-mean over the settings.  ``within`` is the mean of those differences on top of the overall mean; it
-is what to compare where settings have succeeded in different episodes.  What varied beside a thing
-is averaged in each episode first: settings do not make episodes more.
+is for comparing settings with each other.  For that a figure is a sum of what its setting does and
+what its episode does, vₛₑ ≈ aₛ + bₑ (least squares); ``within`` is the mean of vₛₑ − bₑ on top of
+that of all bₑ, which is fair to settings that have succeeded in different episodes.  What varied
+beside a thing is averaged in each episode first: settings do not make episodes more.
 
 Times are those of the drives that succeeded.  Tasks that failed (raised, or took their worker
 down) are counted, not averaged.
@@ -19,6 +19,8 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from astro_jax.bench.intervals import bootstrap, wilson
 from astro_jax.bench.report import Report
@@ -37,6 +39,8 @@ MEASURES: Mapping[str, str] = {
 """Columns of the suites that are summed up, as far as a suite has them, and their headings."""
 Rows = Sequence[Mapping[str, Any]]
 Episode = tuple[str, int]
+"""Case and run."""
+SWEEPS = 100
 
 
 def sweep_report(folder: Path) -> Report:
@@ -94,25 +98,42 @@ def _by_episode(rows: Rows, name: str) -> dict[Episode, float]:
     for row in rows:
         value = row.get(name)
         if not row["failed"] and value is not None and math.isfinite(value):
-            values.setdefault((row["case"], row["run"]), []).append(float(value))
+            values.setdefault(_episode(row), []).append(float(value))
     return {episode: sum(known) / len(known) for episode, known in values.items()}
 
 
-def _usual(rows: Rows, name: str) -> tuple[dict[Episode, float], float]:
-    """Of all settings: the mean in each episode, and over episodes."""
-    each = _by_episode(rows, name)
-    return each, sum(each.values()) / len(each) if each else math.nan
+def _usual(rows: Rows, name: str) -> dict[Episode, float]:
+    """What each episode does to a measure, whatever the setting: bₑ, on the mean 0."""
+    known = [row for row in rows if not row["failed"] and math.isfinite(row.get(name) or math.nan)]
+    if not known:
+        return {}
+    value = np.array([float(row[name]) for row in known])
+    settings, setting = np.unique([row["setting"] for row in known], return_inverse=True)
+    episodes = list(dict.fromkeys(_episode(row) for row in known))
+    place = {episode: k for k, episode in enumerate(episodes)}
+    episode = np.array([place[_episode(row)] for row in known])
+    effect = np.zeros(len(episodes))
+    for _ in range(SWEEPS):  # least squares, one kind of effect after the other
+        of_setting = _mean(setting, value - effect[episode], len(settings))
+        effect = _mean(episode, value - of_setting[setting], len(episodes))
+    return dict(zip(episodes, (effect - effect.mean()).tolist(), strict=True))
 
 
-def _summed_up(
-    rows: Rows, usual: Mapping[str, tuple[Mapping[Episode, float], float]]
-) -> dict[str, Any]:
+def _mean(group: np.ndarray, value: np.ndarray, groups: int) -> np.ndarray:
+    return np.bincount(group, value, groups) / np.bincount(group, minlength=groups)
+
+
+def _episode(row: Mapping[str, Any]) -> Episode:
+    return row["case"], row["run"]
+
+
+def _summed_up(rows: Rows, usual: Mapping[str, Mapping[Episode, float]]) -> dict[str, Any]:
     """Every measure and its intervals, by names that begin with the measure's."""
     driven = sum(not row["failed"] for row in rows)
     found: dict[str, Any] = {"episodes": driven, "failed": len(rows) - driven}
     for name in MEASURES:
         each = _by_episode(rows, name)
-        if not usual[name][0]:
+        if not usual[name]:
             continue
         values = list(each.values())
         found[name] = sum(values) / len(values) if values else math.nan
@@ -120,10 +141,9 @@ def _summed_up(
             ends = wilson(sum(values), len(values))
         else:
             ends = bootstrap(values)
-            means, overall = usual[name]
-            differs = [value - means[episode] + overall for episode, value in each.items()]
-            found[f"{name}_within"] = sum(differs) / len(differs) if differs else math.nan
-            low, high = bootstrap(differs)
+            alike = [value - usual[name][episode] for episode, value in each.items()]
+            found[f"{name}_within"] = sum(alike) / len(alike) if alike else math.nan
+            low, high = bootstrap(alike)
             found |= {f"{name}_within_low": low, f"{name}_within_high": high}
         found |= {f"{name}_low": ends[0], f"{name}_high": ends[1]}
     return found
