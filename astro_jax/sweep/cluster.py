@@ -6,7 +6,9 @@ the suites' data under the same path.
 """
 
 import logging
+import time
 from collections.abc import Generator, Iterator, Sequence
+from concurrent.futures import CancelledError
 from contextlib import contextmanager
 from typing import Any
 
@@ -27,6 +29,8 @@ def on_cluster(work: Work, tasks: Sequence[Task], address: str, jobs: int) -> Ge
     Raises:
       InputError: no Dask is installed, or nobody answers at the address.
     """
+    if not tasks:
+        return
     with _client(address, jobs) as client:
         from distributed import wait
 
@@ -53,12 +57,16 @@ def on_cluster(work: Work, tasks: Sequence[Task], address: str, jobs: int) -> Ge
                         pure=False,
                     )
                     pending[future] = task, worker
+            if not pending:
+                time.sleep(LOOK)  # until a worker joins
+                continue
             try:
                 wait(list(pending), timeout=LOOK, return_when="FIRST_COMPLETED")
             except TimeoutError:
                 continue
             for future in [future for future in pending if future.done()]:
                 outcome = outcome_of(future, pending.pop(future)[0], queue)
+                future.release()
                 if outcome is not None:
                     yield outcome
 
@@ -73,6 +81,8 @@ def outcome_of(future: Any, task: Task, queue: Queue) -> Outcome | None:
         tries = error.allowed_failures + 1
         reason = f"{tries} workers died of it, the last at {error.last_worker.address}"
         return Outcome(task=task, figures=None, reason=reason, tries=tries)
+    except CancelledError:  # the scheduler is gone, and nobody knows of the task
+        raise
     except Exception as error:
         return queue.failed(task, f"{type(error).__name__}: {error}"[:500])
     return queue.settled(task, answer)
@@ -107,4 +117,8 @@ def _client(address: str, jobs: int) -> Iterator[Any]:
         expected = f"the address of a Dask scheduler such as tcp://host:8786 ({error})"
         raise InputError("scheduler", address, expected) from error
     with client:
-        yield client
+        try:
+            yield client
+        except (OSError, CancelledError) as error:
+            expected = f"a scheduler that stays until the end ({type(error).__name__})"
+            raise InputError("scheduler", address, expected) from error
