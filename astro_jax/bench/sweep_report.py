@@ -92,19 +92,23 @@ def _alike(rows: Rows, names: Sequence[str]) -> Iterator[tuple[dict[str, Any], R
         yield dict(zip(names, key, strict=True)), found[key]
 
 
+def _known(rows: Rows, name: str) -> Rows:
+    """The rows that have a figure."""
+    driven = (row for row in rows if not row["failed"])
+    return [row for row in driven if row.get(name) is not None and math.isfinite(row[name])]
+
+
 def _by_episode(rows: Rows, name: str) -> dict[Episode, float]:
     """The mean of a measure in each episode that has one."""
     values: dict[Episode, list[float]] = {}
-    for row in rows:
-        value = row.get(name)
-        if not row["failed"] and value is not None and math.isfinite(value):
-            values.setdefault(_episode(row), []).append(float(value))
+    for row in _known(rows, name):
+        values.setdefault(_episode(row), []).append(float(row[name]))
     return {episode: sum(known) / len(known) for episode, known in values.items()}
 
 
 def _usual(rows: Rows, name: str) -> dict[Episode, float]:
     """What each episode does to a measure, whatever the setting: bₑ, on the mean 0."""
-    known = [row for row in rows if not row["failed"] and math.isfinite(row.get(name) or math.nan)]
+    known = _known(rows, name)
     if not known:
         return {}
     value = np.array([float(row[name]) for row in known])

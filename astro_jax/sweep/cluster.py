@@ -103,7 +103,7 @@ def _client(address: str, jobs: int) -> Iterator[Any]:
             LocalCluster(
                 n_workers=jobs,
                 threads_per_worker=1,
-                dashboard_address=None,  # pyright: ignore[reportArgumentType]
+                dashboard_address="127.0.0.1:0",  # whatever else runs here
                 memory_limit=None,
                 silence_logs=logging.CRITICAL,
             ) as cluster,

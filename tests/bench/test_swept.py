@@ -11,6 +11,7 @@ from rich.console import Console
 
 from astro_jax import cli
 from astro_jax.bench import suites, swept
+from astro_jax.bench import sweep_report as bench_report
 from astro_jax.bench.intervals import bootstrap
 from astro_jax.bench.sweep_report import MEASURES, is_share, sweep_report
 from astro_jax.errors import InputError
@@ -59,6 +60,7 @@ class MadeUp:
         return {
             "success": good,
             "collision": not good,
+            "contacts": 0 if good else 3,
             "time": trace.arrived_at if good else math.nan,
         }
 
@@ -191,7 +193,8 @@ def test_the_report_says_what_is_in_the_store(store, capsys):
     # at half a metre per second only the first two of four cases are in time: 4 + 2 and one more
     slow = row[2.0, 0.5]
     assert (slow["episodes"], slow["success"], slow["time"]) == (8, 0.5, 6.5)
-    assert slow["collision"] == 0.5 and slow["success_low"] < 0.25 < 0.75 < slow["success_high"]
+    assert (slow["collision"], slow["contacts"]) == (0.5, 1.5)
+    assert slow["success_low"] < 0.25 < 0.75 < slow["success_high"]
     assert row[1.0, 0.5]["episodes"] == 7 and row[1.0, 0.5]["failed"] == 1
     Console(width=240).print(sweep_table(report, MEASURES, SHARES))
     said = capsys.readouterr().out
@@ -231,8 +234,9 @@ def test_the_bootstrap_covers_the_mean_as_often_as_it_says():
     assert all(map(math.isnan, bootstrap([1.0])))
 
 
-def test_the_command_reports_and_draws(store, capsys):
+def test_the_command_reports_and_draws(store, capsys, monkeypatch):
     pytest.importorskip("matplotlib", reason="pictures need the extra viz")
+    monkeypatch.setattr(bench_report, "MEASURES", {"success": "success", "time": "time, s"})
     assert cli.main(["sweep", "report", str(store)]) == 0
     said = capsys.readouterr().out
     assert "failed after 3 tries: made-up 0, run 0, setting 0: AttributeError" in said

@@ -28,7 +28,7 @@ def work(job: int | str) -> Mapping[str, Any]:
         "figure": math.sin(number) / 3,
         "time": math.nan if number % 5 == 0 else math.exp(number / 7),
         "said": f"né {number}",
-        "often": None if number < 50 else number / 3,
+        "often": None if number < 20 else number / 3,
         "process": os.getpid(),
     }
 

@@ -16,7 +16,7 @@ from astro_jax.sweep.run import run_sweep
 from astro_jax.sweep.store import open_store, read_rows
 from tests.sweep.cheap import at_once, manifest, snapshot, tasks, told, work
 
-TASKS = tasks(range(60))
+TASKS = tasks(range(30))
 MANIFEST = manifest(TASKS)
 ROOT = Path(__file__).parents[2]
 
@@ -49,7 +49,7 @@ def test_every_call_that_fails_is_a_typed_error_and_harms_nothing(
     error, ever_after, tmp_path, monkeypatch, whole
 ):
     """At, and from, the Nth call that writes, every N."""
-    monkeypatch.setattr("astro_jax.sweep.run.BATCH", 25)
+    monkeypatch.setattr("astro_jax.sweep.run.BATCH", 20)
     count, fail_at, folder = 0, 0, tmp_path
 
     def failing(call):
@@ -64,14 +64,14 @@ def test_every_call_that_fails_is_a_typed_error_and_harms_nothing(
 
     calls = {name: failing(getattr(os, name)) for name in ("open", "fsync", "replace")}
     # a disk may take a part of what it is given
-    calls["write"] = failing(lambda to, data: os.write(to, data[: 7 * len(data) // 10 + 1]))
+    calls["write"] = failing(lambda to, data: os.write(to, data[:5000]))
     monkeypatch.setattr(disk, "os", SimpleNamespace(**{**vars(os), **calls}))
     for fail_at in range(1, 1000):
         folder = tmp_path / f"{fail_at}"
         before: dict[str, bytes] = {}
         count = 0
         try:
-            for part in (TASKS[:30], TASKS):  # what is there before is part of what is looked at
+            for part in (TASKS[:15], TASKS):  # what is there before is part of what is looked at
                 before = snapshot(folder) if folder.exists() else {}
                 run_sweep(work, part, MANIFEST, folder, at_once)
         except StorageError as refused:
@@ -169,8 +169,8 @@ from tests.sweep.cheap import at_once, manifest, tasks
 def work(job):
     print("worked")
 
-folder, given = Path(sys.argv[1]), tasks(range(60))
-assert len(read_rows(folder)[1]) == 30
+folder, given = Path(sys.argv[1]), tasks(range(30))
+assert len(read_rows(folder)[1]) == 15
 os.chmod(folder, 0o555), os.chmod(folder / "lock", 0o444)
 if os.getuid() == 0:
     os.chmod(folder.parent, 0o755), os.setuid(65534)
@@ -183,7 +183,7 @@ for place in (folder, folder / "below"):
 
 
 def test_a_read_only_folder_is_an_error_before_anything_is_done(tmp_path):
-    run_sweep(work, TASKS[:30], MANIFEST, tmp_path / "store", at_once)
+    run_sweep(work, TASKS[:15], MANIFEST, tmp_path / "store", at_once)
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1"}
     command = [sys.executable, "-c", READ_ONLY, str(tmp_path / "store")]
     told = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60)
