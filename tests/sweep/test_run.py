@@ -12,7 +12,7 @@ import pytest
 
 from astro_jax.errors import InputError
 from astro_jax.sweep import dispatch, run
-from astro_jax.sweep.cluster import on_cluster, outcome_of
+from astro_jax.sweep.cluster import on_cluster
 from astro_jax.sweep.dispatch import Queue
 from astro_jax.sweep.processes import on_processes
 from astro_jax.sweep.run import run_sweep
@@ -113,18 +113,6 @@ def test_a_dask_worker_is_killed_and_another_one_takes_over(tmp_path):
     assert [row["id"] for row in rows] == [task.id for task in given]
     assert [row["case"] for row in rows if row["failed"]] == ["raise"]
     assert killed[0] in pids and {row["process"] for row in rows[:8]} - {killed[0]}
-
-
-def test_what_kills_dask_workers_is_recorded():
-    distributed = pytest.importorskip("distributed", reason="clusters need the extra sweep")
-    (task,) = tasks(["kill"])
-
-    def result():
-        raise distributed.KilledWorker("t0000", SimpleNamespace(address="tcp://there"), 3)
-
-    outcome = outcome_of(SimpleNamespace(result=result), task, Queue([task]))
-    assert outcome and (outcome.figures, outcome.tries) == (None, 4)
-    assert outcome.reason == "4 workers died of it, the last at tcp://there"
 
 
 @pytest.mark.parametrize("address", ["tcp://127.0.0.1:1", "nonsense://x"])
