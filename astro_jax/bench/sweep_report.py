@@ -6,7 +6,8 @@ lie over all episodes there could be (bootstrap; shares: Wilson), ``within_low``
 is for comparing settings with each other.  For that a figure is a sum of what its setting does and
 what its episode does, vₛₑ ≈ aₛ + bₑ (least squares); ``within`` is the mean of vₛₑ − bₑ on top of
 that of all bₑ, which is fair to settings that have succeeded in different episodes.  What varied
-beside a thing is averaged in each episode first: settings do not make episodes more.
+beside a thing is averaged in each episode first: settings do not make episodes more.  In a grid
+that is the same beside every value; what random draws have put beside one is in no interval.
 
 Times are those of the drives that succeeded.  Tasks that failed (raised, or took their worker
 down) are counted, not averaged.

@@ -71,7 +71,7 @@ def _draw_marginal(axes: Axes, rows: Sequence[Mapping[str, Any]], name: str, sha
         yerr=around,
         fmt=f"o{line}",
         color=style.PLAN,
-        elinewidth=2.2,
+        elinewidth=2.2 if few else 1.3,
         markersize=4.5,
         linewidth=0.9,
     )

@@ -142,9 +142,9 @@ def test_an_id_hangs_on_all_that_decides_and_on_nothing_else(suite, spec_of, tmp
         (SPEC.replace("[0-3]", "9"), "spec.yaml:2"),
         (SPEC.replace("0.5, 1.0", "99.0, 1.0"), "spec.yaml:3"),
         ("drive: [{suite: made-up}]\nvary: {kind: list, settings: [{}, {params.turning: 0.01}]}",
-         "each task once"),
+         "settings is number 0 and 1"),
         ("drive: [{suite: made-up}, {suite: made-up}]\nvary: {kind: list, settings: [{}]}",
-         "each task once"),
+         "made-up 0 twice"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_driven_is_refused_before_anything_is(
