@@ -197,7 +197,7 @@ def build(cls: type[_T], mapping: Mapping[str, Any], where: str = "") -> _T:
     section = mapping if isinstance(mapping, Section) else Section(mapping, where)
     fields = {field.name: field for field in dataclasses.fields(typing.cast(Any, cls))}
     hints = typing.get_type_hints(cls)
-    _refuse_unknown(section, fields, f"a setting of {cls.__name__}")
+    refuse_unknown(section, fields, f"a setting of {cls.__name__}")
     values = {}
     for key, field in fields.items():
         name = section.prefix + key
@@ -210,7 +210,8 @@ def build(cls: type[_T], mapping: Mapping[str, Any], where: str = "") -> _T:
     return cls(**values)
 
 
-def _refuse_unknown(section: Section, known: Iterable[str], what: str) -> None:
+def refuse_unknown(section: Section, known: Iterable[str], what: str) -> None:
+    """An InputError for a key that is none of the ``known`` ones, which are ``what``."""
     names = sorted(known)
     for key in section:
         if key not in names:
@@ -280,7 +281,15 @@ def load_robot(path: str | Path) -> RobotConfig:
     Raises:
       InputError: see ``load_yaml`` and ``build``; or fields that contradict each other.
     """
-    section = load_yaml(path)
+    return robot_of(load_yaml(path))
+
+
+def robot_of(section: Section) -> RobotConfig:
+    """The robot that a section describes.
+
+    Raises:
+      InputError: see ``build``; or fields that contradict each other.
+    """
     robot = build(RobotConfig, section)
     _refuse_problems(robot.problems(), section)
     return robot
@@ -299,20 +308,29 @@ def load_planner(
       InputError: see ``load_yaml`` and ``build``; or fields that contradict each other.
     """
     document = load_yaml(path)
-    _refuse_unknown(document, ("config", "params"), "a section")
+    refuse_unknown(document, ("config", "params"), "a section")
     sections = {}
     for key in ("config", "params"):
         sections[key] = document.get(key, Section({}, document.source, f"{key}."))
         if not isinstance(sections[key], Section):
             expected = "a section (indented lines of key: value)"
             raise InputError(key, sections[key], expected, document.where(key))
-    config = build(PlannerConfig, sections["config"])
+    return config_of(sections["config"], robot), build(PlannerParams, sections["params"])
+
+
+def config_of(section: Section, robot: RobotConfig) -> PlannerConfig:
+    """The planner's sizes and rates that a section describes, for this robot.
+
+    Raises:
+      InputError: see ``build``; or fields that contradict each other.
+    """
+    config = build(PlannerConfig, section)
     if not all(0 < interval <= MAX_INTERVAL for interval in config.intervals):
         expected = f"times above 0 and up to {MAX_INTERVAL:g} s"
-        where = sections["config"].where("intervals")
+        where = section.where("intervals")
         raise InputError("config.intervals", list(config.intervals), expected, where)
-    _refuse_problems(config.problems(robot), sections["config"])
-    return config, build(PlannerParams, sections["params"])
+    _refuse_problems(config.problems(robot), section)
+    return config
 
 
 def _refuse_problems(problems: list[tuple[str, object, str]], section: Section) -> None:

@@ -103,6 +103,28 @@ def suite_table(report: "Report") -> Table:
     return table
 
 
+def sweep_table(report: "Report", measures: Mapping[str, str], shares: Sequence[str]) -> Table:
+    """A row per setting and suite; 95 % intervals in brackets, shares in percent."""
+    table = Table(title="sweep by setting")
+    rows, swept = report.cases, report.config["swept"]
+    shown = [name for name in measures if any(name in row for row in rows)]
+    for heading in ("suite", "setting", *swept, "episodes", "failed"):
+        table.add_column(heading, justify="left" if heading == "suite" else "right")
+    for name in shown:
+        table.add_column(measures[name], justify="right")
+    for row in rows:
+        cells = [f"{row['suite']} {row['variant']}", str(row["setting"])]
+        cells += [f"{v:.4g}" if isinstance(v, float) else str(v) for v in (row[s] for s in swept)]
+        cells += [str(row["episodes"]), str(row["failed"])]
+        for name in shown:
+            scale, digits = (100.0, 1) if name in shares else (1.0, 2)
+            values = [scale * row.get(f"{name}{end}", math.nan) for end in ("", "_low", "_high")]
+            mean, low, high = (f"{v:.{digits}f}" if math.isfinite(v) else "–" for v in values)
+            cells.append(f"{mean}{' %' if name in shares else ''} ({low} to {high})")
+        table.add_row(*cells)
+    return table
+
+
 SURPRISE = {
     "stratum": "stratum",
     "episodes": "episodes",

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from multiprocessing import get_context
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 from zlib import crc32
 
 import numpy as np
@@ -23,6 +23,7 @@ from astro_jax.bench.clock import cores, pin
 from astro_jax.bench.intervals import wilson
 from astro_jax.bench.report import Report, commit, device, plain
 from astro_jax.bench.results_file import ResultsFile, digest, missing
+from astro_jax.config import PlannerParams
 from astro_jax.errors import InputError
 from astro_jax.sim.metrics import rms_jerk, sparc
 from astro_jax.suites import barn, crossing, crowd, dynabarn, homes, pedestrians
@@ -173,20 +174,30 @@ def _shares(rows: Sequence[Row]) -> list[str]:
 
 # ---- episodes, here or in other processes --------------------------------------------
 
-Play = Callable[[str, int], Row]
+
+class Play(Protocol):
+    """Drives one case for the ``run``-th time, and judges it."""
+
+    def __call__(self, name: str, run: int, params: PlannerParams | None = None) -> Row:
+        """The row of the episode; without ``params`` those of the setup count."""
+        ...
 
 
-def player(order: Order, driver: Driver | None = None) -> Play:
-    """A function from (case, run) to the row of the episode; it compiles at the first one."""
+def player(order: Order, driver: Driver | None = None, setup: Setup | None = None) -> Play:
+    """A function from (case, run) to the row of the episode; it compiles at the first one.
+
+    A ``setup`` takes the place of the suite's own; ``params`` of a single episode that of the
+    setup's, without compiling again.
+    """
     suite = SUITES[order.suite]
-    setup = suite.setup(order.variant)
+    setup = setup or suite.setup(order.variant)
     cases = suite.load(order.folder, setup, order.variant)
     drive = driver(setup) if driver else suite.driver(setup, order.variant)
 
-    def play(name: str, run: int) -> Row:
+    def play(name: str, run: int, params: PlannerParams | None = None) -> Row:
         seed = seed_of(order, name, run)
         case = cases[name](seed)
-        trace = drive(case, seed)
+        trace = drive(case, seed, params or setup.params)
         judged = suite.judge(case, setup, trace)
         return {
             "seed": seed,

@@ -1,4 +1,4 @@
-"""The command line: ``astro-jax demo``, ``astro-jax map`` and ``astro-jax bench``.  [host]"""
+"""The command line: ``astro-jax demo``, ``map``, ``bench`` and ``sweep``.             [host]"""
 
 import sys
 from collections.abc import Sequence
@@ -9,6 +9,7 @@ import tyro
 from astro_jax.cli.benches import BenchCommand
 from astro_jax.cli.measuring import measure
 from astro_jax.cli.showing import DemoCommand, MapCommand, show_demo, show_map
+from astro_jax.cli.sweeping import SweepCommand, sweep
 from astro_jax.errors import InputError
 
 
@@ -17,7 +18,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     command = tyro.cli(
         Annotated[DemoCommand, tyro.conf.subcommand("demo")]
         | Annotated[MapCommand, tyro.conf.subcommand("map")]
-        | Annotated[BenchCommand, tyro.conf.subcommand("bench")],
+        | Annotated[BenchCommand, tyro.conf.subcommand("bench")]
+        | Annotated[SweepCommand, tyro.conf.subcommand("sweep")],
         prog="astro-jax",
         description="Graceful motion among people for home robots.",
         args=arguments,
@@ -27,6 +29,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             show_demo(command)
         elif isinstance(command, MapCommand):
             show_map(command)
+        elif isinstance(command, SweepCommand):
+            sweep(command)
         else:
             measure(command.bench)
     except InputError as error:

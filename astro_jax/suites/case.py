@@ -60,8 +60,8 @@ class Trace:
 
 Cases = Mapping[str, Callable[[int], Case]]
 """Of each name a maker: (seed of the run) → the case.  Rules without chance ignore the seed."""
-Drive = Callable[[Case, int], Trace]
-"""(case, seed) → one episode."""
+Drive = Callable[[Case, int, PlannerParams], Trace]
+"""(case, seed, what the planner values) → one episode; other params do not recompile."""
 Row = Mapping[str, Any]
 
 

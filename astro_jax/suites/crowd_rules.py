@@ -9,6 +9,7 @@ there is no gate, no latency and no noise, as the rules have none.
 import dataclasses
 import math
 import time
+from functools import partial
 from typing import Any
 
 import jax
@@ -16,6 +17,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from astro_jax.config import PlannerParams
 from astro_jax.geometry import safe_norm
 from astro_jax.local.planner import initial_state, plan
 from astro_jax.route.crop import crop_field
@@ -41,14 +43,13 @@ EXACT_VAR, UNKNOWN_VAR = 1e-4, 0.36
 def holonomic_driver(setup: Setup) -> Drive:
     """A function that drives one case; it compiles once."""
     robot, config = setup.robot, setup.config
-    params = jax.tree.map(jnp.float32, setup.params)
     after = STEP / config.dt
     index, share = math.floor(after), after - math.floor(after)
 
     def at_step(values: Float[Array, "T D"]) -> Float[Array, "D"]:
         return (1.0 - share) * values[index] + share * values[index + 1]
 
-    def decide(scene: Scene, field: RouteField, carry, step: Array):
+    def decide(params: PlannerParams, scene: Scene, field: RouteField, carry, step: Array):
         planner, pose, command, command_dot = carry
         assert scene.recorded_map is not None
         before, now, after = (
@@ -79,18 +80,21 @@ def holonomic_driver(setup: Setup) -> Drive:
         return (planner, pose + moved, at_step(twist), slope), (poses, people, moved / STEP)
 
     @jax.jit
-    def whole(scene: Scene, field: RouteField, key: Array, steps: Array):
+    def whole(params: PlannerParams, scene: Scene, field: RouteField, key: Array, steps: Array):
         rest = jnp.zeros(3)
         first = (initial_state(config, key, robot), scene.start_map, rest, rest)
-        return jax.lax.scan(lambda carry, k: decide(scene, field, carry, k), first, steps)[1]
+        return jax.lax.scan(partial(decide, params, scene, field), first, steps)[1]
 
-    def drive(case: Case, seed: int) -> Trace:
+    def drive(case: Case, seed: int, params: PlannerParams) -> Trace:
         began = time.perf_counter()
+        params = jax.tree.map(jnp.float32, params)
         scene = jax.tree.map(jnp.asarray, case.scene)
         route = plan_route(case.house_map, robot, scene.start_map, scene.goal_map)
         steps = jnp.arange(round((case.seconds - 1.0) / STEP))
         field = jax.tree.map(jnp.asarray, route.field)
-        poses, people, moves = jax.device_get(whole(scene, field, jax.random.key(seed), steps))
+        poses, people, moves = jax.device_get(
+            whole(params, scene, field, jax.random.key(seed), steps)
+        )
         return _trace(case, poses, people, moves, time.perf_counter() - began)
 
     return drive

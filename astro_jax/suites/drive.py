@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from astro_jax.config import Latency
+from astro_jax.config import Latency, PlannerParams
 from astro_jax.route.guidance import Guidance
 from astro_jax.route.planner import plan_route
 from astro_jax.sim.closed_loop import revise
@@ -23,7 +23,6 @@ def driver(setup: Setup, choose: Choose | None = None) -> Drive:
     With ``choose`` a planner of velocities drives instead of the package's own.
     """
     robot, config = setup.robot, setup.config
-    params = jax.tree.map(jnp.float32, setup.params)
 
     @jax.jit
     def start(told: Latency, scene: Scene, key: jax.Array) -> SimState:
@@ -37,8 +36,9 @@ def driver(setup: Setup, choose: Choose | None = None) -> Drive:
 
     advance = jax.jit(segment, static_argnums=0)
 
-    def drive(case: Case, seed: int) -> Trace:
+    def drive(case: Case, seed: int, params: PlannerParams) -> Trace:
         began = time.perf_counter()
+        params = jax.tree.map(jnp.float32, params)
         world = jax.tree.map(jnp.float32, case.world)
         scene = jax.tree.map(jnp.asarray, case.scene)
         aim = scene.goal_map if case.aim is None else case.aim

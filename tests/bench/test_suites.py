@@ -41,7 +41,7 @@ class MadeUp:
         return {str(k): maker(str(k)) for k in range(6)}
 
     def driver(self, setup, variant):
-        def drive(case, seed) -> Trace:
+        def drive(case, seed, params) -> Trace:
             if self.stop_after is not None and len(self.driven) >= self.stop_after:
                 raise InterruptedDriveError
             self.driven.append((case.name, seed))
