@@ -243,3 +243,19 @@ def intent_table(rows: Sequence[Mapping[str, Any]]) -> Table:
         what = f"seed {row['seed']} at {row['begins']:.1f} s: {row['angle_deg']:+.0f}°"
         table.add_row(f"late, {row['late']}", what, "", "", f"{row['lead']:.2f} s", "", "")
     return table
+
+
+def throughput_table(rows: Sequence[Mapping[str, Any]]) -> Table:
+    """A row per size of the batch."""
+    table = Table(title="Closed loops in batches")
+    for column in ("episodes", "x real time", "µs per cycle", "compiled in", "memory"):
+        table.add_column(column, justify="right")
+    for row in rows:
+        table.add_row(
+            f"{row['batch']}",
+            f"{row['real_time']:.1f}",
+            f"{row['cycle_us']:.1f}",
+            f"{row['compile_s']:.0f} s",
+            f"{row['memory_mb']:.0f} MB",
+        )
+    return table

@@ -91,7 +91,7 @@ def tasks_of(spec: Spec, folder: Path | None) -> list[Task]:
                 for name in names[static]
             )
     tasks = [task for group in groups.values() for task in group]
-    refuse_twice(task.id for task in tasks)
+    _refuse_same(tasks, spec)
     _refuse_same_seeds(tasks)
     return tasks
 
@@ -155,6 +155,21 @@ def _told(spec: Spec, setting: Mapping[str, Any], setup: Setup) -> dict[str, Any
                 value = getattr(value, part)
         told[name] = str(list(value)) if isinstance(value, tuple) else value
     return told
+
+
+def _refuse_same(tasks: Sequence[Task], spec: Spec) -> None:
+    """What is to be driven twice would be counted for two."""
+    first: dict[str, Task] = {}
+    for task in tasks:
+        before, now = first.setdefault(task.id, task).row, task.row
+        if now is before:
+            continue
+        what = f"{now['suite']} {now['case']}"
+        if before["setting"] == now["setting"]:
+            raise InputError("drive", f"{what} twice", "each case in one part", spec.source)
+        pair = f"number {before['setting']} and {now['setting']}"
+        expected = f"settings that differ (not so for {what})"
+        raise InputError("settings", pair, expected, spec.source)
 
 
 def _refuse_same_seeds(tasks: Sequence[Task]) -> None:

@@ -90,8 +90,13 @@ def _drive(command: SweepCommand, path: Path) -> None:
         bar = progress.add_task("episodes", total=len(tasks), rate="compiling")
 
         def show(now: "run.Progress") -> None:
+            if (
+                now.done == now.before
+            ):  # what earlier runs have done says nothing of this one's pace
+                progress.reset(bar, total=now.total, completed=now.done, rate="compiling")
+                return
             rate = 60.0 * (now.done - now.before) / max(time.monotonic() - began, 1e-9)
-            shown = f"{rate:.1f}/min, {now.failed} failed" if now.done > now.before else "compiling"
+            shown = f"{rate:.1f}/min, {now.failed} failed"
             progress.update(bar, completed=now.done, rate=shown)
 
         ended = run_sweep(play, tasks, manifest, command.store, backend, show)
@@ -114,9 +119,8 @@ def _report(store: Path) -> None:
     console.print(sweep_table(report, MEASURES, shares))
     for row in report.config["failed"]:
         what = f"{row['suite']} {row['case']}, run {row['run']}, setting {row['setting']}"
-        console.print(
-            f"failed after {row['tries']} tries: {what}: {row['reason']}", highlight=False
-        )
+        line = f"failed after {row['tries']} tries: {what}: {row['reason']}"
+        console.print(line, highlight=False, soft_wrap=True)
     console.print(metrics_table(report.name, report.metrics))
     out = store / "report"
     write_json(out / "report.json", report.as_dict(), "report")

@@ -6,11 +6,14 @@ and the ages of all of them.  Out: s · planned twist with one factor s ∈ [0, 
 Small, not learned, and fail-closed: conditions are positive, so NaN stops the robot.
 """
 
+from typing import NamedTuple
+
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
 from astro_jax.config import PlannerConfig, RobotConfig
 from astro_jax.reactive.gaps import allowed_by_things, gaps_to_things
+from astro_jax.reactive.kept import keep
 from astro_jax.reactive.modes import next_mode
 from astro_jax.reactive.movers import (
     allowed_by_movers,
@@ -50,7 +53,8 @@ def react(
     mode, well_for = next_mode(state, well, senses.orders, last, tick)
     runs = mode == int(Mode.RUNNING)
     now = glance(robot, senses.scan)
-    allowed, why = _allowed(robot, config, state, plan, senses, now, planned, steered)
+    view = _view(robot, senses)
+    allowed, why = _allowed(robot, config, state, plan, senses, now, view, planned, steered)
     ceiling = _released(state.ceiling, allowed, tick)
 
     # a plan that has no successor ends in its own stop; maps are of the same host
@@ -94,8 +98,36 @@ def react(
         well_for=well_for,
         rearm=jnp.asarray(senses.orders.rearm),
         memory=remember(robot, state.memory, senses, now, tick),
+        kept=keep(
+            robot,
+            state.kept,
+            now,
+            senses.odometry.pose_map,
+            view.points,
+            view.returned & ~jnp.any(view.mine, axis=0),
+            senses.scan.age,
+            tick,
+        ),
     )
     return after, Verdict(twist=twist, scale=scale, mode=mode, reason=reason)
+
+
+class _View(NamedTuple):
+    """What the scan shows nearby, and whose it is."""
+
+    points: Float[Array, "R 2"]
+    returned: Bool[Array, "R"]
+    points_base: Float[Array, "R 2"]
+    shown: Float[Array, "M 2"]
+    """Where the tracks were when the scan looked."""
+    mine: Bool[Array, "M R"]
+
+
+def _view(robot: RobotConfig, senses: Senses) -> _View:
+    points, returned, points_base = nearby(robot, senses)
+    return _View(
+        points, returned, points_base, *claims(senses.tracks, points, returned, senses.scan.age)
+    )
 
 
 def _allowed(
@@ -105,6 +137,7 @@ def _allowed(
     plan: Plan,
     senses: Senses,
     now: Glance,
+    view: _View,
     planned: Float[Array, "2"],
     steered: Float[Array, ""],
 ) -> tuple[Float[Array, ""], Int[Array, ""]]:
@@ -113,11 +146,12 @@ def _allowed(
     path = path_ahead(robot, config, plan, state.phase, senses.pose_map, steered)
     wanted = path_speed(robot, planned)
     reaction = reaction_time(robot, age, delay, tick)
-    points, returned, points_base = nearby(robot, senses)
-    gaps = gaps_to_things(robot, config, path, points, returned, senses.clearance)
+    points, returned, points_base, shown, mine = view
+    kept = state.kept
+    standing = jnp.concatenate([points, kept.xy_map]), jnp.concatenate([returned, kept.there])
+    gaps = gaps_to_things(robot, config, path, *standing, senses.clearance)
     things = allowed_by_things(robot, reaction, path, gaps)
 
-    shown, mine = claims(senses.tracks, points, returned, age)
     new = new_points(robot, state.memory, points, returned & ~jnp.any(mine, axis=0))
     strangers = appeared(points, points_base, new, age, delay)
     # pose and tracks are of the moment at which this command acts: what is left is the look

@@ -11,6 +11,9 @@ from jaxtyping import Array, Bool, Float, Int
 from astro_jax.types import Clearance, Odometry, Scalar, Scan, Tracks, pytree
 from astro_jax.world.sight import Glance
 
+SECTORS = 90
+"""Of the bearings around the base, 4° each, in which one thing out of sight is kept."""
+
 
 class Mode(enum.IntEnum):
     """What the gate is doing; see reactive/modes.py."""
@@ -75,6 +78,16 @@ class Memory:
 
 
 @pytree
+class Kept:
+    """Where things stand that no beam reaches now (reactive/kept.py)."""
+
+    xy_map: Float[Array, "*batch S 2"]
+    age: Float[Array, "*batch S"]
+    """Since they were seen, s."""
+    there: Bool[Array, "*batch S"]
+
+
+@pytree
 class GateState:
     """What the gate carries from tick to tick."""
 
@@ -95,6 +108,8 @@ class GateState:
     rearm: Bool[Array, "*batch"]
     """Whether the order to arm was given in the last tick."""
     memory: Memory
+    kept: Kept
+    """What has passed out of the scan's view."""
 
 
 @pytree
@@ -130,5 +145,10 @@ def initial_gate(beams: int) -> GateState:
             old=nothing,
             middle=nothing,
             since=jnp.float32(jnp.inf),
+        ),
+        kept=Kept(
+            xy_map=jnp.zeros((SECTORS, 2)),
+            age=jnp.zeros(SECTORS),
+            there=jnp.zeros(SECTORS, bool),
         ),
     )

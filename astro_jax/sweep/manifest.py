@@ -55,19 +55,19 @@ def digest(value: Any) -> str:
 
 @cache
 def code_digest() -> str:
-    """Of every source file of the package, as it is on this machine."""
-    return files_digest(Path(__file__).parents[1], "*.py")
+    """Of every file of the package, as it is on this machine."""
+    return files_digest(Path(__file__).parents[1])
 
 
-def files_digest(folder: Path, pattern: str = "*") -> str:
-    """Of names and contents of the files in a folder and below.
+def files_digest(folder: Path) -> str:
+    """Of names and contents of the files in a folder and below, but for Python's caches.
 
     Raises:
       StorageError: one of them cannot be read.
     """
     total = hashlib.sha256()
-    for path in sorted(folder.rglob(pattern)):
-        if path.is_file():
+    for path in sorted(folder.rglob("*")):
+        if path.is_file() and "__pycache__" not in path.parts:
             inner = hashlib.sha256(read_whole(path)).hexdigest()
             total.update(f"{path.relative_to(folder).as_posix()}\0{inner}\n".encode())
     return total.hexdigest()[:16]
@@ -124,9 +124,10 @@ def read_manifest(folder: Path) -> Manifest:
       StorageError: there is none, or it is damaged.
     """
     path = folder / NAME
+    data = read_whole(path)
     expected = "the manifest of a sweep, as it was written"
     try:
-        content = json.loads(read_whole(path))
+        content = json.loads(data)
         mark = content.pop("digest")
         if content.pop("format") != FORMAT or mark != digest({**content, "format": FORMAT}):
             raise ValueError("digest")

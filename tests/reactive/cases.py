@@ -13,7 +13,16 @@ import numpy as np
 
 from astro_jax.config import DEFAULT_ROBOT, PlannerConfig, RobotConfig
 from astro_jax.reactive import gate
-from astro_jax.reactive.senses import GateState, Glance, Memory, Mode, Orders, Senses
+from astro_jax.reactive.senses import (
+    SECTORS,
+    GateState,
+    Glance,
+    Kept,
+    Memory,
+    Mode,
+    Orders,
+    Senses,
+)
 from astro_jax.types import Clearance, Motion, Odometry, Plan, Scan, Status, Tracks
 from astro_jax.world.grid import beam_bearings
 
@@ -247,6 +256,22 @@ def clearance_of(values) -> Clearance:
 OPEN = clearance_of(np.full((20, 20), 1.0))
 
 
+NOTHING_KEPT = Kept(
+    xy_map=f32(np.zeros((SECTORS, 2))),
+    age=f32(np.zeros(SECTORS)),
+    there=mask(np.zeros(SECTORS)),
+)
+
+
+def kept_at(*places) -> Kept:
+    """These places, seen a second ago, as if each were in a sector of its own."""
+    xy, count = np.zeros((SECTORS, 2)), len(places)
+    xy[:count] = np.reshape(places, (count, 2))
+    return Kept(
+        xy_map=f32(xy), age=f32(np.full(SECTORS, 1.0)), there=mask(np.arange(SECTORS) < count)
+    )
+
+
 # ---- cases ---------------------------------------------------------------------------
 
 
@@ -262,6 +287,7 @@ def running(twist, memory: Memory, phase=0.0, mode=Mode.RUNNING, well_for=1.0) -
         well_for=f32(well_for),
         rearm=mask(False),
         memory=memory,
+        kept=NOTHING_KEPT,
     )
 
 

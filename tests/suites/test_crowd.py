@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from astro_jax.errors import InputError
-from astro_jax.suites import crowd
+from astro_jax.local.planner import plan
+from astro_jax.suites import crowd, crowd_rules
 from astro_jax.suites.crowd_rules import FINE, STEP, holonomic_driver
 from tests.suites.made_up import TICK, trace_of
 
@@ -75,13 +76,16 @@ def test_what_happens_after_arrival_does_not_count(cases):
     assert row["success"] and row["time"] == 0.4
 
 
-def test_a_drive_keeps_to_the_rules(cases, compiled_quickly):
+def test_a_drive_keeps_to_the_rules(cases, compiled_quickly, monkeypatch):
+    traced = []
+    monkeypatch.setattr(crowd_rules, "plan", lambda *given: (traced.append(1), plan(*given))[1])
     setup = crowd.setup("holonomic")
     few = dataclasses.replace(
         setup.config, candidates=96, descents=1, gradient_steps=0, finalists=4
     )
     case = cases["circle-0"](0)
-    trace = holonomic_driver(dataclasses.replace(setup, config=few))(case, 3, setup.params)
+    drive = holonomic_driver(dataclasses.replace(setup, config=few))
+    trace = drive(case, 3, setup.params)
     ticks = trace.ticks
     pose = np.asarray(ticks.pose_map)
     ends = np.concatenate([[[0.0, -4.0]], pose[FINE - 1 :: FINE, :2]])
@@ -94,6 +98,9 @@ def test_a_drive_keeps_to_the_rules(cases, compiled_quickly):
     expected = np.asarray(case.scene.recorded_map)[:5, 1 : len(people) + 1]
     np.testing.assert_allclose(people, np.moveaxis(expected, 0, 1), atol=1e-5)
     assert crowd.judge(case, setup, trace)["success"]
+    # what the planner values is data
+    other = drive(case, 3, dataclasses.replace(setup.params, patience=1.0))
+    assert len(traced) == 1 and other.arrived_at != trace.arrived_at
 
 
 def test_a_crowd_of_another_size_is_refused(tmp_path):

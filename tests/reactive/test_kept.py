@@ -1,0 +1,206 @@
+"""What passed out of the scan's view is not driven into: how it is kept, and the gate's heed."""
+
+import dataclasses
+import math
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from astro_jax.geometry import to_frame
+from astro_jax.reactive.gaps import rectangle_gap
+from astro_jax.reactive.kept import EDGE, LASTS, REACH, keep
+from astro_jax.reactive.senses import SECTORS, Kept
+from astro_jax.world.grid import scan_points
+from astro_jax.world.sight import glance
+from tests.reactive.cases import (
+    BEAMS,
+    NOTHING_KEPT,
+    ROBOT,
+    TICK,
+    Case,
+    case_of,
+    cast,
+    constant_plan,
+    eye_of,
+    kept_at,
+    mask,
+    react,
+    scan_of,
+)
+
+AGE = 0.04
+HALF = ROBOT.sensor.field_of_view / 2
+
+
+@jax.jit
+def kept_after(kept: Kept, pose, scan, nobodys):
+    points, returned = scan_points(ROBOT, scan)
+    now = glance(ROBOT, scan)
+    return keep(ROBOT, kept, now, pose, points, returned & nobodys, scan.age, TICK)
+
+
+def look(kept, pose, ranges, nobodys=None):
+    scan = scan_of(ranges, eye_of(pose), AGE)
+    nobodys = mask(np.ones(BEAMS)) if nobodys is None else nobodys
+    return jax.tree.map(np.asarray, kept_after(kept, np.float32(pose), scan, nobodys))
+
+
+def turned_past(discs, turns, kept=NOTHING_KEPT):
+    """What is kept after turning on the spot, a look every degree."""
+    for turn in turns:
+        pose = (0.0, 0.0, math.radians(turn))
+        kept = look(kept, pose, cast(eye_of(pose), discs))
+    return kept
+
+
+def places(kept):
+    return kept.xy_map[kept.there]
+
+
+def test_a_thing_that_turning_takes_out_of_view_is_kept_where_its_near_side_is():
+    disc = (-0.25, 0.35, 0.06)
+    kept = turned_past([disc], range(0, -61, -1))
+    pose = (0.0, 0.0, math.radians(-60.0))
+    # by now no beam reaches it
+    assert np.all(np.isinf(cast(eye_of(pose), [disc])))
+    away = np.hypot(*(np.asarray(places(kept)) - np.array(disc[:2])).T) - disc[2]
+    assert len(away) >= 2 and np.all(np.abs(away) < 0.005)
+    # its nearest point to the footprint is known to a centimetre
+    angle = np.linspace(0, 2 * np.pi, 720)
+    rim = np.stack([disc[0] + disc[2] * np.cos(angle), disc[1] + disc[2] * np.sin(angle)], axis=1)
+    gap = lambda xy: np.min(rectangle_gap(ROBOT, to_frame(jnp.asarray(pose), jnp.asarray(xy))))
+    assert gap(places(kept)) == pytest.approx(float(gap(rim)), abs=0.01)
+
+
+def test_what_stays_in_view_is_left_to_the_scan():
+    kept = turned_past([(0.6, 0.1, 0.06)], range(0, 30))
+    assert not kept.there.any()
+
+
+def test_what_has_gone_is_forgotten_once_its_place_is_seen_through():
+    disc = (-0.25, 0.35, 0.06)
+    kept = turned_past([disc], range(0, -61, -1))
+    still_there = turned_past([disc], range(-60, 1), kept)
+    assert still_there.there.any()
+    assert not turned_past([], range(-60, 1), kept).there.any()
+
+
+@pytest.mark.parametrize(
+    ("place", "age", "stays"),
+    [
+        ((-0.4, 0.0), 1.0, True),
+        ((-0.4, 0.0), LASTS, False),
+        ((-0.5 * ROBOT.length - REACH - 0.02, 0.0), 1.0, False),
+        ((np.nan, 0.0), 1.0, False),
+        ((-np.inf, 0.0), 1.0, False),
+    ],
+)
+def test_the_old_the_far_and_what_is_no_place_are_dropped(place, age, stays):
+    kept = dataclasses.replace(kept_at(place), age=np.full(SECTORS, age, np.float32))
+    after = look(kept, (0.0, 0.0, 0.0), np.full(BEAMS, np.inf))
+    assert after.there.sum() == stays
+    assert np.all(np.isfinite(after.xy_map)) and np.all(np.isfinite(after.age))
+    if stays:
+        np.testing.assert_allclose(places(after), [place], atol=1e-6)
+        assert after.age[after.there] == pytest.approx(age + TICK)
+
+
+def test_one_beam_alone_and_people_are_not_kept():
+    rim = np.full(BEAMS, np.inf)
+    rim[1] = 0.4
+    assert not look(NOTHING_KEPT, (0.0, 0.0, 0.0), rim).there.any()
+    rim[2] = 0.4
+    assert look(NOTHING_KEPT, (0.0, 0.0, 0.0), rim).there.any()
+    assert not look(NOTHING_KEPT, (0.0, 0.0, 0.0), rim, mask(np.arange(BEAMS) > 2)).there.any()
+
+
+def test_of_one_sector_the_nearest_is_kept():
+    here = (0.0, 0.0, 0.0)
+    far, near = (-0.55, 0.001), (-0.35, 0.001)
+    for order in ((far, near), (near, far)):
+        after = look(kept_at(*order), here, np.full(BEAMS, np.inf))
+        np.testing.assert_allclose(places(after), [near], atol=1e-6)
+
+
+def test_a_pose_that_is_no_number_leaves_nothing_but_numbers():
+    after = look(kept_at((-0.4, 0.0)), (np.nan, 0.0, 0.0), np.full(BEAMS, 0.4))
+    assert not after.there.any() and np.all(np.isfinite(after.xy_map))
+
+
+def test_who_looks_everywhere_keeps_nothing():
+    around = dataclasses.replace(
+        ROBOT, sensor=dataclasses.replace(ROBOT.sensor, field_of_view=2 * math.pi)
+    )
+    scan = scan_of(np.full(BEAMS, 0.4), eye_of((0.0, 0.0, 0.0)), AGE)
+    points, returned = scan_points(around, scan)
+    now = glance(around, scan)
+    pose = jnp.zeros(3)
+    after = keep(around, NOTHING_KEPT, now, pose, points, returned, scan.age, TICK)
+    assert not np.any(after.there)
+    assert EDGE < HALF
+
+
+# ---- the gate ------------------------------------------------------------------------
+
+
+def backing(*kept, speed=0.1) -> Case:
+    """In the middle of backing straight, neither scan nor map showing anything."""
+    return case_of(
+        plan=constant_plan(-speed, 0.0),
+        twist=(-speed, 0.0),
+        state__kept=kept_at(*kept),
+        state__ceiling=np.float32(speed),
+    )
+
+
+def test_the_gate_does_not_back_into_what_it_keeps():
+    rear = -0.5 * ROBOT.length
+    _, free = react(backing())
+    assert float(free.scale) > 0.99
+    _, stops = react(backing((rear - 0.015, 0.05)))
+    assert float(stops.scale) < 0.9
+    # what is beside the way, or far behind, does not count
+    for place in ((rear - 0.015, 0.5 * ROBOT.width + 0.12), (rear - 0.5, 0.0)):
+        assert float(react(backing(place))[1].scale) > 0.99
+
+
+def test_more_that_is_kept_never_makes_it_faster():
+    random = np.random.default_rng(0)
+    differs = 0
+    for _ in range(60):
+        some = random.uniform([-0.5, -0.35], [-0.2, 0.35], (random.integers(0, 4), 2))
+        more = random.uniform([-0.5, -0.35], [-0.2, 0.35], (3, 2))
+        speed = random.uniform(0.05, 0.25)
+        before = float(react(backing(*some, speed=speed))[1].scale)
+        after = float(react(backing(*some, *more, speed=speed))[1].scale)
+        assert after <= before + 1e-6
+        differs += after < before - 0.01
+    assert differs > 10
+
+
+def test_it_backs_until_just_before_what_it_turned_away_from():
+    """A thing at its side passes out of view as it turns; then it backs straight at it."""
+    disc, turn = (-0.28, 0.42, 0.05), 65.0
+    kept = turned_past([disc], np.arange(0.0, -turn - 0.5, -1.0))
+    yaw = math.radians(-turn)
+    way = np.array([math.cos(yaw), math.sin(yaw)])
+    angle = np.linspace(0, 2 * np.pi, 720)
+    rim = np.stack([disc[0] + disc[2] * np.cos(angle), disc[1] + disc[2] * np.sin(angle)], axis=1)
+    x, y, speed = 0.0, 0.0, 0.1
+    state, gaps = None, []
+    for _ in range(200):
+        case = case_of(
+            plan=constant_plan(-speed, 0.0), twist=(-speed, 0.0), pose=(x, y, yaw), state__kept=kept
+        )
+        if state is not None:
+            case = case._replace(state=dataclasses.replace(state, phase=np.float32(0.0)))
+        state, verdict = react(case)
+        state = jax.tree.map(np.asarray, state)
+        x, y = np.array([x, y]) + TICK * float(verdict.twist[0]) * way
+        base = to_frame(jnp.array([x, y, yaw], jnp.float32), jnp.asarray(rim, jnp.float32))
+        gaps.append(float(np.min(rectangle_gap(ROBOT, base))))
+    assert gaps[0] > 0.1  # there was a way to go, and it went
+    assert 0.0 < gaps[-1] < 0.06
+    assert abs(gaps[-1] - gaps[-20]) < 1e-4
