@@ -1,4 +1,4 @@
-"""The command line: ``astro-jax demo``, ``astro-jax map`` and ``astro-jax bench``.  [host]"""
+"""The command line: ``astro-jax demo``, ``map``, ``bench``, ``export``, ``artifact``.  [host]"""
 
 import sys
 from collections.abc import Sequence
@@ -7,6 +7,7 @@ from typing import Annotated
 import tyro
 
 from astro_jax.cli.benches import BenchCommand
+from astro_jax.cli.deploying import ArtifactCommand, ExportCommand, export, show_artifact
 from astro_jax.cli.measuring import measure
 from astro_jax.cli.showing import DemoCommand, MapCommand, show_demo, show_map
 from astro_jax.errors import InputError
@@ -17,7 +18,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     command = tyro.cli(
         Annotated[DemoCommand, tyro.conf.subcommand("demo")]
         | Annotated[MapCommand, tyro.conf.subcommand("map")]
-        | Annotated[BenchCommand, tyro.conf.subcommand("bench")],
+        | Annotated[BenchCommand, tyro.conf.subcommand("bench")]
+        | Annotated[ExportCommand, tyro.conf.subcommand("export")]
+        | Annotated[ArtifactCommand, tyro.conf.subcommand("artifact")],
         prog="astro-jax",
         description="Graceful motion among people for home robots.",
         args=arguments,
@@ -27,6 +30,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
             show_demo(command)
         elif isinstance(command, MapCommand):
             show_map(command)
+        elif isinstance(command, ExportCommand):
+            export(command)
+        elif isinstance(command, ArtifactCommand):
+            show_artifact(command)
         else:
             measure(command.bench)
     except InputError as error:
