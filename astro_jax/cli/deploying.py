@@ -9,6 +9,7 @@ import tyro
 from rich.console import Console
 
 from astro_jax.cli.given import check_from, configuration
+from astro_jax.errors import InputError
 from astro_jax.tables import answers_table
 
 
@@ -24,6 +25,10 @@ class ExportCommand:
     """Planner YAML (see configs/planner)."""
     platform: tuple[Literal["cpu", "cuda"], ...] = ("cpu",)
     """What it is to be compiled for on the robot; a GPU need not be here."""
+    target: Literal["xla", "iree"] = "xla"
+    """iree: also as machine code, which starts at once and needs no JAX (extra iree)."""
+    triple: tuple[str, ...] = ()
+    """Of the machine code: x86_64-linux-gnu, aarch64-linux-gnu; without it this machine's."""
     house: Annotated[tuple[int, int], tyro.conf.arg(metavar="ROWS COLUMNS")] = (480, 480)
     """Cells of the largest house map that it is to drive on."""
 
@@ -47,11 +52,15 @@ class ArtifactCommand:
 def export(command: ExportCommand) -> None:
     """Write an artifact."""
     robot, planner, params = configuration(command.robot, command.planner)
-    console = Console()
-    console.print("exporting, then driving the golden cycle …")
+    from astro_jax.deploy.engine import this_target
     from astro_jax.deploy.export import export_artifact
     from astro_jax.deploy.settings import Settings
 
+    if command.triple and command.target != "iree":
+        raise InputError("triple", " ".join(command.triple), "--target iree with it")
+    triples = command.triple or (this_target(),) if command.target == "iree" else ()
+    console = Console()
+    console.print("exporting and driving the golden cycle; a minute or more passes …")
     settings = Settings(robot=robot, config=planner, params=params)
     size = export_artifact(command.out, settings, platforms=command.platform, house=command.house)
     console.print(f"artifact: {command.out} ({size / 2**20:.2f} MB)", highlight=False)

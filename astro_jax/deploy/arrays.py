@@ -8,14 +8,13 @@ them is looked at.  No object is ever made of what a file says.
 import dataclasses
 import math
 from collections.abc import Mapping
-from typing import Any, TypeVar
+from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from astro_jax.errors import InputError, ShapeError
-
-_T = TypeVar("_T")
 
 TYPES = {"f32": "<f4", "i32": "<i4", "u32": "<u4", "bool": "|b1"}
 """What an array can be made of."""
@@ -113,21 +112,20 @@ def flat(noun: Any, prefix: str = "") -> dict[str, Any]:
     return found
 
 
-def nested(like: _T, arrays: Flat, prefix: str = "") -> _T:
+def nested(like: Any, arrays: Flat, prefix: str = "") -> Any:
     """The noun of ``flat``: ``like`` with other arrays in it."""
-    noun: Any = like
-    if noun is None:
-        return noun
-    if dataclasses.is_dataclass(noun) and not isinstance(noun, type):
+    if like is None:
+        return None
+    if dataclasses.is_dataclass(like) and not isinstance(like, type):
         values = {
-            field.name: nested(getattr(noun, field.name), arrays, _joined(prefix, field.name))
-            for field in dataclasses.fields(noun)
+            field.name: nested(getattr(like, field.name), arrays, _joined(prefix, field.name))
+            for field in dataclasses.fields(like)
         }
-        return dataclasses.replace(noun, **values)
-    if isinstance(noun, tuple):
-        items = (nested(item, arrays, _joined(prefix, str(k))) for k, item in enumerate(noun))
-        return type(noun)(items)
-    return jax.random.wrap_key_data(arrays[prefix]) if _is_key(noun) else arrays[prefix]
+        return dataclasses.replace(like, **values)
+    if isinstance(like, tuple):
+        items = (nested(item, arrays, _joined(prefix, str(k))) for k, item in enumerate(like))
+        return type(like)(items)
+    return jax.random.wrap_key_data(arrays[prefix]) if _is_key(like) else arrays[prefix]
 
 
 def _joined(prefix: str, name: str) -> str:
@@ -136,4 +134,4 @@ def _joined(prefix: str, name: str) -> str:
 
 def _is_key(leaf: Any) -> bool:
     dtype = getattr(leaf, "dtype", None)
-    return dtype is not None and jax.dtypes.issubdtype(dtype, jax.dtypes.prng_key)
+    return dtype is not None and jnp.issubdtype(dtype, jax.dtypes.prng_key)

@@ -9,9 +9,8 @@ import hashlib
 import os
 import platform
 import stat
+from importlib.metadata import version
 from pathlib import Path
-
-import jaxlib
 
 from astro_jax.errors import InputError
 
@@ -42,7 +41,7 @@ def own_cache(root: Path | None = None) -> Path:
 
 def machine() -> str:
     """Of processor and compiler: what is compiled for one is not run on another."""
-    kind = [platform.system(), platform.machine(), jaxlib.__version__, *sorted(_features())]
+    kind = [platform.system(), platform.machine(), version("jaxlib"), *sorted(_features())]
     return hashlib.sha256("\n".join(kind).encode()).hexdigest()[:16]
 
 

@@ -11,6 +11,7 @@ from astro_jax.deploy.arrays import flat, form_of, to_bytes
 from astro_jax.deploy.artifact import SETTINGS, write_artifact
 from astro_jax.deploy.functions import functions
 from astro_jax.deploy.golden import ROOM, golden_cycle
+from astro_jax.deploy.machine_code import check_triples, machine_code
 from astro_jax.deploy.manifest import Manifest, Signature
 from astro_jax.deploy.settings import Settings, settings_from_json, settings_to_json
 from astro_jax.deploy.stablehlo import exported
@@ -26,6 +27,7 @@ def export_artifact(
     settings: Settings,
     *,
     platforms: Sequence[str] = ("cpu",),
+    triples: Sequence[str] = (),
     house: tuple[int, int] = (480, 480),
 ) -> int:
     """Export, run the golden cycle here, and write both; the artifact's size in bytes.
@@ -35,6 +37,7 @@ def export_artifact(
       settings: of the robot and its planner.
       platforms: of ``PLATFORMS``, to be compiled for on the robot.  Their devices need not be
         here.
+      triples: of ``machine_code.PROCESSORS``, to be compiled for here and now.
       house: rows and columns of the largest house map that it is to drive on.
 
     Raises:
@@ -44,6 +47,8 @@ def export_artifact(
     settings = settings_from_json(written, str(path))
     _check_platforms(platforms)
     _check_house(house)
+    if triples:
+        check_triples(triples)
     made = functions(settings, house)
     forms = {
         name: Signature(
@@ -58,8 +63,12 @@ def export_artifact(
         for name, function in made.items():
             module = exported(function.call, forms[name].inputs, platform)
             parts[f"{platform}/{name}.stablehlo"] = bytes(module.serialize())
-            if platform == platforms[0]:
-                calls[name] = jax.jit(function.call)
+            if platform == "cpu":
+                calls[name] = jax.jit(module.call)
+    for triple in triples:
+        for name in made:
+            part = f"cpu/{name}.stablehlo"
+            parts[f"{triple}/{name}.vmfb"] = machine_code(parts[part], triple, part)
     for name, call in golden_cycle(settings, calls, house).items():
         outputs = {key: np.asarray(value) for key, value in call.outputs.items()}
         parts[f"golden/{name}.inputs"] = to_bytes(forms[name].inputs, call.inputs)
@@ -68,7 +77,7 @@ def export_artifact(
         package=__version__,
         jax=jax.__version__,
         platforms=tuple(platforms),
-        targets=(),
+        targets=tuple(triples),
         house=house,
         functions=forms,
         parts={},
@@ -77,8 +86,9 @@ def export_artifact(
 
 
 def _check_platforms(platforms: Sequence[str]) -> None:
-    if not platforms or not set(platforms) <= set(PLATFORMS):
-        raise InputError("platform", list(platforms), f"some of {', '.join(PLATFORMS)}")
+    if not set(platforms) <= set(PLATFORMS) or "cpu" not in platforms:
+        # the golden cycle is driven on a CPU, which every robot has
+        raise InputError("platform", list(platforms), "cpu, or cpu and cuda")
 
 
 def _check_house(house: tuple[int, int]) -> None:
