@@ -62,7 +62,13 @@ def export(command: ExportCommand) -> None:
     console = Console()
     console.print("exporting and driving the golden cycle; a minute or more passes …")
     settings = Settings(robot=robot, config=planner, params=params)
-    size = export_artifact(command.out, settings, platforms=command.platform, house=command.house)
+    size = export_artifact(
+        command.out,
+        settings,
+        platforms=command.platform,
+        triples=triples,
+        house=command.house,
+    )
     console.print(f"artifact: {command.out} ({size / 2**20:.2f} MB)", highlight=False)
 
 

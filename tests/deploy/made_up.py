@@ -2,6 +2,7 @@
 
 import dataclasses
 from pathlib import Path
+from typing import Any
 
 import jax
 import numpy as np
@@ -33,6 +34,11 @@ PARTS = {
     "golden/start.inputs": to_bytes(SIGNATURE.inputs, INPUTS),
     "golden/start.outputs": to_bytes(SIGNATURE.outputs, OUTPUTS),
 }
+
+
+def array(*value: Any) -> Any:
+    """float32 in NumPy, where the nouns say JAX: either will do."""
+    return np.asarray(value[0] if len(value) == 1 else value, np.float32)
 
 
 def written(path: Path, parts: dict[str, bytes] | None = None, **changes) -> Path:

@@ -4,6 +4,7 @@ import dataclasses
 import json
 import math
 import sys
+from typing import Any
 
 import numpy as np
 import pytest
@@ -21,7 +22,7 @@ from astro_jax.deploy.manifest import MANIFEST, check_here, described, manifest_
 from astro_jax.deploy.settings import Settings, settings_from_json, settings_to_json
 from astro_jax.errors import InputError, ShapeError
 from astro_jax.types import Leash, RouteField, SmoothGrid
-from tests.deploy.made_up import INPUTS, OUTPUTS, SIGNATURE, written
+from tests.deploy.made_up import INPUTS, OUTPUTS, SIGNATURE, array, written
 from tests.deploy.made_up import MANIFEST as MADE
 
 
@@ -45,9 +46,9 @@ def test_what_is_written_is_read(tmp_path):
     inputs, outputs = artifact.golden("start")
     for found, made in ((inputs, INPUTS), (outputs, OUTPUTS)):
         assert found.keys() == made.keys()
-        for name, array in made.items():
-            assert found[name].dtype == array.dtype
-            np.testing.assert_array_equal(found[name], array)
+        for name, value in made.items():
+            assert found[name].dtype == value.dtype
+            np.testing.assert_array_equal(found[name], value)
 
 
 def test_the_same_artifact_has_the_same_bytes(tmp_path):
@@ -85,15 +86,15 @@ def test_arrays_survive_bit_by_bit(form, random):
 
 
 def test_nouns_become_flat_and_nested_again():
-    grid = SmoothGrid(table=np.ones((2, 2, 3)), origin=np.zeros(2), resolution=np.float32(0.1))
-    field = RouteField(cost_to_go=grid, goal_map=np.arange(3.0), leash=None)
+    grid = SmoothGrid(table=array(np.ones((2, 2, 3))), origin=array(0, 0), resolution=array(0.1))
+    field = RouteField(cost_to_go=grid, goal_map=array(0, 1, 2), leash=None)
     arrays = flat(field, "way")
     assert sorted(arrays) == [
         *(f"way.cost_to_go.{name}" for name in ("origin", "resolution", "table")),
         "way.goal_map",
     ]
     assert nested(field, arrays, "way") == field
-    leashed = dataclasses.replace(field, leash=Leash(length=np.float32(1), receding=np.float32(0)))
+    leashed = dataclasses.replace(field, leash=Leash(length=array(1), receding=array(0)))
     assert set(flat(leashed)) - set(flat(field)) == {"leash.length", "leash.receding"}
     params = PlannerParams(harm_of_kind=(1.0, 2.0, 3.0, 4.0, 5.0))
     assert flat(params)["harm_of_kind.3"] == 4.0
@@ -153,7 +154,7 @@ def forge(**entries):
     return lambda document: document.update(entries)
 
 
-def forge_shape(*shape, kind="f32", name="x"):
+def forge_shape(*shape: Any, kind: Any = "f32", name: Any = "x"):
     form = {"inputs": [[name, kind, list(shape)]], "outputs": []}
     return forge(functions={"start": form})
 

@@ -13,6 +13,7 @@ from astro_jax.errors import InputError
 from astro_jax.route.crop import crop_field
 from astro_jax.types import Grid, Leash, RouteField, SmoothGrid
 from astro_jax.world.grid import blank_map
+from tests.deploy.made_up import array
 
 CONFIG = PlannerConfig(map_cells=16)
 ROOM = (40, 50)
@@ -32,11 +33,11 @@ def seen():
 def house_and_way(seed):
     random = np.random.default_rng(seed)
     rows, columns = 24, 30
-    grid = {"origin": random.uniform(-1, 1, 2).astype(np.float32), "resolution": np.float32(0.05)}
-    house = Grid(values=random.choice(np.float32([-1.9, 3.0]), (rows, columns)), **grid)
-    table = random.uniform(-2, 9, (rows, columns, 3)).astype(np.float32)
-    leash = Leash(length=np.float32(2.0), receding=np.float32(0.5))
-    goal = random.uniform(-1, 1, 3).astype(np.float32)
+    grid = {"origin": array(random.uniform(-1, 1, 2)), "resolution": array(0.05)}
+    house = Grid(values=array(random.choice([-1.9, 3.0], (rows, columns))), **grid)
+    table = array(random.uniform(-2, 9, (rows, columns, 3)))
+    leash = Leash(length=array(2.0), receding=array(0.5))
+    goal = array(random.uniform(-1, 1, 3))
     field = RouteField(cost_to_go=SmoothGrid(table=table, **grid), goal_map=goal, leash=leash)
     return house, field
 
@@ -54,17 +55,18 @@ def test_room_changes_nothing(seen, seed, x, y, yaw):
 
 def test_without_a_leash_it_is_one_that_does_not_count():
     _, field = house_and_way(0)
-    assert roomy_field(RouteField(cost_to_go=field.cost_to_go, goal_map=field.goal_map), ROOM).leash
-    assert no_way(ROOM).leash.length < 0.0
+    alone = RouteField(cost_to_go=field.cost_to_go, goal_map=field.goal_map)
+    for leash in (roomy_field(alone, ROOM).leash, no_way(ROOM).leash):
+        assert leash is not None and leash.length < 0.0
     assert np.isfinite(no_way(ROOM).cost_to_go.table).all()
 
 
 def test_walls_of_infinite_cost_stay_so():
     _, field = house_and_way(0)
-    table = field.cost_to_go.table.copy()
+    table = np.array(field.cost_to_go.table)
     table[-1] = table[:, -1] = [np.inf, 0.0, 0.0]
-    grid = SmoothGrid(table=table, origin=np.zeros(2), resolution=np.float32(0.05))
-    roomy = roomy_field(RouteField(cost_to_go=grid, goal_map=np.zeros(3)), ROOM).cost_to_go.table
+    grid = SmoothGrid(table=array(table), origin=array(0, 0), resolution=array(0.05))
+    roomy = roomy_field(RouteField(cost_to_go=grid, goal_map=array(0, 0, 0)), ROOM).cost_to_go.table
     assert np.isposinf(roomy[24:, :30, 0]).all() and not np.isnan(roomy).any()
 
 
