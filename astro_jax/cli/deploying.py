@@ -35,10 +35,11 @@ class ExportCommand:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class ArtifactCommand:
-    """Check an artifact: its hashes, versions, and that it answers here as where it was made."""
+    """Check an artifact, or unpack its machine code for a robot without Python."""
 
-    action: tyro.conf.Positional[Literal["check"]]
-    """What to do with it."""
+    action: tyro.conf.Positional[Literal["check", "unpack"]]
+    """check: hashes, versions, and whether it answers here as where it was made; unpack: files for
+    the program in deploy/native."""
     file: tyro.conf.Positional[Path]
     """The artifact."""
     engine: Literal["auto", "native", "cpu", "cuda"] = "auto"
@@ -47,6 +48,10 @@ class ArtifactCommand:
     """Where to keep what is compiled; without it ~/.cache/astro_jax."""
     runs: int = 50
     """Timed calls of every function."""
+    triple: str | None = None
+    """unpack: whose machine code; without it this machine's."""
+    out: Path | None = None
+    """unpack: the folder to write."""
 
 
 def export(command: ExportCommand) -> None:
@@ -73,9 +78,20 @@ def export(command: ExportCommand) -> None:
 
 
 def show_artifact(command: ArtifactCommand) -> None:
-    """Check an artifact and print how long everything took."""
+    """Check an artifact and print how long everything took, or unpack it."""
     check_from("runs", command.runs, 1)
     from astro_jax.deploy.artifact import read_artifact
+
+    if command.action == "unpack":
+        from astro_jax.deploy.engine import this_target
+        from astro_jax.deploy.unpack import unpack_native
+
+        if command.out is None:
+            raise InputError("out", "missing", "a folder to write, with --out")
+        triple = command.triple or this_target()
+        files = unpack_native(read_artifact(command.file), triple, command.out)
+        Console().print(f"{len(files)} files: {command.out}", highlight=False, soft_wrap=True)
+        return
     from astro_jax.deploy.cache import own_cache, use_cache
     from astro_jax.deploy.check import check_artifact
     from astro_jax.deploy.load import engine_of

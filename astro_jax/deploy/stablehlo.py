@@ -45,10 +45,11 @@ def exporter() -> Any:
     return jax.export
 
 
-def text_of(found: Any) -> str:
-    """The module as MLIR text."""
+def rewritten(found: Any, change: Callable[[ir.Module], None]) -> str:
+    """The module as MLIR text, after ``change``."""
     with _context() as context:
         module = stablehlo.deserialize_portable_artifact(context, found.mlir_module_serialized)
+        change(module)
         return str(module)
 
 
