@@ -12,7 +12,6 @@ import numpy as np
 from astro_jax.deploy.arrays import Flat, Form, checked
 from astro_jax.deploy.artifact import Artifact
 from astro_jax.deploy.manifest import REBUILD, Signature
-from astro_jax.deploy.stablehlo import loaded
 from astro_jax.errors import InputError
 
 Call = Callable[[Flat], dict[str, Any]]
@@ -35,6 +34,9 @@ def xla_engine(artifact: Artifact, where: str = "cpu") -> Engine:
     Raises:
       InputError: the artifact is not for this platform, or there is no such device.
     """
+    # imported late: machine code needs no compiler
+    from astro_jax.deploy.stablehlo import loaded
+
     manifest = artifact.manifest
     if where not in manifest.platforms:
         expected = f"one of {', '.join(manifest.platforms)}{REBUILD} --platform {where}"
@@ -55,7 +57,11 @@ def xla_engine(artifact: Artifact, where: str = "cpu") -> Engine:
             )
             for key, kind in signature.inputs.items()
         }
-        call = jax.jit(module.call).lower(shapes).compile()
+        try:
+            call = jax.jit(module.call).lower(shapes).compile()
+        except jax.errors.JaxRuntimeError as error:
+            reason = f"not compiled ({str(error)[:200]})"
+            raise InputError(part, reason, "what XLA compiles", artifact.where) from None
         return name, lambda given: call(checked(signature.inputs, given))
 
     # the longest of them is read from the disk while the others are

@@ -1,6 +1,6 @@
 """A planner from an artifact: nothing is traced, no planner's source is imported.     [host]
 
-    robot = Runtime(artifact, engine)            # deploy/load.py
+    robot = load(Path("astro.astro"))                       # deploy/load.py
     state = robot.start(house, pose_map, seed=0)
     state, report = robot.think(state, snapshot, way)      # 10 Hz; ``way`` None: no goal
     state, verdict = robot.act(state, tick, scan, odometry)   # 50 Hz: ``verdict["twist"]``
@@ -29,7 +29,14 @@ class Runtime:
     """One robot in one house."""
 
     def __init__(self, artifact: Artifact, engine: Engine) -> None:
-        """With the artifact's own weights and delays."""
+        """With the artifact's own weights and delays.
+
+        Raises:
+          InputError: the artifact is of something else than a planner.
+        """
+        for name in ("start", "think", "act"):
+            if name not in engine.calls:
+                raise InputError("functions", list(engine.calls), f"{name} too", artifact.where)
         self.settings, self.engine = artifact.settings, engine
         self._room = artifact.manifest.house
         form = artifact.manifest.functions["think"].inputs

@@ -3,6 +3,7 @@
 import dataclasses
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import jax
@@ -17,6 +18,7 @@ from astro_jax.deploy.artifact import read_artifact
 from astro_jax.deploy.load import engine_of
 from astro_jax.deploy.manifest import Signature
 from astro_jax.deploy.stablehlo import exported
+from astro_jax.deploy.unpack import unpack_native
 from astro_jax.errors import InputError
 from tests.deploy.made_up import written
 
@@ -135,6 +137,27 @@ def test_files_for_a_robot_without_python(file, tmp_path, capsys):
     artifact = read_artifact(file)
     assert (folder / "start.inputs").read_bytes() == artifact.parts["golden/start.inputs"]
     assert (folder / "start.vmfb").read_bytes() == artifact.parts["aarch64-linux-gnu/start.vmfb"]
+
+
+def test_a_program_that_is_not_python_gives_the_same(file, tmp_path):
+    """IREE's own runner, in C++, on the unpacked files."""
+    artifact = read_artifact(file)
+    unpack_native(artifact, TRIPLE, tmp_path)
+    inputs, outputs = artifact.golden("start")
+    spelled = {"f32": "f32", "i32": "i32", "bool": "i8"}
+    command = [str(Path(sys.executable).with_name("iree-run-module")), "--device=local-sync"]
+    command += [f"--module={tmp_path / 'start.vmfb'}", "--function=main"]
+    signature = artifact.manifest.functions["start"]
+    for name, kind in signature.inputs.items():
+        (tmp_path / name).write_bytes(np.asarray(inputs[name]).tobytes())
+        shape = "x".join([*map(str, kind.shape), spelled[kind.type]])
+        command.append(f"--input={shape}=@{tmp_path / name}")
+    for name in outputs:
+        command.append(f"--output=@{tmp_path / name}.npy")
+    subprocess.run(command, check=True, capture_output=True)
+    for name, value in outputs.items():
+        found = np.load(tmp_path / f"{name}.npy", allow_pickle=False)
+        np.testing.assert_array_equal(found.astype(value.dtype), value, err_msg=name)
 
 
 ARRAYS_IN_C = """

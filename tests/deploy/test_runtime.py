@@ -160,6 +160,8 @@ def test_messages_of_another_robot_and_houses_without_end_are_refused(artifact, 
         robot.act(state, 0, other, now.odometry)
     with pytest.raises(InputError, match="larger --house"):
         robot.start(dataclasses.replace(FREE, values=np.zeros((81, 10), np.float32)), np.zeros(3))
+    with pytest.raises(InputError, match="think too"):
+        Runtime(artifact, dataclasses.replace(engine, calls={"start": engine.calls["start"]}))
     with pytest.raises(InputError, match="pose_map"):
         robot.start(FREE, np.array([np.nan, 0.0, 0.0]))
 
