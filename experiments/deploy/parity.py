@@ -1,6 +1,7 @@
 """Does machine code decide as XLA does?  The same recorded cycles through both, timed in turn."""
 
 import argparse
+import collections
 import dataclasses
 import time
 from pathlib import Path
@@ -35,6 +36,8 @@ class Both:
         self.engines = (xla, native)
         self.seconds: dict[str, list[tuple[float, ...]]] = {}
         self.cases: dict[str, list[dict[str, float]]] = {}
+        self.places: collections.Counter[str] = collections.Counter()
+        """Arrays that came straight from the inputs, and still differ."""
 
     def calls(self):
         return {name: lambda given, n=name: self.call(n, given) for name in self.engines[0].calls}
@@ -46,11 +49,11 @@ class Both:
             found.append(numpy_of(engine.calls[name](given)))
             times += [time.perf_counter() - wall, time.process_time() - cpu]
         self.seconds.setdefault(name, []).append(tuple(times))
-        self.cases.setdefault(name, []).append(case(name, *found))
+        self.cases.setdefault(name, []).append(case(name, *found, self.places))
         return found[0]
 
 
-def case(name, one, other) -> dict[str, float]:
+def case(name, one, other, places) -> dict[str, float]:
     """How far two answers are apart, relative to the largest element of each array."""
     off = {}
     for key, value in one.items():
@@ -59,13 +62,18 @@ def case(name, one, other) -> dict[str, float]:
         off[key] = float(np.max(differences(other[key], value), initial=0.0)) / size
     if name != "think":
         return {"worst": max(off.values())}
+    maps = ("state.local_map.", "state.clearance.")
     chosen = ("state.planner.", "state.next_plan.", "state.next_screen_plan.", "report.")
     cost = abs(float(other["report.best_cost"]) - float(one["report.best_cost"]))
+    straight = {k: v for k, v in off.items() if not k.startswith((*chosen, *maps))}
+    places.update(key for key, value in straight.items() if value > STRICT)
+    cells = differences(other["state.local_map.evidence"], one["state.local_map.evidence"])
     return {
         "commands": off["state.next_plan.commands"],
         "best cost": cost / max(abs(float(one["report.best_cost"])), 1.0),
         "sampled cost": off["report.sampled_cost"],
-        "rest": max(value for key, value in off.items() if not key.startswith(chosen)),
+        "tracks, health": max(straight.values()),
+        "cells on an edge": float(np.mean(cells > STRICT)),
         "status": float(one["state.next_plan.status"] != other["state.next_plan.status"]),
         "better": float(one["report.best_cost"]) - float(other["report.best_cost"]),
     }
@@ -134,9 +142,12 @@ def main() -> None:
             shown = [f"{value:.1e}" for value in spread]
             table.add_row(name, str(len(cases)), key, *shown, f"{100 * share:.1f} %")
     console.print(table)
+    console.print(f"straight from the inputs, and different: {dict(both.places)}")
     others = [one for one in both.cases["think"] if one["commands"] > STRICT]
-    gains = sorted(one["better"] for one in others)
-    console.print(f"{len(others)} plans differ; by so much machine code's cost less (s): {gains}")
+    moved = sum(one["cells on an edge"] > 0.0 for one in others)
+    gains = np.array([one["better"] for one in others] or [0.0])
+    console.print(f"{len(others)} plans differ by more than {STRICT:g}, {moved} on other cells")
+    console.print(f"machine code's cost less, s: from {np.min(gains):.1e} to {np.max(gains):.1e}")
     times = Table("function", "XLA wall", "XLA CPU", "machine code wall", "machine code CPU")
     for name, rows in both.seconds.items():
         wall = 1e3 * np.median(rows[5:] if len(rows) > 10 else rows, axis=0)
