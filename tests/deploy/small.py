@@ -4,7 +4,7 @@ import dataclasses
 
 import jax.numpy as jnp
 
-from astro_jax.config import Latency, PlannerConfig, RobotConfig, SensorConfig
+from astro_jax.config import PlannerConfig, RobotConfig, SensorConfig
 from astro_jax.deploy.settings import Settings
 from astro_jax.reactive.briefing import resting_plan
 from astro_jax.types import CostTerms, Diagnostics, Status
@@ -12,7 +12,6 @@ from astro_jax.types import CostTerms, Diagnostics, Status
 SMALL = Settings(
     robot=RobotConfig(sensor=SensorConfig(beams=40)),
     config=PlannerConfig(map_cells=40, people=2),
-    latency=Latency(sensor=0.1),
 )
 HOUSE = (80, 100)
 SPEED = 0.3

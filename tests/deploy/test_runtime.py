@@ -5,6 +5,7 @@ import json
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import jax
 import jax.numpy as jnp
@@ -18,7 +19,6 @@ from astro_jax.deploy.arrays import flat, form_of, nested
 from astro_jax.deploy.artifact import read_artifact, write_artifact
 from astro_jax.deploy.check import check_artifact, differences
 from astro_jax.deploy.engine import xla_engine
-from astro_jax.deploy.export import export_artifact
 from astro_jax.deploy.functions import functions
 from astro_jax.deploy.runtime import Runtime
 from astro_jax.deploy.stablehlo import exported, loaded
@@ -36,11 +36,16 @@ FREE = Grid(values=array(np.full((60, 60), -1.9)), origin=array(0, 0), resolutio
 
 @pytest.fixture(scope="module")
 def file(tmp_path_factory, compiled_quickly):
-    path = tmp_path_factory.mktemp("deploy") / "small.astro"
+    folder = tmp_path_factory.mktemp("deploy")
+    (folder / "robot.yaml").write_text("sensor: {beams: 40}\n")
+    (folder / "planner.yaml").write_text("config: {map_cells: 40, people: 2}\n")
+    command = ["export", "--out", str(folder / "small.astro"), "--house", *map(str, HOUSE)]
+    for name in ("robot", "planner"):
+        command += [f"--{name}", str(folder / f"{name}.yaml")]
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(navigator, "plan", straight_on)
-        export_artifact(path, SMALL, house=HOUSE)
-    return path
+        assert main(command) == 0
+    return folder / "small.astro"
 
 
 @pytest.fixture(scope="module")
@@ -51,6 +56,14 @@ def artifact(file):
 @pytest.fixture(scope="module")
 def engine(artifact):
     return xla_engine(artifact)
+
+
+def test_it_holds_what_was_asked_for_and_no_trace_of_where(file, artifact):
+    assert artifact.settings == SMALL and artifact.manifest.house == HOUSE
+    assert all(
+        str(Path(__file__).parents[2]).encode() not in part for part in artifact.parts.values()
+    )
+    assert file.stat().st_size < 2 * 2**20
 
 
 def test_it_answers_as_when_it_was_made(artifact, engine):
@@ -238,7 +251,9 @@ def test_gpu_code_is_made_without_a_gpu(file):
     """For another platform the same functions, nothing of them is left to be traced."""
     made = functions(SMALL, HOUSE)["start"]
     form = form_of(jax.eval_shape(flat, made.inputs))
-    module = loaded(bytes(exported(made.call, form, "cuda").serialize()), "it")
+    code, again = (bytes(exported(made.call, form, "cuda").serialize()) for _ in range(2))
+    assert code == again
+    module = loaded(code, "it")
     assert module.platforms == ("cuda",)
     text = module.mlir_module()
     assert "custom_call" not in text and json.dumps(__file__)[1:-1] not in text
