@@ -232,3 +232,19 @@ def answers_table(engine: str, read: float, ready: float, answers: "Sequence[Ans
         times = (answer.first_ms, answer.median_ms, answer.p99_ms)
         table.add_row(answer.function, f"{answer.worst:.1e}", *(f"{ms:.2f} ms" for ms in times))
     return table
+
+
+def throughput_table(rows: Sequence[Mapping[str, Any]]) -> Table:
+    """A row per size of the batch."""
+    table = Table(title="Closed loops in batches")
+    for column in ("episodes", "x real time", "µs per cycle", "compiled in", "memory"):
+        table.add_column(column, justify="right")
+    for row in rows:
+        table.add_row(
+            f"{row['batch']}",
+            f"{row['real_time']:.1f}",
+            f"{row['cycle_us']:.1f}",
+            f"{row['compile_s']:.0f} s",
+            f"{row['memory_mb']:.0f} MB",
+        )
+    return table

@@ -12,6 +12,12 @@ from astro_jax import products
 TIMES, CANDIDATES, DT = 13, 7, 0.1
 
 
+@pytest.fixture(autouse=True, params=["as on a CPU", "as on an accelerator"])
+def device(request, monkeypatch):
+    """Both ways to say the same thing, whatever is at hand."""
+    monkeypatch.setattr(products, "merges", lambda: request.param == "as on an accelerator")
+
+
 def values(*leading, times=TIMES, seed=0):
     draw = np.random.default_rng(seed).normal(size=(*leading, times, CANDIDATES))
     return draw.astype(np.float32)
@@ -89,6 +95,13 @@ def test_gradients_are_those_of_finite_differences(name):
     expected = (score(wide + h * way) - score(wide - h * way)) / (2 * h)
     assert abs(expected) > 1e-3
     assert np.sum(np.asarray(slope, float) * way) == pytest.approx(expected, rel=1e-4, abs=1e-4)
+
+
+def test_few_rows_combined_are_a_product_of_matrices():
+    random = np.random.default_rng(5)
+    matrix, rows = random.normal(size=(6, 4)), random.normal(size=(4, 50)).astype(np.float32)
+    found = jax.jit(lambda rows: products.combined(matrix, list(rows)))(jnp.asarray(rows))
+    np.testing.assert_allclose(found, matrix @ rows.astype(float), rtol=1e-5, atol=1e-5)
 
 
 def test_once_is_the_identity_to_the_last_bit():

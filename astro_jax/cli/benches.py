@@ -36,6 +36,28 @@ class BenchCycle:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
+class BenchThroughput:
+    """Simulated seconds per second with the whole robot inside, against the size of the batch."""
+
+    batches: tuple[int, ...] = ()
+    """Episodes per call; without any a series for the device at hand."""
+    candidates: int | None = None
+    """Trajectories judged per cycle; without it the planner's own number."""
+    people: int = 5
+    """How many walk about."""
+    seconds: float = 5.0
+    """Of each episode."""
+    robot: Path | None = None
+    """Robot YAML (see configs/robots)."""
+    planner: Path | None = None
+    """Planner YAML (see configs/planner)."""
+    seed: int = 0
+    """Of people and noise."""
+    json: Path | None = None
+    """Where to write the report."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class BenchRisk:
     """How true the probability of touching is, against Monte Carlo."""
 
@@ -244,6 +266,7 @@ class BenchCrossing(BenchSuite):
 
 Bench = (
     Annotated[BenchCycle, tyro.conf.subcommand("cycle")]
+    | Annotated[BenchThroughput, tyro.conf.subcommand("throughput")]
     | Annotated[BenchRisk, tyro.conf.subcommand("risk")]
     | Annotated[BenchForecast, tyro.conf.subcommand("forecast")]
     | Annotated[BenchRoute, tyro.conf.subcommand("route")]

@@ -20,6 +20,7 @@ from astro_jax.cli.benches import (
     BenchRoute,
     BenchSuite,
     BenchSurprise,
+    BenchThroughput,
 )
 from astro_jax.cli.given import check_from, configuration, data_folder, draw
 from astro_jax.errors import InputError
@@ -30,6 +31,7 @@ from astro_jax.tables import (
     metrics_table,
     suite_table,
     surprise_table,
+    throughput_table,
 )
 
 if TYPE_CHECKING:
@@ -64,6 +66,9 @@ def measure(bench: Bench) -> None:
         Console(width=WIDE).print(suite_table(report))
     elif isinstance(bench, BenchCycle):
         report = _cycle(bench)
+    elif isinstance(bench, BenchThroughput):
+        report = _throughput(bench)
+        Console().print(throughput_table(report.cases))
     elif isinstance(bench, BenchRisk):
         report = _risk(bench)
     elif isinstance(bench, BenchForecast):
@@ -98,6 +103,20 @@ def _cycle(bench: BenchCycle) -> "Report":
     if bench.threads is None:
         return bench_cycle(robot, planner, params, *sizes)
     return in_fresh_process(bench_cycle, robot, planner, params, *sizes, threads=bench.threads)
+
+
+def _throughput(bench: BenchThroughput) -> "Report":
+    check_from("seed", bench.seed, 0)
+    robot, planner, params = configuration(bench.robot, bench.planner)
+    from astro_jax.bench.cycle import with_sizes
+    from astro_jax.bench.throughput import bench_throughput, usual_batches
+
+    planner = with_sizes(planner, bench.candidates, bench.people)
+    batches = bench.batches or usual_batches()
+    with _counting("sizes", len(batches)) as show:
+        return bench_throughput(
+            robot, planner, params, batches, bench.people, bench.seconds, bench.seed, show
+        )
 
 
 def _risk(bench: BenchRisk) -> "Report":

@@ -31,7 +31,7 @@ from jaxtyping import Array, Float
 from astro_jax.config import PlannerParams
 from astro_jax.geometry import cos_sin
 from astro_jax.local.normal import cdf, cdf_pdf, flux, pdf
-from astro_jax.products import once
+from astro_jax.products import apart, combined, once, total
 from astro_jax.robot.footprint import Rim, rim
 from astro_jax.types import Forecast, Motion
 
@@ -86,7 +86,7 @@ def exact_hazard(
     start = jax.tree.map(lambda part: jax.lax.stop_gradient(part[:, :1]), course)
     within = cdf(-gap * jax.lax.rsqrt(course.position[0]))
     at_first = jax.lax.stop_gradient(within[:, :1]) + 1e-6
-    still = _inside(sides, start) * jnp.minimum(within / at_first, 1.0)
+    still = apart(_inside(sides, start)) * jnp.minimum(within / at_first, 1.0)
     overlap = overlap_rate(params, shape[1], dt)[None, :, None] * still
 
     weight = known_weight(bodies)
@@ -283,12 +283,8 @@ def _through(sides: Rim, course: _Course, cut: _Cut) -> tuple[Float[Array, "N"],
 
     def seen(inputs, *rows):
         """Each output is one row of coefficients per input, for all sides at once."""
-        stack = jnp.stack(inputs)
         # one product each: taking a common one apart again makes the gradient slow
-        return tuple(
-            jnp.matmul(np.stack(row, axis=1).astype(np.float32), stack, precision="highest")
-            for row in rows
-        )
+        return tuple(combined(np.stack(row, axis=1), inputs) for row in rows)
 
     along_n, shear, along_t = (one, cos2, sin2), (zero, -sin2, cos2), (one, -cos2, -sin2)
     reach, left, right = sides.reach.T, sides.left.T, sides.right.T
@@ -328,8 +324,7 @@ def _through(sides: Rim, course: _Course, cut: _Cut) -> tuple[Float[Array, "N"],
     off = rate_n * gap * inverse + (rate_t - slant * rate_n) * (met - middle) * along * along
     entry = entry * cdf(lead + off)
     own = entry * jnp.maximum(own_n - omega * met, 0.0)
-    total = jnp.ones((1, len(nx)))
-    return (total @ entry)[0], (total @ own)[0]
+    return total(entry), total(own)
 
 
 def _gap(outline: Float[np.ndarray, "E 2"], course: _Course) -> Float[Array, "MC T K"]:

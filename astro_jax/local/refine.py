@@ -68,7 +68,7 @@ def refine(
             cost[pick, column],
             gradient[:, pick, column],
             finite[pick, column],
-            jnp.sum(~finite),
+            jnp.sum(~finite, dtype=jnp.int32),
         )
 
     def look(carry, _):

@@ -6,6 +6,7 @@ from jaxtyping import Array, Bool, Float
 
 from astro_jax.config import SensorConfig
 from astro_jax.geometry import compose
+from astro_jax.products import merges
 from astro_jax.sim.scene import Scene
 from astro_jax.types import Detections, Kind, Scalar, Scan
 from astro_jax.world.grid import beam_angles
@@ -16,6 +17,8 @@ NOISE_PER_RANGE = 0.01
 """Another one, independent of the first, per metre of distance."""
 PERSON_SIGHT = 6.0
 """How far a person is recognised, m."""
+UNROLLED = 8
+"""Steps of the beams that an accelerator takes at once."""
 
 
 def eye_of(sensor: SensorConfig, pose_map: Float[Array, "3"]) -> Float[Array, "3"]:
@@ -141,7 +144,8 @@ def _trace(
         return jnp.where(hit, travelled, jnp.minimum(travelled + step, reach)), hit
 
     start = jnp.zeros(direction.shape[0]), jnp.zeros(direction.shape[0], bool)
-    travelled, hit = jax.lax.fori_loop(0, steps, advance, start)
+    together = UNROLLED if merges() and steps % UNROLLED == 0 else 1
+    travelled, hit = jax.lax.fori_loop(0, steps, advance, start, unroll=together)
     return travelled, hit | (travelled >= reach)
 
 

@@ -51,11 +51,11 @@ def associate(cost: Float[Array, "M D"]) -> Int[Array, "M"]:
     stand within one another's gates: with eight people in 4 x 4 m in 7 % of the frames, where
     2.9 % of the tracks get a neighbour's detection instead of 2.0 % (experiments/tracking).
     """
-    rows, columns = jnp.arange(cost.shape[0]), jnp.arange(cost.shape[1])
+    rows, columns = (jnp.arange(size, dtype=jnp.int32) for size in cost.shape)
 
     def pick(_, carry):
         cost, owned = carry
-        best = jnp.argmin(cost)
+        best = jnp.argmin(cost).astype(jnp.int32)
         row, column = best // cost.shape[1], best % cost.shape[1]
         mine = (rows == row) & (cost[row, column] < jnp.inf)
         taken = mine[:, None] | (columns == column)[None, :]

@@ -1,10 +1,13 @@
 """Occupancy in, signed clearance out: the exact Euclidean distance up to a cap."""
 
+import functools
+
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
 from astro_jax.geometry import smooth
+from astro_jax.products import merges
 from astro_jax.types import Clearance, Grid
 
 INSIDE_CELLS = 4
@@ -50,8 +53,11 @@ def _distance(source: Bool[Array, "H W"], reach: int) -> Float[Array, "H W"]:
     """
     far = float(reach) ** 2
     square = jnp.where(source, 0.0, far)
-    for _ in ("columns", "rows"):
-        square = _min_plus_rows(square, reach, far).T
+    if merges():
+        square = _min_plus_written_out(_min_plus_written_out(square, reach, far, 0), reach, far, 1)
+    else:
+        for _ in ("columns", "rows"):
+            square = _min_plus_rows(square, reach, far).T
     return jnp.sqrt(jnp.minimum(square, far))
 
 
@@ -65,3 +71,18 @@ def _min_plus_rows(square: Float[Array, "H W"], reach: int, far: float) -> Float
         return jnp.minimum(best, shifted + offset * offset)
 
     return jax.lax.fori_loop(0, 2 * reach + 1, shift, jnp.full_like(square, far))
+
+
+def _min_plus_written_out(
+    square: Float[Array, "H W"], reach: int, far: float, axis: int
+) -> Float[Array, "H W"]:
+    """One kernel that reads the map from its cache, where a loop reads it from memory per shift."""
+    beyond = [(0, 0), (0, 0)]
+    beyond[axis] = (reach, reach)
+    padded = jnp.pad(square, beyond, constant_values=far)
+    size = square.shape[axis]
+    shifted = (
+        jax.lax.slice_in_dim(padded, k, k + size, axis=axis) + float((k - reach) ** 2)
+        for k in range(2 * reach + 1)
+    )
+    return functools.reduce(jnp.minimum, shifted)

@@ -223,7 +223,7 @@ def _births(
 
     def place(_, carry):
         waiting, slot_range, born = carry
-        new = jnp.argmin(jnp.where(waiting, seen_range, jnp.inf))
+        new = jnp.argmin(jnp.where(waiting, seen_range, jnp.inf)).astype(jnp.int32)
         slot = jnp.argmax(slot_range)
         fits = waiting[new] & (seen_range[new] + DISPLACEMENT < slot_range[slot])
         mine = fits & (slots == slot)

@@ -6,9 +6,11 @@ import functools
 import jax
 import jax.numpy as jnp
 import numpy as np
+import pytest
 from scipy import ndimage
 
 from astro_jax.config import CameraConfig, RobotConfig, SensorConfig
+from astro_jax.sim import sensors
 from astro_jax.sim.detector import detect_people
 from astro_jax.sim.scene import make_scene
 from astro_jax.sim.sensors import (
@@ -136,7 +138,9 @@ def assert_true_ranges(ranges, valid, sensor):
     return returned, nothing
 
 
-def test_scans_are_those_of_marched_rays():
+@pytest.mark.parametrize("accelerator", [False, True])
+def test_scans_are_those_of_marched_rays(accelerator, monkeypatch):
+    monkeypatch.setattr(sensors, "merges", lambda: accelerator)
     scan, ranges, valid = scans(SENSOR, 200)
     assert valid.all()
     returned, nothing = assert_true_ranges(ranges, valid, SENSOR)

@@ -11,6 +11,7 @@ from scipy import ndimage
 
 from astro_jax.geometry import sample
 from astro_jax.types import Grid
+from astro_jax.world import distance
 from astro_jax.world.distance import INSIDE_CELLS, clearance_field
 
 RESOLUTION = 0.05
@@ -52,7 +53,9 @@ def slow_cells(blocked, reach):
 
 
 @pytest.mark.parametrize("reach", [5, 20])
-def test_clearance_is_the_signed_euclidean_distance(reach):
+@pytest.mark.parametrize("accelerator", [False, True])
+def test_clearance_is_the_signed_euclidean_distance(reach, accelerator, monkeypatch):
+    monkeypatch.setattr(distance, "merges", lambda: accelerator)
     grids = random_grids()
     field = jax.jit(jax.vmap(lambda blocked: clearance_field(blocked, grid_of(), reach)))(grids)
     slow = np.array([slow_cells(blocked, reach) for blocked in grids])
