@@ -11,6 +11,7 @@ import io
 import os
 import re
 import stat
+import struct
 import tempfile
 import zipfile
 import zlib
@@ -26,6 +27,8 @@ MOST_UNPACKED = 64 * 2**20
 MOST_PARTS = 64
 PART = re.compile(r"[a-z0-9][a-z0-9_.-]*(/[a-z0-9][a-z0-9_.-]*){0,3}")
 """Names of parts; none of them leads out of a folder."""
+UNREADABLE = (zlib.error, struct.error, ValueError, EOFError, OSError, NotImplementedError)
+"""What ``zipfile`` lets through of an archive that was made to be odd."""
 SEAL = re.compile(rb"sha256:[0-9a-f]{64}")
 _SEAL_BYTES = 71
 
@@ -61,7 +64,9 @@ def unpacked(data: bytes, where: str) -> dict[str, bytes]:
             entries = archive.infolist()
             _check_entries(entries, where)
             return {entry.filename: archive.read(entry) for entry in entries}
-    except (zipfile.BadZipFile, zlib.error, EOFError, OSError, NotImplementedError) as error:
+    except InputError:
+        raise
+    except (zipfile.BadZipFile, *UNREADABLE) as error:
         raise InputError("artifact", f"unreadable ({error})", "a file from export", where) from None
 
 

@@ -69,7 +69,7 @@ def drive(
     done = call("start", {**delays, **places, "pose_map": _array(START), "key": key})
     yield done
     for _ in range(cycles):
-        seen, odometry = world.snapshot(latency.sensor)
+        seen = world.snapshot(latency.sensor)
         done = call(
             "think",
             {
@@ -141,7 +141,7 @@ class _World:
         self.poses = [*self.poses[1:], pose + np.array([0.0, 0.0, period * omega])]
         self.walker = self.walker + period * self.walks
 
-    def snapshot(self, age: float) -> tuple[dict[str, Any], dict[str, Any]]:
+    def snapshot(self, age: float) -> dict[str, Any]:
         """Everything for a cycle, true ``age`` seconds ago."""
         scan, odometry = self.nearby(age)
         seen = flat(snapshot(empty_inbox(self.settings.robot), 0))
@@ -152,7 +152,7 @@ class _World:
         seen["detections.seen"][0] = True
         seen["detections.age"] = np.float32(age)
         seen["house_from_map"] = np.zeros(3, np.float32)
-        return {**seen, **scan, **odometry}, odometry
+        return {**seen, **scan, **odometry}
 
     def nearby(self, age: float) -> tuple[dict[str, Any], dict[str, Any]]:
         """Scan and odometry, true ``age`` seconds ago."""

@@ -59,6 +59,20 @@ def test_every_truncation_is_found():
         unpacked(data + b"more", "it")
 
 
+@given(st.data())
+def test_whatever_is_sealed_is_unpacked_or_refused(data):
+    """Whoever can write the file can write the hash."""
+    body = bytearray(packed(PARTS)[:-71])
+    for _ in range(data.draw(st.integers(1, 4))):
+        body[data.draw(st.integers(0, len(body) - 1))] = data.draw(st.integers(0, 255))
+    try:
+        parts = unpacked(bytes(body) + archive._seal(bytes(body)), "it")
+    except InputError:
+        return
+    assert all(archive.PART.fullmatch(name) for name in parts)
+    assert sum(map(len, parts.values())) <= archive.MOST_UNPACKED
+
+
 class Bad:
     def __reduce__(self):
         return pytest.fail, ("a pickle was loaded",)
