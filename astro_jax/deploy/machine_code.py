@@ -7,6 +7,7 @@ The code is for any processor of its kind, not for the one that compiled it: 64-
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+import numpy as np
 from jax.extend.mlir import ir
 from jax.extend.mlir.dialects import stablehlo
 
@@ -55,6 +56,7 @@ def machine_code(module: bytes, triple: str, where: str) -> bytes:
 def _prepare(module: ir.Module) -> None:
     module.operation.attributes["sym_name"] = ir.StringAttr.get(NAME)
     _saturate(module)
+    _clamp(module)
 
 
 def _saturate(module: ir.Module) -> None:
@@ -87,6 +89,30 @@ def _saturate(module: ir.Module) -> None:
             beyond = stablehlo.compare(value, _splat(of, high), _direction("GE"))
             chosen = stablehlo.select(beyond, _splat(into, int(high) - 1), operation.result)
             operation.result.replace_all_uses_except(chosen, chosen.owner.operation)
+
+
+def _clamp(module: ir.Module) -> None:
+    """No gather reads beyond its operand, as StableHLO has it; IREE's reads on."""
+    for operation in [*_operations(module.operation)]:
+        if operation.name != "stablehlo.gather":
+            continue
+        indices = operation.operands[1]
+        kind = ir.RankedTensorType(indices.type)
+        shape = ir.RankedTensorType(operation.operands[0].type).shape
+        numbers = stablehlo.GatherDimensionNumbers(operation.attributes["dimension_numbers"])
+        sizes = [*ir.DenseI64ArrayAttr(operation.attributes["slice_sizes"])]
+        last = [shape[axis] - sizes[axis] for axis in numbers.start_index_map]
+        # one index after the other along this axis, or a single one that has no axis
+        along = [1] * len(kind.shape)
+        if numbers.index_vector_dim < len(along):
+            along[numbers.index_vector_dim] = len(last)
+        unsigned = kind.element_type.is_unsigned
+        dtype = np.uint32 if unsigned else np.int32
+        bounds = np.broadcast_to(np.reshape(np.array(last, dtype), along), kind.shape)
+        with ir.InsertionPoint(operation), ir.Location.unknown():
+            values = ir.DenseElementsAttr.get(np.ascontiguousarray(bounds), signless=not unsigned)
+            high = stablehlo.constant(values)
+            operation.operands[1] = stablehlo.clamp(_splat(kind, 0), indices, high)
 
 
 def _direction(name: str) -> Any:

@@ -29,7 +29,15 @@ def looked_up(arrays):
     """A table looked up at a place that may be anything, as the planner does it."""
     index = jnp.floor(arrays["x"] / 0.1).astype(jnp.int32) + 2
     row = jnp.clip(index, 0, 9)
-    return {"value": arrays["table"][row], "index": index, "fine": arrays["on"] & (row == index)}
+    kind = arrays["table"].at[arrays["kind"]].get(mode="promise_in_bounds")
+    far = arrays["table"].at[arrays["x"].astype(jnp.uint32)].get(mode="promise_in_bounds")
+    return {
+        "far": far,
+        "fine": arrays["on"] & (row == index),
+        "index": index,
+        "kind": kind,
+        "value": arrays["table"][row],
+    }
 
 
 @pytest.fixture(scope="module")
@@ -39,6 +47,7 @@ def file(tmp_path_factory):
     from astro_jax.deploy.machine_code import machine_code
 
     inputs = {
+        "kind": np.int32(3),
         "on": np.True_,
         "table": np.arange(10, dtype=np.float32) ** 2,
         "x": np.array([0.05, 0.71, -5.0, 9.0], np.float32),
@@ -84,7 +93,17 @@ def test_numbers_out_of_range_lead_nowhere_else(x, file):
     found = engine_of(artifact).calls["start"](inputs)
     wanted = engine_of(artifact, "cpu").calls["start"](inputs)
     np.testing.assert_array_equal(found["value"], wanted["value"])
+    np.testing.assert_array_equal(found["far"], wanted["far"])
     np.testing.assert_array_equal(found["index"], wanted["index"])
+
+
+@pytest.mark.parametrize("kind", [-1, 10, 2**31 - 1, -(2**31)])
+def test_indices_out_of_range_lead_nowhere_else(kind, file):
+    artifact = read_artifact(file)
+    inputs, _ = artifact.golden("start")
+    given = {**inputs, "kind": np.int32(kind)}
+    found = engine_of(artifact).calls["start"](given)["kind"]
+    assert found == engine_of(artifact, "cpu").calls["start"](given)["kind"]
 
 
 def test_for_arm_it_is_code_for_arm(file):
@@ -127,11 +146,14 @@ def test_files_for_a_robot_without_python(file, tmp_path, capsys):
     assert "--out" in capsys.readouterr().err
     assert main([*command, "--out", str(folder)]) == 0
     assert (folder / "start.arrays").read_text().splitlines() == [
+        "in i32 same 0 kind",
         "in bool same 0 on",
         "in f32 same 1 10 table",
         "in f32 same 1 4 x",
+        "out f32 same 1 4 far",
         "out bool same 1 4 fine",
         "out i32 same 1 4 index",
+        "out f32 same 0 kind",
         "out f32 same 1 4 value",
     ]
     artifact = read_artifact(file)
