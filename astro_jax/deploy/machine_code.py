@@ -106,12 +106,12 @@ def _clamp(module: ir.Module) -> None:
         along = [1] * len(kind.shape)
         if numbers.index_vector_dim < len(along):
             along[numbers.index_vector_dim] = len(last)
-        unsigned = kind.element_type.is_unsigned
+        unsigned = ir.IntegerType(kind.element_type).is_unsigned
         dtype = np.uint32 if unsigned else np.int32
         bounds = np.broadcast_to(np.reshape(np.array(last, dtype), along), kind.shape)
         with ir.InsertionPoint(operation), ir.Location.unknown():
-            values = ir.DenseElementsAttr.get(np.ascontiguousarray(bounds), signless=not unsigned)
-            high = stablehlo.constant(values)
+            values: Any = np.ascontiguousarray(bounds)
+            high = stablehlo.constant(ir.DenseElementsAttr.get(values, signless=not unsigned))
             operation.operands[1] = stablehlo.clamp(_splat(kind, 0), indices, high)
 
 
