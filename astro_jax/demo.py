@@ -25,7 +25,7 @@ from astro_jax.bench.report import Report, write_json
 from astro_jax.config import PlannerConfig, PlannerParams, RobotConfig
 from astro_jax.errors import InputError
 from astro_jax.home import Home, home_of_map, packaged_home
-from astro_jax.known_world import known_world
+from astro_jax.known import known_world
 from astro_jax.learning.demonstrations import drive_of_episode, write_drive
 from astro_jax.local.planner import initial_state, plan
 from astro_jax.route.house import HouseMap

@@ -8,6 +8,7 @@ from rich.table import Table
 
 if TYPE_CHECKING:
     from astro_jax.bench.report import Report
+    from astro_jax.deploy.check import Answer
     from astro_jax.route.check import MapReport
     from astro_jax.sim.tasked import TaskEpisode
 
@@ -242,6 +243,16 @@ def intent_table(rows: Sequence[Mapping[str, Any]]) -> Table:
     for row in late:
         what = f"seed {row['seed']} at {row['begins']:.1f} s: {row['angle_deg']:+.0f}°"
         table.add_row(f"late, {row['late']}", what, "", "", f"{row['lead']:.2f} s", "", "")
+    return table
+
+
+def answers_table(engine: str, read: float, ready: float, answers: "Sequence[Answer]") -> Table:
+    """How an artifact answered its golden cycle; ``read`` and ``ready`` in s, the rest in ms."""
+    title = f"{engine}: read and verified in {read:.2f} s, ready {ready:.2f} s later"
+    table = Table("function", "largest difference", "first", "median", "p99", title=title)
+    for answer in answers:
+        times = (answer.first_ms, answer.median_ms, answer.p99_ms)
+        table.add_row(answer.function, f"{answer.worst:.1e}", *(f"{ms:.2f} ms" for ms in times))
     return table
 
 

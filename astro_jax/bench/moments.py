@@ -18,7 +18,7 @@ from astro_jax import navigator
 from astro_jax.config import Latency, PlannerConfig, PlannerParams, RobotConfig
 from astro_jax.errors import InputError
 from astro_jax.home import Home, packaged_home
-from astro_jax.known_world import VELOCITY_VAR
+from astro_jax.known import VELOCITY_VAR
 from astro_jax.navigator import NavigatorState
 from astro_jax.route.field import guide_path
 from astro_jax.sim.scene import Scene

@@ -1,4 +1,4 @@
-"""The command line: ``astro-jax demo``, ``map``, ``bench``, ``sweep`` and ``learn``.    [host]"""
+"""The command line: demo, map, bench, sweep, learn, export, artifact.                  [host]"""
 
 import sys
 from collections.abc import Sequence
@@ -7,6 +7,7 @@ from typing import Annotated
 import tyro
 
 from astro_jax.cli.benches import BenchCommand
+from astro_jax.cli.deploying import ArtifactCommand, ExportCommand, export, show_artifact
 from astro_jax.cli.learning import LearnCommand, learn
 from astro_jax.cli.measuring import measure
 from astro_jax.cli.showing import DemoCommand, MapCommand, show_demo, show_map
@@ -21,7 +22,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         | Annotated[MapCommand, tyro.conf.subcommand("map")]
         | Annotated[BenchCommand, tyro.conf.subcommand("bench")]
         | Annotated[SweepCommand, tyro.conf.subcommand("sweep")]
-        | Annotated[LearnCommand, tyro.conf.subcommand("learn")],
+        | Annotated[LearnCommand, tyro.conf.subcommand("learn")]
+        | Annotated[ExportCommand, tyro.conf.subcommand("export")]
+        | Annotated[ArtifactCommand, tyro.conf.subcommand("artifact")],
         prog="astro-jax",
         description="Graceful motion among people for home robots.",
         args=arguments,
@@ -35,6 +38,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
             sweep(command)
         elif isinstance(command, LearnCommand):
             learn(command.learn)
+        elif isinstance(command, ExportCommand):
+            export(command)
+        elif isinstance(command, ArtifactCommand):
+            show_artifact(command)
         else:
             measure(command.bench)
     except InputError as error:

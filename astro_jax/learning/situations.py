@@ -25,7 +25,7 @@ from jaxtyping import Array, Float
 from astro_jax.body.announce import anything
 from astro_jax.config import PlannerConfig, PlannerParams, RobotConfig
 from astro_jax.errors import InputError
-from astro_jax.known_world import VELOCITY_VAR
+from astro_jax.known import VELOCITY_VAR
 from astro_jax.learning.demonstrations import Recorded
 from astro_jax.learning.proposals import Situation
 from astro_jax.local.planner import basis_of
