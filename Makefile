@@ -1,6 +1,6 @@
 # install: an environment in .venv with everything · demo: the first thing to look at
 # test, lint, types: what CI runs (.ci/run) · soak: the long statistical tests
-# coverage: every branch of the gate is run by its tests
+# coverage: every branch of the gate is run by its tests · docs: the site, into out/site
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -11,12 +11,12 @@ WORKERS ?= 2
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PIP_NO_INPUT := 1
 
-.PHONY: install demo test coverage lint types soak
+.PHONY: install demo test coverage docs lint types soak
 
 install: $(STAMP)
 
 $(STAMP): pyproject.toml constraints.txt | $(BIN)/python
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[viz,sweep,learn,dev]'
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[viz,sweep,learn,docs,dev]'
 	@touch $@
 
 $(BIN)/python:
@@ -33,6 +33,9 @@ test: install
 coverage: install
 	$(BIN)/coverage run -m pytest -p no:xdist tests/reactive $(ARGS)
 	$(BIN)/coverage report
+
+docs: install
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict $(ARGS)
 
 soak: install
 	$(BIN)/python -m pytest -m soak --hypothesis-profile=search $(ARGS)

@@ -33,9 +33,7 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
             name = path.relative_to(ROOT).as_posix()
             # linked from the list of results, not from the navigation
             level = InclusionLevel.NOT_IN_NAV
-            files.append(
-                File.generated(config, name, abs_src_path=str(path), inclusion=level)
-            )
+            files.append(File.generated(config, name, abs_src_path=str(path), inclusion=level))
     return files
 
 
