@@ -5,7 +5,7 @@
 * ``<!-- experiments -->`` stands for a list of all experiments by their titles.
 * The folders of ``experiments`` become pages where they are, with their pictures.
 * Links are followed as in the file that they stand in; what is not on the site loses its link and
-  keeps its text.
+  keeps its text.  An experiment that is named without a link gets one.
 """
 
 import posixpath
@@ -23,6 +23,7 @@ ROOT = Path(__file__).parent.parent.parent
 DOCS = "docs/"
 INCLUDE = re.compile(r"^<!-- include ([\w./-]+)(?:: (.+?))? -->$", re.M)
 LINK = re.compile(r"(!?)\[((?:[^\[\]]|\[[^\]]*\])*)\]\(([^()\s]+)\)")
+NAMED = re.compile(r"(?<!\[)`(experiments/\w+)`")
 FENCE = re.compile(r"^```.*?^```$", re.M | re.S)
 
 
@@ -97,8 +98,17 @@ def moved(text: str, source: str, page: str, files: Files) -> str:
             return match[0]  # let mkdocs complain
         return words
 
+    def named(match: re.Match[str]) -> str:
+        name = f"{match[1]}/README.md"
+        if name == page or not files.get_file_from_path(name):
+            return match[0]
+        return f"[{match[0]}]({posixpath.relpath(name, posixpath.dirname(page) or '.')})"
+
+    def prose(part: str) -> str:
+        return NAMED.sub(named, LINK.sub(link, part))
+
     pieces, at = [], 0
     for block in FENCE.finditer(text):
-        pieces += [LINK.sub(link, text[at : block.start()]), block[0]]
+        pieces += [prose(text[at : block.start()]), block[0]]
         at = block.end()
-    return "".join([*pieces, LINK.sub(link, text[at:])])
+    return "".join([*pieces, prose(text[at:])])
