@@ -28,7 +28,7 @@ demo: install
 	$(BIN)/astro-jax demo --out out/demo $(ARGS)
 
 test: install
-	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile $(ARGS)
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(ARGS)
 
 coverage: install
 	$(BIN)/coverage run -m pytest -p no:xdist tests/reactive $(ARGS)

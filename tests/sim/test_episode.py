@@ -237,6 +237,7 @@ def batch(episode):
     return together, [episode(crowd(), 1, seed=seed) for seed in seeds]
 
 
+@pytest.mark.soak
 def test_a_batch_is_its_single_episodes(batch):
     (state, log, ticks), singles = batch
     assert ticks.pose_map.shape == (4, CYCLES, TICKS, 3)
@@ -253,6 +254,7 @@ def test_a_batch_is_its_single_episodes(batch):
             assert np.any(ends[i] != ends[j])
 
 
+@pytest.mark.soak
 @pytest.mark.xfail(
     reason="open since descents take gradients with every trial: in one of four the yaw parts by "
     ".043 rad within the last six ticks; why rounding weighs more than before is not known",

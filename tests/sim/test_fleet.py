@@ -19,7 +19,7 @@ from astro_jax.sim.late import split_latency
 from astro_jax.sim.state import honest
 
 SMALL = dataclasses.replace(
-    DEFAULT_PLANNER, candidates=64, people=2, near_bodies=2, gradient_steps=2, finalists=4
+    DEFAULT_PLANNER, candidates=64, people=2, near_bodies=2, gradient_steps=0, finalists=4
 )
 PARAMS, PLACES = jnp.array([1.0, 10.0]), jnp.array([[0.5, 0.25], [3.0, 4.0], [5.0, 6.0]])
 
