@@ -86,7 +86,9 @@ class BlackBox:
         self.written, self._refused, self._failed = 0, 0, 0
         self.error = ""
         """Why the last record that could not be written was not."""
-        self._waiting: queue.Queue[_Call | None] = queue.Queue(limits.waiting)
+        # the one queue whose put takes no lock that the other thread may have
+        self._waiting: queue.SimpleQueue[_Call | None] = queue.SimpleQueue()
+        self._most_waiting = limits.waiting
         self._thread = threading.Thread(target=self._write_all, name="black box", daemon=True)
         self._thread.start()
 
@@ -97,20 +99,18 @@ class BlackBox:
 
     def note(self, function: str, inputs: Flat, outputs: Flat) -> None:
         """Hand over one call; never waits.  Outputs must not be changed afterwards."""
+        if self._waiting.qsize() >= self._most_waiting:
+            self._refused += 1
+            return
         kept = {name: self._fixed(name, inputs[name]) for name in inputs}
         self._last = outputs
-        call = _Call(function=function, time=time.time_ns(), inputs=kept, outputs=outputs)
-        try:
-            self._waiting.put_nowait(call)
-        except queue.Full:
-            self._refused += 1
+        self._waiting.put(
+            _Call(function=function, time=time.time_ns(), inputs=kept, outputs=outputs)
+        )
 
     def close(self, patience_s: float = 5.0) -> None:
         """Write what waits and finish the file, or give up after ``patience_s``."""
-        try:
-            self._waiting.put(None, timeout=patience_s)
-        except queue.Full:
-            return
+        self._waiting.put(None)
         self._thread.join(patience_s)
 
     def __enter__(self) -> Self:

@@ -121,4 +121,6 @@ def digest(data: bytes) -> bytes:
 
 
 def _bytes(array: Any, kind: Kind) -> bytes:
+    # what IREE keeps on its device does not turn into NumPy's by itself
+    array = array.to_host() if hasattr(array, "to_host") else array
     return np.asarray(array, kind.dtype).tobytes()
