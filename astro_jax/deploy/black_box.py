@@ -61,6 +61,8 @@ class Limits:
 class _Call:
     function: str
     time: int
+    refused: int
+    """Calls before it that were not taken."""
     inputs: Mapping[str, Any]
     outputs: Mapping[str, Any]
 
@@ -105,7 +107,13 @@ class BlackBox:
         kept = {name: self._fixed(name, inputs[name]) for name in inputs}
         self._last = outputs
         self._waiting.put(
-            _Call(function=function, time=time.time_ns(), inputs=kept, outputs=outputs)
+            _Call(
+                function=function,
+                time=time.time_ns(),
+                refused=self._refused,
+                inputs=kept,
+                outputs=outputs,
+            )
         )
 
     def close(self, patience_s: float = 5.0) -> None:
@@ -149,7 +157,8 @@ class BlackBox:
 
     def _write(self, call: _Call, told: Told) -> Told:
         signature = self._signatures[call.function]
-        body, after = encoded(signature, call.inputs, call.outputs, told, self.lost)
+        lost = call.refused + self._failed
+        body, after = encoded(signature, call.inputs, call.outputs, told, lost)
         self._files.append(call.function, call.time, body)
         self.written += 1
         return after
