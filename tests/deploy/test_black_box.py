@@ -166,6 +166,7 @@ def test_a_disk_that_fails_at_any_write_loses_what_it_failed_to_take(
         assert for_good or box.lost <= 1
         assert "No space" in box.error or not box.lost
         assert read_back(folder, artifact) == box.written
+        assert all(read_log_file(path).cut == 0 for path in files_of(folder))
         assert sum(path.stat().st_size for path in folder.iterdir()) < 2**20
 
 
