@@ -9,6 +9,7 @@ from rich.table import Table
 if TYPE_CHECKING:
     from astro_jax.bench.report import Report
     from astro_jax.deploy.check import Answer
+    from astro_jax.deploy.replay import Replayed
     from astro_jax.route.check import MapReport
     from astro_jax.sim.tasked import TaskEpisode
 
@@ -254,6 +255,22 @@ def answers_table(engine: str, read: float, ready: float, answers: "Sequence[Ans
         times = (answer.first_ms, answer.median_ms, answer.p99_ms)
         table.add_row(answer.function, f"{answer.worst:.1e}", *(f"{ms:.2f} ms" for ms in times))
     return table
+
+
+def replay_lines(file: str, engine: str, replayed: "Replayed") -> list[str]:
+    """What a black box's file came to."""
+    calls = ", ".join(f"{count} {name}" for name, count in replayed.calls.items())
+    lines = [f"{file}: {replayed.seconds:.1f} s, calls run again: {calls}"]
+    if replayed.lost:
+        lines.append(f"{replayed.lost} calls are missing: they were lost when it was recorded")
+    if replayed.cut:
+        lines.append(f"its last {replayed.cut} bytes are no whole record and were left out")
+    if not replayed.same_artifact:
+        lines.append("recorded with another artifact")
+    lines.append(f"recorded by {replayed.recorded_by}; run again by {engine}")
+    same = "every decision is bit-identical"
+    lines.append(same if replayed.difference is None else f"differs: {replayed.difference}")
+    return lines
 
 
 def throughput_table(rows: Sequence[Mapping[str, Any]]) -> Table:

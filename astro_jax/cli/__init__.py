@@ -1,4 +1,4 @@
-"""The command line: demo, map, bench, sweep, learn, export, artifact.                  [host]"""
+"""The command line: demo, map, bench, sweep, learn, export, artifact, replay.          [host]"""
 
 import sys
 from collections.abc import Sequence
@@ -7,7 +7,14 @@ from typing import Annotated
 import tyro
 
 from astro_jax.cli.benches import BenchCommand
-from astro_jax.cli.deploying import ArtifactCommand, ExportCommand, export, show_artifact
+from astro_jax.cli.deploying import (
+    ArtifactCommand,
+    ExportCommand,
+    ReplayCommand,
+    export,
+    show_artifact,
+    show_replay,
+)
 from astro_jax.cli.learning import LearnCommand, learn
 from astro_jax.cli.measuring import measure
 from astro_jax.cli.showing import DemoCommand, MapCommand, show_demo, show_map
@@ -16,7 +23,7 @@ from astro_jax.errors import InputError
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a command: 0 done, 2 unusable input (one line on stderr says what)."""
+    """Run a command: 0 done, 1 a replay differs, 2 unusable input (a line on stderr says what)."""
     command = tyro.cli(
         Annotated[DemoCommand, tyro.conf.subcommand("demo")]
         | Annotated[MapCommand, tyro.conf.subcommand("map")]
@@ -24,7 +31,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         | Annotated[SweepCommand, tyro.conf.subcommand("sweep")]
         | Annotated[LearnCommand, tyro.conf.subcommand("learn")]
         | Annotated[ExportCommand, tyro.conf.subcommand("export")]
-        | Annotated[ArtifactCommand, tyro.conf.subcommand("artifact")],
+        | Annotated[ArtifactCommand, tyro.conf.subcommand("artifact")]
+        | Annotated[ReplayCommand, tyro.conf.subcommand("replay")],
         prog="astro-jax",
         description="Graceful motion among people for home robots.",
         args=arguments,
@@ -42,6 +50,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             export(command)
         elif isinstance(command, ArtifactCommand):
             show_artifact(command)
+        elif isinstance(command, ReplayCommand):
+            return show_replay(command)
         else:
             measure(command.bench)
     except InputError as error:

@@ -1,4 +1,4 @@
-"""``astro-jax export`` and ``astro-jax artifact``: a planner in a file.              [host]"""
+"""``astro-jax export``, ``artifact`` and ``replay``: a planner in a file, what it did. [host]"""
 
 import dataclasses
 import time
@@ -10,7 +10,7 @@ from rich.console import Console
 
 from astro_jax.cli.given import check_from, configuration
 from astro_jax.errors import InputError
-from astro_jax.tables import answers_table
+from astro_jax.tables import answers_table, replay_lines
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -52,6 +52,20 @@ class ArtifactCommand:
     """unpack: whose machine code; without it this machine's."""
     out: Path | None = None
     """unpack: the folder to write."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class ReplayCommand:
+    """Run a black box's file through its artifact again: 0 bit-identical, 1 a difference."""
+
+    file: tyro.conf.Positional[Path]
+    """A file of a black box (box-….mcap)."""
+    artifact: Path
+    """The artifact that decided, or another one that takes and gives the same."""
+    engine: Literal["auto", "native", "cpu", "cuda"] = "auto"
+    """As for artifact check; only the one that recorded can be expected to be bit-identical."""
+    cache: Path | None = None
+    """Where to keep what is compiled; without it ~/.cache/astro_jax."""
 
 
 def export(command: ExportCommand) -> None:
@@ -106,3 +120,20 @@ def show_artifact(command: ArtifactCommand) -> None:
     console = Console()
     console.print(answers_table(engine.name, read - began, ready - read, answers))
     console.print(f"{command.file}: sound", highlight=False, soft_wrap=True)
+
+
+def show_replay(command: ReplayCommand) -> int:
+    """Replay a log and print what came of it; 1 if a decision differs."""
+    from astro_jax.deploy.artifact import read_artifact
+    from astro_jax.deploy.cache import own_cache, use_cache
+    from astro_jax.deploy.load import engine_of
+    from astro_jax.deploy.replay import read_log_file, replay
+
+    log = read_log_file(command.file)
+    artifact = read_artifact(command.artifact)
+    use_cache(own_cache(command.cache))
+    engine = engine_of(artifact, command.engine)
+    replayed = replay(log, artifact, engine)
+    for line in replay_lines(str(command.file), engine.name, replayed):
+        Console().print(line, highlight=False, soft_wrap=True, markup=False)
+    return 0 if replayed.difference is None else 1

@@ -17,9 +17,11 @@ from astro_jax.cli import main
 from astro_jax.deploy import cache
 from astro_jax.deploy.arrays import flat, form_of, nested
 from astro_jax.deploy.artifact import read_artifact, write_artifact
+from astro_jax.deploy.black_box import BlackBox, recorded
 from astro_jax.deploy.check import check_artifact, differences
 from astro_jax.deploy.engine import xla_engine
 from astro_jax.deploy.functions import functions
+from astro_jax.deploy.replay import read_log_file, replay
 from astro_jax.deploy.runtime import Runtime
 from astro_jax.deploy.stablehlo import exported, loaded
 from astro_jax.errors import InputError, ShapeError
@@ -27,6 +29,7 @@ from astro_jax.reactive.senses import Mode
 from astro_jax.types import Grid, RouteField, SmoothGrid, Status
 from astro_jax.world.inbox import empty_inbox, snapshot
 from tests.deploy.made_up import array
+from tests.deploy.made_up_calls import files_of
 from tests.deploy.small import HOUSE, SMALL, SPEED, straight_on
 
 pytestmark = pytest.mark.usefixtures("compiled_quickly")
@@ -162,6 +165,23 @@ def test_a_robot_waits_for_a_goal_and_then_drives(artifact, engine):
         assert verdict["twist"][0] == pytest.approx(speed, abs=0.02)
     _, verdict = robot.act(state, 0, now.scan, now.odometry, stop=True)
     assert verdict["mode"] == Mode.E_STOPPED
+
+
+def test_its_black_box_replays_bit_by_bit(artifact, engine, tmp_path):
+    with BlackBox(tmp_path, artifact, engine.name) as box:
+        robot = Runtime(artifact, recorded(engine, box))
+        state, now = robot.start(FREE, np.array((1.5, 1.5, 0.0))), seen((1.5, 1.5, 0.0))
+        for _ in range(2):
+            state, _ = robot.think(state, now, None)
+            for tick in range(2):
+                state, _ = robot.act(state, tick, now.scan, now.odometry)
+    (file,) = files_of(tmp_path)
+    log = read_log_file(file)
+    replayed = replay(log, artifact, engine)
+    assert replayed.calls == {"start": 1, "think": 2, "act": 4} and replayed.difference is None
+    # the field of the way is told once, although there is none
+    sizes = [len(message.body) for message in log.messages]
+    assert sizes[1] > 12 * 80 * 100 and max(sizes[2:]) < 12_000
 
 
 def test_messages_of_another_robot_and_houses_without_end_are_refused(artifact, engine):
