@@ -16,7 +16,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from astro_jax.bench.clock import load
+from astro_jax.bench.clock import cores, load
 from astro_jax.bench.report import Report
 from astro_jax.config import PlannerConfig, PlannerParams, RobotConfig
 from astro_jax.errors import InputError
@@ -87,7 +87,12 @@ def bench_throughput(
 
 def usual_batches() -> tuple[int, ...]:
     """Sizes that show where a device is full: a CPU is with one episode per core."""
-    return (1, 4, 16) if jax.default_backend() == "cpu" else (1, 64, 1024, 4096, 8192)
+    return (1, 64, 1024, 4096, 8192) if on_accelerator() else (len(cores()), 4 * len(cores()))
+
+
+def on_accelerator() -> bool:
+    """Whether JAX drives something else than a CPU here."""
+    return jax.default_backend() != "cpu"
 
 
 def place_of(robot: RobotConfig, config: PlannerConfig, people: int, seed: int) -> Place:

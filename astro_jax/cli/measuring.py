@@ -1,6 +1,7 @@
 """What each bench does once it is asked for: check, measure, draw, tell.             [host]"""
 
 import dataclasses
+import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -109,14 +110,20 @@ def _throughput(bench: BenchThroughput) -> "Report":
     check_from("seed", bench.seed, 0)
     robot, planner, params = configuration(bench.robot, bench.planner)
     from astro_jax.bench.cycle import with_sizes
-    from astro_jax.bench.throughput import bench_throughput, usual_batches
+    from astro_jax.bench.clock import cores, in_fresh_process
+    from astro_jax.bench.throughput import bench_throughput, on_accelerator, usual_batches
 
     planner = with_sizes(planner, bench.candidates, bench.people)
     batches = bench.batches or usual_batches()
-    with _counting("sizes", len(batches)) as show:
-        return bench_throughput(
-            robot, planner, params, batches, bench.people, bench.seconds, bench.seed, show
-        )
+    given = (robot, planner, params, batches, bench.people, bench.seconds, bench.seed)
+    if on_accelerator():
+        with _counting("sizes", len(batches)) as show:
+            return bench_throughput(*given, show)
+    # an episode per core; how many devices there are is settled when JAX starts
+    flag = f"--xla_force_host_platform_device_count={len(cores())}"
+    flags = f"{os.environ.get('XLA_FLAGS', '')} {flag}"
+    with Console().status(f"driving in batches of {', '.join(map(str, batches))}"):
+        return in_fresh_process(bench_throughput, *given, environment={"XLA_FLAGS": flags})
 
 
 def _risk(bench: BenchRisk) -> "Report":
