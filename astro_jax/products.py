@@ -42,7 +42,11 @@ def apply(
 
 
 def merges() -> bool:
-    """Whether what is traced now is for a device on which elementwise work should merge."""
+    """Whether what is traced now is for a device on which elementwise work should merge.
+
+    JAX's default device decides: what is exported on a CPU for another platform keeps the CPU's
+    form, which is as right there, and slower.
+    """
     return jax.default_backend() != "cpu"
 
 
