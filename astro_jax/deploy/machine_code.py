@@ -154,7 +154,7 @@ def check_triples(triples: Sequence[str]) -> None:
 
 def _compiler() -> Any:
     try:
-        import iree.compiler
+        import iree.compiler  # pyright: ignore[reportMissingImports]  (an extra)
     except ModuleNotFoundError as error:
         raise InputError("import", str(error), NO_COMPILER) from None
     return iree.compiler

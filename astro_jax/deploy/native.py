@@ -76,7 +76,7 @@ def _call(main: Any, signature: Signature) -> Call:
 
 def _runtime() -> Any:
     try:
-        import iree.runtime
+        import iree.runtime  # pyright: ignore[reportMissingImports]  (an extra)
     except ModuleNotFoundError as error:
         raise InputError("import", str(error), NO_RUNTIME) from None
     return iree.runtime
