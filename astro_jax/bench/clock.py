@@ -81,6 +81,11 @@ def cores() -> list[int]:
     return list(range(os.cpu_count() or 1))
 
 
+def on_accelerator() -> bool:
+    """Whether JAX drives something else than a CPU here."""
+    return jax.default_backend() != "cpu"
+
+
 def in_fresh_process(
     function: Callable[..., _T],
     *arguments: Any,

@@ -15,7 +15,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from astro_jax.bench.clock import cores, pin
+from astro_jax.bench.clock import cores, on_accelerator, pin
 from astro_jax.bench.report import Report
 from astro_jax.config import PlannerConfig, RobotConfig
 from astro_jax.reactive import gate
@@ -49,7 +49,7 @@ def bench_surprise(
 
     An accelerator takes far more of them at once, in this process, whatever ``jobs`` says.
     """
-    alone = jax.default_backend() != "cpu"
+    alone = on_accelerator()
     seeds, size = range(seed, seed + episodes), AT_ONCE if alone else BATCH
     batches = [list(seeds[k : k + size]) for k in range(0, episodes, size)]
     jobs = 1 if alone else jobs

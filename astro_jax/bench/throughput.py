@@ -16,7 +16,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from astro_jax.bench.clock import cores, load
+from astro_jax.bench.clock import cores, load, on_accelerator
 from astro_jax.bench.report import Report
 from astro_jax.config import PlannerConfig, PlannerParams, RobotConfig
 from astro_jax.errors import InputError
@@ -64,8 +64,9 @@ def bench_throughput(
     rows = []
     for done, batch in enumerate(batches):
         rows.append(_timed(functools.partial(compiled, one, own, places), own, places, batch, seed))
-        rows[-1]["real_time"] = batch * cycles * config.period / rows[-1]["wall_s"]
-        rows[-1]["cycle_us"] = 1e6 * rows[-1]["wall_s"] / (batch * cycles)
+        driven = rows[-1]["batch"] * cycles
+        rows[-1]["real_time"] = driven * config.period / rows[-1]["wall_s"]
+        rows[-1]["cycle_us"] = 1e6 * rows[-1]["wall_s"] / driven
         on_batch(done + 1)
     best = max(rows, key=lambda row: row["real_time"])
     return Report(
@@ -88,11 +89,6 @@ def bench_throughput(
 def usual_batches() -> tuple[int, ...]:
     """Sizes that show where a device is full: a CPU is with one episode per core."""
     return (1, 64, 1024, 4096, 8192) if on_accelerator() else (len(cores()), 4 * len(cores()))
-
-
-def on_accelerator() -> bool:
-    """Whether JAX drives something else than a CPU here."""
-    return jax.default_backend() != "cpu"
 
 
 def place_of(robot: RobotConfig, config: PlannerConfig, people: int, seed: int) -> Place:

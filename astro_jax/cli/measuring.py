@@ -109,9 +109,9 @@ def _cycle(bench: BenchCycle) -> "Report":
 def _throughput(bench: BenchThroughput) -> "Report":
     check_from("seed", bench.seed, 0)
     robot, planner, params = configuration(bench.robot, bench.planner)
-    from astro_jax.bench.clock import cores, in_fresh_process
+    from astro_jax.bench.clock import cores, in_fresh_process, on_accelerator
     from astro_jax.bench.cycle import with_sizes
-    from astro_jax.bench.throughput import bench_throughput, on_accelerator, usual_batches
+    from astro_jax.bench.throughput import bench_throughput, usual_batches
 
     planner = with_sizes(planner, bench.candidates, bench.people)
     batches = bench.batches or usual_batches()

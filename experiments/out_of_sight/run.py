@@ -9,6 +9,7 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
+from astro_jax.bench.clock import on_accelerator
 from astro_jax.bench.report import plain
 from astro_jax.bench.surprise import AT_ONCE, BATCH, play, summary
 from astro_jax.config import DEFAULT_PLANNER, DEFAULT_ROBOT
@@ -52,7 +53,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=200_000)
     parser.add_argument("--json", type=Path, help="folder for a report of each variant")
     options = parser.parse_args()
-    size = BATCH if jax.default_backend() == "cpu" else AT_ONCE
+    size = AT_ONCE if on_accelerator() else BATCH
     table = Table("", *SHOWN, title="still things and people touched, per variant")
     for name, (keep, gaps, lasts) in VARIANTS.items():
         gate.keep, gate.gaps_to_things, kept.LASTS = keep, gaps, lasts
