@@ -6,6 +6,7 @@ and the ages of all of them.  Out: s · planned twist with one factor s ∈ [0, 
 Small, not learned, and fail-closed: conditions are positive, so NaN stops the robot.
 """
 
+import dataclasses
 from typing import NamedTuple
 
 import jax.numpy as jnp
@@ -13,9 +14,10 @@ from jaxtyping import Array, Bool, Float, Int
 
 from astro_jax.config import PlannerConfig, RobotConfig
 from astro_jax.reactive.gaps import allowed_by_things, gaps_to_things
-from astro_jax.reactive.kept import keep
+from astro_jax.reactive.kept import keep, stayed
 from astro_jax.reactive.modes import next_mode
 from astro_jax.reactive.movers import (
+    RELEASE,
     allowed_by_movers,
     appeared,
     passed_in_time,
@@ -30,8 +32,6 @@ from astro_jax.reactive.watch import fault, usable
 from astro_jax.types import Plan, Reason, Scalar
 from astro_jax.world.sight import Glance, glance
 
-RELEASE = 0.8
-"""The allowed speed rises again by this at most, m/s²: what flickers is taken for there."""
 UNLIMITED = 100.0
 """m/s."""
 SURPRISE = 0.1
@@ -43,6 +43,8 @@ def react(
 ) -> tuple[GateState, Verdict]:
     """One tick: what to send to the wheels, and why."""
     tick = config.gate_period
+    kept = stayed(state.kept, state.memory.pose_map, senses.odometry.pose_map)
+    state = dataclasses.replace(state, kept=kept)
     steered, flow = steer(robot, config, plan, state.phase, senses.pose_map, state.steer)
     planned = _steered(robot, planned_twist(config, plan, state.phase), steered)
     wanted, last = path_speed(robot, planned), path_speed(robot, state.twist)
@@ -165,7 +167,7 @@ def _allowed(
     known = jnp.minimum(jnp.minimum(things, strange), jnp.minimum(sight, paced))
     people = tracked(senses.tracks, shown, mine, points, senses.scan.pose_map, age, delay)
     # who is passed in time stays passed only if nothing else slows the robot
-    passed = passed_in_time(robot, path, people, path_speed(robot, state.twist))
+    passed = passed_in_time(robot, path, people, path_speed(robot, state.twist), state.ceiling)
     counted = people.there & ~(passed & (known >= wanted))
     persons = allowed_by_movers(robot, alert, path, people, counted, wanted)
 

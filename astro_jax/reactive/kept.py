@@ -10,14 +10,17 @@ The nearest one per sector of bearing around the base is kept: what is behind an
 first, and the capacity never runs out.
 """
 
+import dataclasses
+
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float
 
 from astro_jax.config import RobotConfig
-from astro_jax.geometry import to_frame
+from astro_jax.geometry import from_frame, to_frame
 from astro_jax.reactive.gaps import rectangle_gap
 from astro_jax.reactive.senses import SECTORS, Kept
+from astro_jax.reactive.watch import goes_on
 from astro_jax.types import Scalar
 from astro_jax.world.grid import beam_bearings
 from astro_jax.world.sight import Glance, free_towards
@@ -33,6 +36,14 @@ THROUGH = 0.05
 """A place is empty if the scan was free beyond it by this, m."""
 TOGETHER = 0.1
 """One beam alone may be a ghost; two neighbouring returns this close are a thing, m."""
+
+
+def stayed(kept: Kept, last_map: Float[Array, "3"], pose_map: Float[Array, "3"]) -> Kept:
+    """The same around a robot whose pose has jumped: its frame has, not the robot."""
+    jumped = jnp.all(jnp.isfinite(last_map) & jnp.isfinite(pose_map))
+    jumped = jumped & ~goes_on(last_map, pose_map)
+    beside = from_frame(pose_map, to_frame(last_map, kept.xy_map))
+    return dataclasses.replace(kept, xy_map=jnp.where(jumped, beside, kept.xy_map))
 
 
 def keep(

@@ -44,6 +44,8 @@ NEARER, BESIDE = 0.004, 0.25
 them (m) at that speed."""
 PASSING = 0.15
 """Acceleration (m/s²) of somebody whom the robot still passes in time."""
+RELEASE = 0.8
+"""The allowed speed rises again by this at most, m/s²: what flickers is taken for there."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -189,22 +191,31 @@ def _least(
 
 
 def passed_in_time(
-    robot: RobotConfig, path: Path, movers: Movers, speed: Float[Array, ""]
+    robot: RobotConfig, path: Path, movers: Movers, speed: Scalar, ceiling: Scalar
 ) -> Bool[Array, "M"]:
     """Whom the robot does not touch if it goes on, and nears more if it brakes.
 
     It would come to a rest in their way.  They may change their velocity by ``PASSING`` only:
-    a robot that drives on has more to answer for than one that rests.
+    a robot that drives on has more to answer for than one that rests.  Where the rest itself
+    is a touch unless they swerve, not even that is granted: it is no way out then.
+    ``ceiling`` is how fast it may go by now (m/s); that rises by ``RELEASE``.
     """
+    t = path.times
     walking = dataclasses.replace(movers, turn=PASSING)
-    centres, radii = jax.vmap(walking.at)(path.times)
+    steady = dataclasses.replace(movers, turn=0.0, rush=jnp.zeros_like(movers.rush))
+    centres, radii = jax.vmap(walking.at)(t)
+    _, least = jax.vmap(steady.at)(t)
 
-    def nearest(poses):
-        return jnp.min(rectangle_gap(robot, jax.vmap(to_frame)(poses, centres)) - radii, axis=0)
+    def nearest(driven):
+        apart = rectangle_gap(robot, jax.vmap(to_frame)(along(path, driven), centres))
+        return jnp.min(apart - radii, axis=0), jnp.min(apart - least, axis=0)
 
-    going = nearest(path.poses)
-    braking = nearest(along(path, travelled(robot, 0.0, speed, path.times)))
-    return (going >= 0.0) & (going >= braking)
+    picked_up = speed * t + 0.5 * robot.wheel_acceleration * t**2
+    let_go = ceiling * t + 0.5 * RELEASE * t**2
+    going, going_steady = nearest(jnp.minimum(path.lengths, jnp.minimum(picked_up, let_go)))
+    braking, braking_steady = nearest(travelled(robot, 0.0, speed, t))
+    no_way_out = (going_steady >= 0.0) & (braking_steady < 0.0)
+    return (going >= braking) & ((going >= 0.0) | no_way_out)
 
 
 def _distance(here: Float[Array, "V J M 2"], there: Float[Array, "..."]) -> Float[Array, "V J M"]:

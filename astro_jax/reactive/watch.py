@@ -67,6 +67,12 @@ def within_limits(robot: RobotConfig, twist: Float[Array, "*n 2"]) -> Bool[Array
     )
 
 
+def goes_on(last_map: Float[Array, "3"], pose_map: Float[Array, "3"]) -> Bool[Array, ""]:
+    """Whether dead reckoning may have got from one pose to the other in a tick: no jump."""
+    moved = pose_map - last_map
+    return (jnp.hypot(moved[0], moved[1]) <= JUMP) & (jnp.abs(wrap_angle(moved[2])) <= JUMP_YAW)
+
+
 def _clock_runs(senses: Senses) -> Bool[Array, ""]:
     elapsed = jnp.asarray(senses.elapsed)
     return (elapsed > 0.0) & (elapsed <= LONGEST_GAP)
@@ -74,9 +80,8 @@ def _clock_runs(senses: Senses) -> Bool[Array, ""]:
 
 def _knows_itself(robot: RobotConfig, memory: Memory, senses: Senses) -> Bool[Array, ""]:
     odometry = senses.odometry
-    moved = odometry.pose_map - memory.pose_map
     first = jnp.all(jnp.isnan(memory.pose_map))
-    near = (jnp.hypot(moved[0], moved[1]) <= JUMP) & (jnp.abs(wrap_angle(moved[2])) <= JUMP_YAW)
+    near = goes_on(memory.pose_map, odometry.pose_map)
     return (
         jnp.all(jnp.isfinite(senses.pose_map))
         & jnp.all(jnp.isfinite(odometry.pose_map))

@@ -8,10 +8,11 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from astro_jax.geometry import to_frame
+from astro_jax.geometry import from_frame, to_frame
 from astro_jax.reactive.gaps import rectangle_gap
-from astro_jax.reactive.kept import LASTS, REACH, keep
+from astro_jax.reactive.kept import LASTS, REACH, keep, stayed
 from astro_jax.reactive.senses import SECTORS, Kept
+from astro_jax.types import Reason
 from astro_jax.world.grid import scan_points
 from astro_jax.world.sight import glance
 from tests.reactive.cases import (
@@ -26,6 +27,7 @@ from tests.reactive.cases import (
     eye_of,
     kept_at,
     mask,
+    put,
     react,
     scan_of,
 )
@@ -162,6 +164,32 @@ def test_the_gate_does_not_back_into_what_it_keeps():
     # what is beside the way, or far behind, does not count
     for place in ((rear - 0.015, 0.5 * ROBOT.width + 0.12), (rear - 0.5, 0.0)):
         assert float(react(backing(place))[1].scale) > 0.99
+
+
+@pytest.mark.parametrize(
+    ("now", "goes_along"),
+    [
+        ((2.0, -1.0, 2.0), True),
+        ((0.0, 0.0, 0.7), True),
+        ((0.02, 0.0, 0.05), False),
+        ((np.nan, 0.0, 0.0), False),
+    ],
+)
+def test_what_is_kept_stays_beside_a_robot_whose_pose_jumps(now, goes_along):
+    """The frame of dead reckoning has moved, not the robot: after the jump as before it."""
+    last, thing = np.float32([0.0, 0.0, 0.0]), (-0.4, 0.1)
+    after = jax.tree.map(np.asarray, stayed(kept_at(thing), last, np.float32(now)))
+    expected = from_frame(np.float32(now), np.float32(thing)) if goes_along else thing
+    np.testing.assert_allclose(places(after), [expected], atol=1e-6)
+
+
+def test_the_gate_takes_what_it_keeps_along_with_a_jump():
+    case = put(backing((-0.45, 0.1)), "senses.odometry.pose_map", np.float32([3.0, 1.0, 1.5]))
+    case = put(case, "senses.pose_map", np.float32([3.0, 1.0, 1.5]))
+    state, verdict = react(case)
+    assert int(verdict.reason) == Reason.BAD_STATE
+    there = to_frame(jnp.asarray([3.0, 1.0, 1.5]), jnp.asarray(places(state.kept)))
+    np.testing.assert_allclose(there, [(-0.45, 0.1)], atol=1e-5)
 
 
 def test_more_that_is_kept_never_makes_it_faster():

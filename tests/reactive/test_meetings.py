@@ -115,6 +115,37 @@ def test_who_is_passed_in_time_counts_again_when_something_else_slows_the_robot(
     assert slower >= 3
 
 
+def rooms_crossing(ahead, lateness, doubt):
+    """(going on, braking) least rooms to the ``crosser`` within 1.5 s, with ``doubt`` or none."""
+    t = np.arange(0.0, 1.5, 0.01)
+    stop = np.minimum(t, 0.6 / ROBOT.wheel_acceleration)
+    since = t + 0.1 + DELAY
+    grown = doubt * (0.5 * movers.PASSING * since**2 + movers.DOUBT * since)
+    y = t - ahead / 0.6 - lateness
+    found = []
+    for at in (0.6 * t, 0.6 * stop - 0.5 * ROBOT.wheel_acceleration * stop**2):
+        dx = np.maximum(np.abs(ahead - at) - ROBOT.length / 2, 0.0)
+        gap = np.hypot(dx, np.maximum(np.abs(y) - ROBOT.width / 2, 0.0))
+        found.append(float(np.min(gap - grown)) - RADIUS - movers.MOVER_MARGIN)
+    return found
+
+
+def test_it_does_not_stop_in_the_way_of_whom_it_would_pass():
+    """They may swerve into it either way; at rest it is touched if they do not swerve at all."""
+    stopped_alone = 0
+    for ahead in np.linspace(-0.2, 0.1, 7):
+        for lateness in np.linspace(1.0, 1.4, 5):
+            (going, braking), meeting = (
+                rooms_crossing(ahead, lateness, 0.0),
+                crosser(ahead, lateness),
+            )
+            in_doubt, at_rest = rooms_crossing(ahead, lateness, 1.0)
+            if going > 0.01 and braking < -0.01 and 0.0 > in_doubt > at_rest:
+                assert float(react(meeting)[1].scale) == pytest.approx(1.0), (ahead, lateness)
+                stopped_alone += float(allowed(meeting, f32(0.06), f32(0.6))[0]) < 0.55
+    assert stopped_alone > 3
+
+
 ROUND = np.linspace(-np.pi, np.pi, 16, endpoint=False)
 OBLIQUE = pytest.mark.xfail(strict=False, reason="held at .82: it leaves them by too little")
 
