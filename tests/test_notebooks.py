@@ -18,7 +18,7 @@ NOTEBOOKS = sorted((Path(__file__).parent.parent / "notebooks").glob("*.ipynb"))
 def test_notebook_runs(path, monkeypatch):
     monkeypatch.setenv("ASTRO_JAX_TINY", "1")
     # kernels are processes of their own: what one has compiled the next one need not
-    folder = jax.config.jax_compilation_cache_dir
+    folder = jax.config.values["jax_compilation_cache_dir"]
     if folder:
         monkeypatch.setenv("JAX_COMPILATION_CACHE_DIR", folder)
         monkeypatch.setenv("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.1")
