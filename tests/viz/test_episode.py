@@ -7,7 +7,7 @@ pytest.importorskip("matplotlib", reason="pictures need the extra viz")
 
 from astro_jax.errors import InputError
 from astro_jax.types import Reason
-from astro_jax.viz import episode, style
+from astro_jax.viz import episode, style, ways
 from astro_jax.viz.record import telling_cycle
 from tests.viz.made_up import CYCLES, PLANNER, made_up
 
@@ -84,7 +84,7 @@ def test_the_summary_counts_what_the_gate_did():
     ("seconds", "least", "most"), [(1.0, 2, 15), (24.0, 6, 15), (290.0, 8, 16)]
 )
 def test_footprints_are_neither_few_nor_many(seconds, least, most):
-    assert least <= seconds / episode.spacing_of(seconds) <= most
+    assert least <= seconds / ways.spacing_of(seconds) <= most
 
 
 def test_a_time_finds_its_cycle():
