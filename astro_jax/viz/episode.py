@@ -163,6 +163,9 @@ def _key(figure: Figure, record: EpisodeRecord) -> None:
         (Patch(facecolor=style.TURN, alpha=0.35), "held back by the gate"),
         (tape, "obstacle not on the house map"),
     ]
+    if record.followed is not None:
+        ring = {**dot, "markerfacecolor": "white", "markeredgewidth": 2.0}
+        entries.insert(3, (line(style.FOLLOWED, **ring), "person it walks with"))
     if _contacts(record):
         cross = line(style.CONTACT, marker="X", linestyle="none", markersize=9)
         entries.append((cross, "contact"))

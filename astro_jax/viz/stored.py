@@ -4,7 +4,8 @@ A checked npz archive (``learning/archive.py``), so that ``numpy.load`` reads it
 
     log.…, ticks.…   the logs' arrays under their path, like ``log.world.pose_map``
     home.…           occupancy, blocked, origin, resolution, start, goal, radius, present
-    routes.…         the fields that guided the robot, and since when (``routes.since``)
+    routes.…         the fields that guided the robot, a leading axis, and since when
+                     (``routes.since``, s); the last one of each second, without its leash
 
 and in the manifest's note the settings of robot and planner and what the task layer did.  What
 comes back has been compared with what the nouns declare: names, kinds, shapes, finite numbers.
@@ -12,11 +13,13 @@ comes back has been compared with what the nouns declare: names, kinds, shapes, 
 
 import dataclasses
 import math
+import operator
 import typing
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
+import jax
 import numpy as np
 from jaxtyping import Float, jaxtyped
 
@@ -48,11 +51,14 @@ def write_episode(path: Path, record: EpisodeRecord) -> None:
     Raises:
       InputError: the place cannot be written.
     """
-    since, fields = zip(*record.routes, strict=True)
+    # who walks is followed by a new field several times a second, each as large as the house
+    last = {int(since): (since, field) for since, field in record.routes}
+    since, fields = zip(*last.values(), strict=True)
+    bare = [dataclasses.replace(field, leash=None) for field in fields]
     arrays = {
         **flat(record.log, "log"),
         **flat(record.ticks, "ticks"),
-        **flat(fields, "routes"),
+        **flat(jax.tree.map(lambda *leaves: np.stack(leaves), *bare), "routes"),
         **{f"home.{name}": getattr(record, name) for name in HOME},
         "routes.since": np.array(since, np.float64),
     }
@@ -130,10 +136,11 @@ def _length(arrays: Arrays, name: str, where: str) -> tuple[int, ...]:
 
 
 def _routes(left: Arrays, where: str) -> tuple[tuple[float, RouteField], ...]:
-    (count,) = _length(left, "routes.since", where)
+    lead = _length(left, "routes.since", where)
     since = left.pop("routes.since")
-    fields = [_noun(RouteField, left, f"routes.{k}", (), where) for k in range(count)]
-    return tuple((float(time), field) for time, field in zip(since, fields, strict=True))
+    fields = _noun(RouteField, left, "routes", lead, where)
+    each = (jax.tree.map(operator.itemgetter(k), fields) for k in range(len(since)))
+    return tuple((float(time), field) for time, field in zip(since, each, strict=True))
 
 
 def _home(left: Arrays, where: str) -> dict[str, Any]:
@@ -197,6 +204,6 @@ def _check_numbers(arrays: Arrays, forecast: np.ndarray, where: str) -> None:
             raise InputError(name, "far", f"within ± {FARTHEST:g}", where)
         if last == "resolution" and not (array >= FINEST / 10.0).all():
             raise InputError(name, float(array.min()), f"from {FINEST / 10.0:g} m", where)
-    for name in ("log.time", "ticks.time"):
+    for name in ("log.time", "ticks.time", "routes.since"):
         if not (np.diff(arrays[name]) > 0.0).all():
             raise InputError(name, "falling", "times that rise", where)

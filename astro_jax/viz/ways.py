@@ -30,6 +30,7 @@ def draw_ways(axes: Axes, record: EpisodeRecord) -> None:
             disc = shapes.circles(end[None], record.radius[who : who + 1])
             look = {"facecolors": style.PERSON, "edgecolors": "white", "zorder": style.BODIES}
             axes.add_collection(PolyCollection(list(disc), **look), autolim=False)
+    layers.followed(axes, record)(record.cycles - 1)
     held = np.asarray(ticks.scale) < 0.995
     bands = [ticks.pose_map[part, :2] for part in _stretches(held)]
     look = {"colors": style.TURN, "linewidths": 11.0, "alpha": 0.35, "zorder": style.TRAILS}

@@ -29,8 +29,9 @@ CHANGES = {
     "log.world.clearance.resolution": (lambda a: 0.0 * a, "from"),
     "log.world.forecast.xy_map": (lambda a: a[:, :0], "shape"),
     "log.diagnostics.cost": (lambda a: a[:, :-1], "shape"),
-    "routes.0.cost_to_go.table": (lambda a: a[..., 0], "shape"),
-    "routes.since": (lambda a: np.zeros(2), "missing"),
+    "routes.cost_to_go.table": (lambda a: a[..., 0], "shape"),
+    "routes.since": (lambda a: np.arange(2.0), "shape"),
+    "routes.goal_map": (lambda a: a[:, :2], "shape"),
     "home.occupancy": (lambda a: a[:-1], "shape"),
     "home.resolution": (lambda a: 1e-9, "from 0.005"),
     "home.radius": (lambda a: a[:-1], "shape"),
@@ -41,7 +42,7 @@ NEXT = {
     "log.plan_pose": "log.plan_twist",
     "log.world.forecast.xy_map": "log.world.forecast.velocity_map",
     "log.diagnostics.cost": "log.diagnostics.candidate_xy_map",
-    "routes.since": "routes.1.cost_to_go.table",
+    "routes.since": "routes.cost_to_go.table",
     "home.occupancy": "home.blocked",
     "home.radius": "home.present",
 }
@@ -68,7 +69,9 @@ def refused(folder, arrays, note) -> InputError:
 def test_an_episode_comes_back_as_it_was(tmp_path):
     path = tmp_path / "deep" / "episode.npz"
     before = made_up(
-        followed=1, doing=((0.0, "looking"), (0.2, "")), routes=((0.0, field()), (0.2, field()))
+        followed=1,
+        doing=((0.0, "looking"), (0.2, "")),
+        routes=((0.0, field()), (1.5, field((0.0, 2.0)))),
     )
     write_episode(path, before)
     after = read_episode(path)
@@ -81,6 +84,16 @@ def test_an_episode_comes_back_as_it_was(tmp_path):
             np.testing.assert_array_equal(old, new)
     drawn = [plots.cycle_figure(record, 2).axes[0] for record in (before, after)]
     assert len({tuple(len(c.get_paths()) for c in axes.collections) for axes in drawn}) == 1
+
+
+def test_of_many_fields_the_last_one_of_each_second_is_kept(tmp_path):
+    path = tmp_path / "episode.npz"
+    slopes = {since: (1.0 + since, 0.0) for since in (0.0, 0.2, 0.8, 1.0, 1.6, 4.2)}
+    write_episode(path, made_up(routes=tuple((t, field(slope)) for t, slope in slopes.items())))
+    kept = read_episode(path).routes
+    assert [since for since, _ in kept] == [0.8, 1.6, 4.2]
+    for since, route in kept:
+        assert route.cost_to_go.table[3, 4, 1] == np.float32(1.0 + since)
 
 
 def test_any_reader_of_npz_finds_the_arrays_under_their_path(tmp_path):
