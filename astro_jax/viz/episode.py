@@ -158,10 +158,10 @@ def _key(figure: Figure, record: EpisodeRecord) -> None:
     entries: list[tuple[Any, str]] = [
         (line(ramp, linewidth=4.2), "the robot's way"),
         (line(ramp, linewidth=1.6), "people's ways"),
-        (line(style.PERSON, **dot), "where they are at the end; distance to the nearest"),
-        (line(style.WALL, linewidth=1.5), "distance to the nearest wall"),
+        (line(style.PERSON, **dot), "people at the end; distance to them"),
+        (line(style.WALL, linewidth=1.5), "distance to walls"),
         (Patch(facecolor=style.TURN, alpha=0.35), "held back by the gate"),
-        (tape, "obstacle not on the house map"),
+        (tape, "not on the house map"),
     ]
     if record.followed is not None:
         ring = {**dot, "markerfacecolor": "white", "markeredgewidth": 2.0}
@@ -179,7 +179,7 @@ def _key(figure: Figure, record: EpisodeRecord) -> None:
         fontsize=8.5,
         frameon=False,
         labelcolor=style.INK,
-        columnspacing=1.4,
+        columnspacing=1.3,
     )
 
 
