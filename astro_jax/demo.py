@@ -9,7 +9,6 @@ import operator
 import os
 import shutil
 import tempfile
-import zipfile
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -38,7 +37,8 @@ from astro_jax.tasks.nouns import GoTo
 from astro_jax.types import RouteField
 from astro_jax.viz.animation import write_video
 from astro_jax.viz.plots import cycle_figure
-from astro_jax.viz.record import EpisodeRecord
+from astro_jax.viz.record import EpisodeRecord, telling_cycle
+from astro_jax.viz.stored import write_episode
 
 TIME_LIMIT = 120.0
 """An episode that has not arrived by then is over, s."""
@@ -178,11 +178,11 @@ def write_results(out: Path, demo: Demo, home: Home, episode: TaskEpisode) -> tu
     with staging(out) as stage, ThreadPoolExecutor(max_workers=1) as background:
         planner = background.submit(compile_plan, demo, home)
         record = record_of(demo.robot, demo.planner, home.house_map, home.scene, episode)
-        _save_arrays(stage / "episode.npz", episode)
+        write_episode(stage / "episode.npz", record)
         name = f"{home.house_map.name or 'home'}/{demo.seed}"
         drive = drive_of_episode(name, home.house_map, home.scene, episode.ticks)
         write_drive(stage / "drive.npz", drive)
-        cycle_figure(record, telling_cycle(episode)).savefig(stage / "cycle.png")
+        cycle_figure(record, telling_cycle(record)).savefig(stage / "cycle.png")
         film = write_video(stage / "demo", record)
         report = report_of(demo, home, episode, time_plans(planner.result(), episode))
         write_json(stage / "metrics.json", report.as_dict())
@@ -265,23 +265,3 @@ def record_of(
         followed=followed,
         doing=tuple(doing),
     )
-
-
-def telling_cycle(episode: TaskEpisode) -> int:
-    """The cycle in which most is going on: the robot drives and somebody is near."""
-    log, ticks = episode.log, episode.ticks
-    speed = np.abs(ticks.twist[:: len(ticks.time) // len(log.time), 0])
-    gap = np.linalg.norm(log.people_xy - log.pose_map[:, None, :2], axis=-1)
-    gap = np.where(log.tracked, gap, np.inf).min(axis=1, initial=np.inf)
-    # a person two metres away is best: both fit the picture and neither hides the other
-    interest = np.exp(-((gap - 2.0) ** 2)) * np.minimum(speed, 0.5)
-    return int(np.argmax(interest + 1e-3 * speed))
-
-
-def _save_arrays(path: Path, episode: TaskEpisode) -> None:
-    """Every array of the logs under its path, like ``log.world.pose_map.npy``."""
-    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
-        for name, tree in (("log", episode.log), ("ticks", episode.ticks)):
-            for place, leaf in jax.tree_util.tree_leaves_with_path(tree):
-                with archive.open(f"{name}{jax.tree_util.keystr(place)}.npy", "w") as file:
-                    np.lib.format.write_array(file, np.asarray(leaf), allow_pickle=False)

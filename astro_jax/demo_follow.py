@@ -10,6 +10,7 @@ from astro_jax.demo import record_of, staging
 from astro_jax.sim.late import split_latency
 from astro_jax.sim.tasked import task_driver
 from astro_jax.viz.animation import write_video
+from astro_jax.viz.stored import write_episode
 
 STRATUM = "home: all"
 """They stop, turn back, and meet others."""
@@ -27,7 +28,7 @@ def walk_along(
     seed: int,
     out: Path,
 ) -> tuple[Path, Report]:
-    """Drive one episode; film and metrics.json appear in ``out``: (film, report).
+    """Drive one episode; film, episode.npz and metrics.json appear in ``out``: (film, report).
 
     Raises:
       InputError: latency out of range, or ``out`` cannot be written.
@@ -45,6 +46,7 @@ def walk_along(
         metrics={name: float(figures[name]) for name in SHOWN},
     )
     with staging(out) as stage:
+        write_episode(stage / "episode.npz", record)
         film = write_video(stage / "follow", record)
         write_json(stage / "metrics.json", report.as_dict())
         for old in ("follow.mp4", "follow.gif"):

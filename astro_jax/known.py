@@ -1,8 +1,10 @@
 """A world for a single call of the planner: everything known, nothing late.        [host]"""
 
 import dataclasses
-from collections.abc import Sequence
+import functools
+from collections.abc import Callable, Sequence
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import numpy.typing as npt
@@ -41,21 +43,36 @@ def known_world(
             raise InputError(field, value.tolist(), "finite numbers")
     if len(states) > config.people:
         raise InputError("people", len(states), f"at most {config.people}")
-    house = Grid(
-        values=prior_from_occupancy(jnp.asarray(house_map.occupancy)),
-        origin=jnp.asarray(house_map.origin, jnp.float32),
-        resolution=jnp.float32(house_map.resolution),
+    return _maker(config)(
+        params,
+        np.asarray(house_map.occupancy),
+        np.asarray(house_map.origin, np.float32),
+        np.float32(house_map.resolution),
+        pose,
+        motion,
+        _tracks(states, config.people),
     )
-    local = blank_map(config, house, jnp.asarray(pose[:2]))
-    times = config.dt * jnp.arange(0, config.times, config.people_stride, dtype=jnp.float32)
-    return WorldAtEffect(
-        pose_map=jnp.asarray(pose),
-        command=jnp.asarray(motion),
-        command_dot=jnp.zeros_like(jnp.asarray(motion)),
-        clearance=clearance_field(occupied(local), local.grid, config.clearance_cells),
-        forecast=forecast(_tracks(states, config.people), params, jnp.float32(0.0), times),
-        announced=anything(config),
-    )
+
+
+@functools.lru_cache(maxsize=8)
+def _maker(config: PlannerConfig) -> Callable[..., WorldAtEffect]:
+    """Compiled once: who drives step by step asks for a world in every one."""
+
+    def make(params, occupancy, origin, resolution, pose, command, tracks) -> WorldAtEffect:
+        prior = prior_from_occupancy(occupancy)
+        house = Grid(values=prior, origin=origin, resolution=resolution)
+        local = blank_map(config, house, pose[:2])
+        times = config.dt * jnp.arange(0, config.times, config.people_stride, dtype=jnp.float32)
+        return WorldAtEffect(
+            pose_map=pose,
+            command=command,
+            command_dot=jnp.zeros_like(command),
+            clearance=clearance_field(occupied(local), local.grid, config.clearance_cells),
+            forecast=forecast(tracks, params, jnp.float32(0.0), times),
+            announced=anything(config),
+        )
+
+    return jax.jit(make)
 
 
 def _tracks(states: np.ndarray, capacity: int) -> Tracks:

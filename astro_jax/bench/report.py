@@ -15,6 +15,7 @@ from typing import Any
 import jax
 import numpy as np
 
+from astro_jax.deploy.settings import load_json
 from astro_jax.errors import InputError
 
 
@@ -42,6 +43,65 @@ class Report:
             "intervals": plain(self.intervals),
             "cases": plain(self.cases),
         }
+
+
+MOST_BYTES = 32 << 20
+"""Of a report that is read."""
+NUMBER, NUMBERS, TEXT = "a number", "a list of numbers", "text"
+"""What a column of a report's cases can hold; a number may be null where nothing was measured."""
+
+
+def read_report(path: Path, name: str, columns: Mapping[str, str]) -> Report:
+    """The report of ``bench NAME`` in a file that ``write_json`` made; null becomes NaN.
+
+    Args:
+      path: the file.
+      name: of the bench.
+      columns: what each of the cases has to hold at least, and of which kind.
+
+    Raises:
+      InputError: no such file, no JSON, another bench's report, no cases, or a column that is
+        missing or of another kind.
+    """
+    where = str(path)
+    if not path.is_file():
+        raise InputError("file", where, "an existing file")
+    try:
+        with path.open("rb") as file:
+            data = file.read(MOST_BYTES + 1)
+    except OSError as error:
+        raise InputError("file", where, f"a readable file ({error.strerror})") from error
+    held = load_json(data, where, MOST_BYTES)
+    found = held.get("name") if isinstance(held, dict) else type(held).__name__
+    if found != name:
+        raise InputError("name", found, f"{name}: a report of bench {name}", where)
+    metrics, config, cases = (held.get(part) for part in ("metrics", "config", "cases"))
+    if not (isinstance(metrics, dict) and isinstance(config, dict)):
+        raise InputError("metrics and config", "missing", "two sections", where)
+    if not (isinstance(cases, list) and cases):
+        raise InputError("cases", "none", "a list of at least one", where)
+    rows = [_case(case, columns, f"{where}, case {k}") for k, case in enumerate(cases)]
+    figures = {key: _column(value, NUMBER, key, where) for key, value in metrics.items()}
+    return Report(name=name, metrics=figures, config=config, cases=rows)
+
+
+def _case(case: Any, columns: Mapping[str, str], where: str) -> dict[str, Any]:
+    if not isinstance(case, dict):
+        raise InputError("case", case, "columns by their names", where)
+    return {name: _column(case.get(name, ...), kind, name, where) for name, kind in columns.items()}
+
+
+def _column(value: Any, kind: str, name: str, where: str) -> Any:
+    number = lambda v: type(v) in (int, float) and math.isfinite(v)
+    if kind == NUMBER and value is None:
+        return math.nan
+    if kind == NUMBER and number(value):
+        return float(value)
+    if kind == NUMBERS and isinstance(value, list) and all(map(number, value)):
+        return value
+    if kind == TEXT and isinstance(value, str) and value.isprintable():
+        return value
+    raise InputError(name, "missing" if value is ... else value, kind, where)
 
 
 def device() -> str:

@@ -1,4 +1,4 @@
-"""The command line: demo, map, bench, sweep, learn, export, artifact, replay.          [host]"""
+"""The command line: demo, map, bench, plot, sweep, learn, export, artifact, replay.    [host]"""
 
 import sys
 from collections.abc import Sequence
@@ -17,6 +17,7 @@ from astro_jax.cli.deploying import (
 )
 from astro_jax.cli.learning import LearnCommand, learn
 from astro_jax.cli.measuring import measure
+from astro_jax.cli.plotting import PlotCommand, plot
 from astro_jax.cli.showing import DemoCommand, MapCommand, show_demo, show_map
 from astro_jax.cli.sweeping import SweepCommand, sweep
 from astro_jax.errors import InputError
@@ -28,6 +29,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         Annotated[DemoCommand, tyro.conf.subcommand("demo")]
         | Annotated[MapCommand, tyro.conf.subcommand("map")]
         | Annotated[BenchCommand, tyro.conf.subcommand("bench")]
+        | Annotated[PlotCommand, tyro.conf.subcommand("plot")]
         | Annotated[SweepCommand, tyro.conf.subcommand("sweep")]
         | Annotated[LearnCommand, tyro.conf.subcommand("learn")]
         | Annotated[ExportCommand, tyro.conf.subcommand("export")]
@@ -42,6 +44,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             show_demo(command)
         elif isinstance(command, MapCommand):
             show_map(command)
+        elif isinstance(command, PlotCommand):
+            plot(command)
         elif isinstance(command, SweepCommand):
             sweep(command)
         elif isinstance(command, LearnCommand):

@@ -1,5 +1,6 @@
 """What the commands share: configuration as it was given, checks, pictures.       [host]"""
 
+import io
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,20 +13,32 @@ from astro_jax.config import (
     RobotConfig,
 )
 from astro_jax.errors import InputError
+from astro_jax.learning.archive import write_whole
 from astro_jax.strict_yaml import load_planner, load_robot
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
-def draw(figure: "Figure", path: Path, field: str = "plot") -> None:
-    """Save it; an InputError for ``field`` if that cannot be."""
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        figure.savefig(path)
-    except (OSError, ValueError) as error:
-        expected = f"a picture file that can be written ({error})"
-        raise InputError(field, str(path), expected) from error
+PICTURES = (".png", ".svg", ".pdf")
+
+
+def draw(figure: "Figure", path: Path, field: str = "plot", dpi: float | None = None) -> None:
+    """Save it, whole or not at all; an InputError for ``field`` if that cannot be.
+
+    Fonts go into a PDF as outlines that journals take, and the same figure is the same file.
+    """
+    from matplotlib import rc_context
+
+    form = path.suffix.lower()
+    if form not in PICTURES:
+        raise InputError(field, str(path), f"a picture file ({', '.join(PICTURES)})")
+    made = io.BytesIO()
+    # what would be the date of the drawing
+    undated = {".png": {}, ".svg": {"Date": None}, ".pdf": {"CreationDate": None}}[form]
+    with rc_context({"pdf.fonttype": 42, "svg.hashsalt": "astro_jax"}):
+        figure.savefig(made, format=form[1:], dpi=dpi or "figure", metadata=undated)
+    write_whole(path, made.getvalue(), field)
 
 
 def check_from(field: str, value: int, low: int) -> None:

@@ -74,14 +74,14 @@ def settings_from_json(data: bytes, where: str) -> Settings:
     return settings
 
 
-def load_json(data: bytes, where: str) -> Any:
+def load_json(data: bytes, where: str, most: int = MOST_BYTES) -> Any:
     """JSON without its traps: no NaN, no infinity, no name twice, nothing deep or large.
 
     Raises:
       InputError: it is none of that kind.
     """
-    if len(data) > MOST_BYTES:
-        raise InputError("size", f"{len(data)} bytes", f"at most {MOST_BYTES}", where)
+    if len(data) > most:
+        raise InputError("size", f"{len(data)} bytes", f"at most {most}", where)
 
     def refuse(name: str) -> NoReturn:
         raise InputError("number", name, "a finite number", where)

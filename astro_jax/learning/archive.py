@@ -52,7 +52,7 @@ def write_arrays(
     write_whole(path, packed.getvalue())
 
 
-def write_whole(path: Path, data: bytes) -> None:
+def write_whole(path: Path, data: bytes, field: str = "file") -> None:
     """Write and flush beside, then rename: a crash leaves the old file or the new one.
 
     Raises:
@@ -78,7 +78,7 @@ def write_whole(path: Path, data: bytes) -> None:
             os.close(folder)
     except OSError as error:
         reason = error.strerror or str(error)
-        raise InputError("file", str(path), f"a file that can be written ({reason})") from error
+        raise InputError(field, str(path), f"a file that can be written ({reason})") from error
     finally:
         if beside is not None:
             Path(beside).unlink(missing_ok=True)

@@ -102,7 +102,7 @@ class CycleLog:
     status: Int[Array, "*batch"]
     looking: Int[Array, "*batch"]
     """A ``Looking``: what comes of what the screen was told to look at."""
-    seen: Float[Array, "*batch M"]
+    seen: Float[Array, "*batch tracks"]
     """Probability, as the robot believes it, of having each *track* in the camera's view."""
     diagnostics: Diagnostics
 

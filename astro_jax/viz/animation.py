@@ -74,13 +74,32 @@ def write_video(stem: str | Path, record: EpisodeRecord) -> Path:
     stem = Path(stem)
     target = stem.with_name(stem.name + ".mp4")
     try:
-        with _completed(target) as unfinished:
-            _encode_mp4(unfinished, record)
+        write_mp4(target, record)
     except EncoderError:
         target = stem.with_name(stem.name + ".gif")
-        with _completed(target) as unfinished:
-            _encode_gif(unfinished, record)
+        write_gif(target, record)
     return target
+
+
+def write_mp4(target: Path, record: EpisodeRecord) -> None:
+    """The film as H.264, whole or not at all.
+
+    Raises:
+      EncoderError: ffmpeg is missing or did not do what it was asked to.
+      OSError: the file cannot be written.
+    """
+    with _completed(target) as unfinished:
+        _encode_mp4(unfinished, record)
+
+
+def write_gif(target: Path, record: EpisodeRecord) -> None:
+    """The film as a GIF of half the size and rate, whole or not at all.
+
+    Raises:
+      OSError: the file cannot be written.
+    """
+    with _completed(target) as unfinished:
+        _encode_gif(unfinished, record)
 
 
 def frames(record: EpisodeRecord) -> Iterator[UInt8[np.ndarray, "H W 4"]]:
@@ -119,7 +138,7 @@ def frames(record: EpisodeRecord) -> Iterator[UInt8[np.ndarray, "H W 4"]]:
 
 def _stage(figure: Figure, record: EpisodeRecord) -> tuple[Axes, Axes, Axes]:
     """What does not move: three frames, the house, the course of the drive, the key."""
-    x_low, x_high, y_low, y_high = _known_extent(record)
+    x_low, x_high, y_low, y_high = record.known_extent
     size = np.array([x_high - x_low, y_high - y_low])
     drawn = size * np.min(ROOM / size)
     left, low = 15 + 0.5 * (ROOM[0] - drawn[0]), FRAME.low + FRAME.size - drawn[1]
@@ -209,17 +228,6 @@ def _last_word(record: EpisodeRecord, cycle: int) -> str:
     if record.doing:
         return record.doing_at(float(record.log.time[cycle]))
     return f"{float(record.log.diagnostics.best_cost[cycle]):z.2f} s"
-
-
-def _known_extent(record: EpisodeRecord) -> tuple[float, float, float, float]:
-    """Edges of the part of the map that is known, with everything that happened: m."""
-    rows, columns = np.nonzero(record.occupancy >= 0)
-    cells = np.stack([columns, rows], axis=1) if len(rows) else np.zeros((1, 2))
-    xy = record.origin + record.resolution * cells
-    ends = record.goal[None, :2] if record.followed is None else np.empty((0, 2))
-    poses = np.concatenate([xy, record.ticks.pose_map[:, :2], ends])
-    low, high = poses.min(axis=0) - 0.3, poses.max(axis=0) + 0.3
-    return float(low[0]), float(high[0]), float(low[1]), float(high[1])
 
 
 @contextlib.contextmanager

@@ -15,7 +15,6 @@ from astro_jax.viz import style
 
 BAND = 3.0
 """Percentage points that the shaded band shows."""
-BAND_COLOUR, GRID = "#eef1f4", "#e4e7eb"
 _COLOURS = (style.PLAN, style.TURN, style.PERSON, style.SCREEN, style.SPEED)
 _MARKERS = "os^Dv"
 
@@ -59,10 +58,10 @@ def calibration_figure(report: _Report) -> Figure:
         level = [of(name, at[time]) for time in times]
         panels[2].plot(times, level, "-o", color=colour, linewidth=width, markersize=4, label=label)
     panels[2].set_title("Surprise by time ahead, mean of scenes", **_TITLE)
-    panels[2].set_xlabel("time ahead, s", fontsize=9.5, color=style.INK)
+    panels[2].set_xlabel("time ahead, s")
     panels[2].set_ylabel("nats per step (less is better)", fontsize=9.5, color=style.INK)
     for axes in panels:
-        _dress(axes)
+        style.dress(axes, grid=True)
     panels[2].legend(loc="upper left", fontsize=8.5, frameon=False, labelcolor=style.INK)
     _write(figure, report.metrics, len(scenes))
     return figure
@@ -76,7 +75,7 @@ def draw_coverage(
 ) -> None:
     """Observed over nominal coverage, in per cent; the reference is a single Gaussian's."""
     ends = np.array([0.0, 100.0])
-    axes.fill_between(ends, ends - BAND, ends + BAND, color=BAND_COLOUR, zorder=0)
+    axes.fill_between(ends, ends - BAND, ends + BAND, color=style.BAND, zorder=0)
     axes.plot(ends, ends, color=style.FAINT, linewidth=0.9)
     percent = 100.0 * nominal
     if reference is not None:
@@ -97,14 +96,6 @@ def draw_coverage(
 
 
 _TITLE = {"fontsize": 10.5, "loc": "left", "color": style.INK}
-
-
-def _dress(axes: Axes) -> None:
-    axes.grid(color=GRID, linewidth=0.6)
-    axes.set_axisbelow(True)
-    axes.tick_params(colors=style.INK, labelsize=8, length=3)
-    for side in axes.spines.values():
-        side.set(color=style.FAINT, linewidth=0.8)
 
 
 def _write(figure: Figure, metrics: Mapping[str, float], scenes: int) -> None:

@@ -59,9 +59,7 @@ def heading_figure(drive: _Drive, pan_limit: float) -> Figure:
     lower.set_xlabel("time, s", fontsize=9.5, color=style.INK)
     upper.set_xlim(float(drive.time[0]), float(drive.time[-1]))
     for axes in (upper, lower):
-        axes.tick_params(colors=style.INK, labelsize=8.5, length=3)
-        for side in axes.spines.values():
-            side.set(color=style.FAINT, linewidth=0.8)
+        style.dress(axes)
     figure.text(0.075, 0.945, "The screen turns before the base does", fontsize=13,
                 color=style.INK, weight="bold")  # fmt: skip
     shaded = f"shaded: turns of 30° and more; arrows: lead at {np.degrees(SHOWN):.0f}° of the turn"

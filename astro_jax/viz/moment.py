@@ -63,8 +63,9 @@ def plan_figure(
         ticks=TickLog(
             time=single(np.float32(0.0)),
             pose_map=single(world.pose_map),
-            twist=single(world.command),
-            command=single(world.command),
+            # whatever the drive's own coordinates are
+            twist=single(plan.motion.twist[0, ::2]),
+            command=single(plan.motion.twist[0, ::2]),
             scale=single(np.float32(1.0)),
             mode=single(np.int32(Mode.RUNNING)),
             reason=single(np.int32(Reason.CLEAR)),

@@ -111,7 +111,7 @@ def draw_cycle(axes: Axes, record: EpisodeRecord, cycle: int, reach: float = REA
         show(cycle)
     axes.set(xlim=(x - reach, x + reach), ylim=(y - reach, y + reach), aspect="equal")
     axes.set(xlabel="x (m)", ylabel="y (m)", facecolor=style.UNKNOWN)
-    _tidy(axes)
+    style.dress(axes)
 
 
 def draw_survival(axes: Axes, record: EpisodeRecord, cycle: int) -> None:
@@ -123,7 +123,7 @@ def draw_survival(axes: Axes, record: EpisodeRecord, cycle: int) -> None:
     axes.set_title(
         "Chance of having touched nothing by then", fontsize=10, loc="left", color=style.INK
     )
-    _tidy(axes)
+    style.dress(axes)
 
 
 def draw_speed(axes: Axes, record: EpisodeRecord, cycle: int) -> None:
@@ -141,7 +141,7 @@ def draw_speed(axes: Axes, record: EpisodeRecord, cycle: int) -> None:
     turning.set_ylim(-1.15 * robot.yaw_rate, 1.15 * robot.yaw_rate)
     turning.set_ylabel("yaw rate ω (rad/s)", color=style.TURN)
     for panel in (axes, turning):
-        _tidy(panel)
+        style.dress(panel)
     axes.yaxis.label.set_color(style.SPEED)
     turning.yaxis.label.set_color(style.TURN)
 
@@ -156,7 +156,7 @@ def draw_course(axes: Axes, record: EpisodeRecord) -> None:
     axes.set(xlim=(0.0, float(ticks.time[-1])), ylim=(min(0.0, ticks.twist[:, 0].min()), top))
     title = "speed (m/s) over time (s); shaded from above: held back by the gate"
     axes.set_title(title, fontsize=8, loc="left", color=style.FAINT, pad=4)
-    _tidy(axes)
+    style.dress(axes)
 
 
 def draw_key(axes: Axes, record: EpisodeRecord, brief: bool = False) -> None:
@@ -215,11 +215,3 @@ def _key(record: EpisodeRecord) -> list[tuple[Any, str, bool]]:
         (line(style.FAINT, linestyle=(0, (5, 3))), f"{side:g} × {side:g} m local map", False),
         (line(style.FAINT, linestyle=(0, (2, 2))), "2 × 2 m reactive window", False),
     ]
-
-
-def _tidy(axes: Axes) -> None:
-    axes.tick_params(colors=style.INK, labelsize=8.5, length=3)
-    for side in axes.spines.values():
-        side.set(color=style.FAINT, linewidth=0.8)
-    for label in (axes.xaxis.label, axes.yaxis.label):
-        label.set(color=style.INK, fontsize=9)

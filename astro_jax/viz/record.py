@@ -53,6 +53,12 @@ class EpisodeRecord:
             raise InputError("blocked", self.blocked.shape, f"a shape of {self.occupancy.shape}")
         if not self.routes:
             raise InputError("routes", self.routes, "at least one route field")
+        bodies = (self.log.people_xy.shape[1],)
+        for field, value in (("radius", self.radius), ("present", self.present)):
+            if value.shape != bodies:
+                raise InputError(field, value.shape, f"a shape of {bodies}, as people_xy")
+        if self.followed is not None and not self.followed < bodies[0]:
+            raise InputError("followed", self.followed, f"below {bodies[0]}")
 
     @property
     def cycles(self) -> int:
@@ -65,6 +71,17 @@ class EpisodeRecord:
         low = self.origin - 0.5 * self.resolution
         rows, columns = self.occupancy.shape
         high = low + self.resolution * np.array([columns, rows])
+        return float(low[0]), float(high[0]), float(low[1]), float(high[1])
+
+    @property
+    def known_extent(self) -> tuple[float, float, float, float]:
+        """The same of what is known of the map, and of everything that happened."""
+        rows, columns = np.nonzero(self.occupancy >= 0)
+        cells = np.stack([columns, rows], axis=1) if len(rows) else np.zeros((1, 2))
+        xy = self.origin + self.resolution * cells
+        ends = self.goal[None, :2] if self.followed is None else np.empty((0, 2))
+        poses = np.concatenate([xy, self.ticks.pose_map[:, :2], ends])
+        low, high = poses.min(axis=0) - 0.3, poses.max(axis=0) + 0.3
         return float(low[0]), float(high[0]), float(low[1]), float(high[1])
 
     @property
@@ -88,6 +105,17 @@ class EpisodeRecord:
         started = [doing for since, doing in self.doing if since <= time + 1e-6]
         return started[-1] if started else ""
 
+    def cycle_at(self, time: float) -> int:
+        """The planning cycle that began last before ``time``, s.
+
+        Raises:
+          InputError: the episode has no such moment.
+        """
+        first, last = float(self.log.time[0]), float(self.log.time[-1]) + self.planner.period
+        if not first - 1e-6 <= time <= last + 1e-6:
+            raise InputError("at", time, f"a time of the episode, {first:.1f} to {last:.1f} s")
+        return max(int(np.searchsorted(self.log.time, time + 1e-4, side="right")) - 1, 0)
+
     def ticks_of(self, cycle: int) -> slice:
         """The gate ticks within a cycle; never empty."""
         begin = float(self.log.time[cycle])
@@ -105,3 +133,14 @@ class EpisodeRecord:
             float(self.ticks.scale[within][strongest]),
             Reason(int(self.ticks.reason[within][strongest])),
         )
+
+
+def telling_cycle(record: EpisodeRecord) -> int:
+    """The cycle in which most is going on: the robot drives and somebody is near."""
+    log = record.log
+    speed = np.abs([record.ticks.twist[record.ticks_of(k).start, 0] for k in range(record.cycles)])
+    gap = np.linalg.norm(log.people_xy - log.pose_map[:, None, :2], axis=-1)
+    gap = np.where(log.tracked, gap, np.inf).min(axis=1, initial=np.inf)
+    # a person two metres away is best: both fit the picture and neither hides the other
+    interest = np.exp(-((gap - 2.0) ** 2)) * np.minimum(speed, 0.5)
+    return int(np.argmax(interest + 1e-3 * speed))

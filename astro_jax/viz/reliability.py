@@ -17,7 +17,6 @@ from astro_jax.viz import style
 TICKS = (0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 0.5, 0.7, 0.9, 0.97, 0.99, 0.997)
 BAND = 0.2
 """Relative error that the shaded band shows."""
-BAND_COLOUR, GRID = "#eef1f4", "#e4e7eb"
 _GROUPS = (
     ("passing by", ("crossing", "oncoming", "overtaking", "braking"), "o", style.PLAN),
     ("standing", ("standing",), "s", style.PERSON),
@@ -80,11 +79,11 @@ def draw_reliability(axes: Axes, cases: Sequence[Mapping[str, Any]], column: str
     upper = np.minimum((1 + BAND) * line, 1 - (1 - line) / (1 + BAND))
     lower = np.maximum((1 - BAND) * line, 1 - (1 - line) * (1 + BAND))
     axes.fill_between(
-        _logit(line), _logit(np.clip(lower, 1e-5, 1)), _logit(upper), color=BAND_COLOUR
+        _logit(line), _logit(np.clip(lower, 1e-5, 1)), _logit(upper), color=style.BAND
     )
     axes.plot(_logit(line), _logit(line), color=style.FAINT, linewidth=0.9)
     for label, kinds, marker, colour in _GROUPS:
-        of = [case for case in cases if case["kind"] in kinds and case[column] is not None]
+        of = [case for case in cases if case["kind"] in kinds and _known(case[column])]
         if not of:
             continue
         x = _logit(np.clip([case[column] for case in of], low, high))
@@ -104,11 +103,11 @@ def draw_reliability(axes: Axes, cases: Sequence[Mapping[str, Any]], column: str
         set_limit(float(_logit(low)), float(_logit(high)))
     axes.set_xlabel("estimated risk", fontsize=9.5, color=style.INK)
     axes.set_ylabel("Monte Carlo risk", fontsize=9.5, color=style.INK)
-    axes.grid(color=GRID, linewidth=0.6)
-    axes.set_axisbelow(True)
-    axes.tick_params(colors=style.INK, labelsize=8, length=3)
-    for side in axes.spines.values():
-        side.set(color=style.FAINT, linewidth=0.8)
+    style.dress(axes, grid=True)
+
+
+def _known(value: float | None) -> bool:
+    return value is not None and np.isfinite(value)
 
 
 def _logit(p: Any) -> np.ndarray:

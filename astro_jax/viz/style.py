@@ -1,4 +1,4 @@
-"""The colours of all pictures, and the order in which things lie upon each other.   [host]
+"""The colours and frames of all pictures, and the order in which things lie.   [host]
 
 Green to red is asked for where candidates are compared; so that it also reads without red
 and green, lightness tells the same story: the best are dark, the worst are pale.
@@ -6,7 +6,9 @@ and green, lightness tells the same story: the best are dark, the worst are pale
 
 import numpy as np
 from jaxtyping import Bool, Int, UInt8
-from matplotlib.colors import LinearSegmentedColormap, to_rgba
+from matplotlib import colormaps
+from matplotlib.axes import Axes
+from matplotlib.colors import LinearSegmentedColormap, ListedColormap, to_rgba
 
 INK = "#1d2733"
 """Text and frames."""
@@ -27,11 +29,17 @@ DOOR, DOOR_NARROW, UNREACHED = "#0b4fd1", "#c2571a", "#9aa5b1"
 ZONES = {"no-go": ("#b3261e", "xx"), "slow": ("#b88600", ".."), "stairs": ("#7a1f8a", "||")}
 """Colour and hatching of zones by kind."""
 SPEED, TURN = "#0b4fd1", "#c2571a"
+CONTACT = "#b3261e"
+BAND, GRID = "#eef1f4", "#e4e7eb"
+"""What is within bounds, and the lines to read a value by."""
 
 COST = LinearSegmentedColormap.from_list(
     "cost", ["#004d1e", "#3f8f2e", "#a8a826", "#eeb53c", "#f59a5d", "#fb8273"]
 )
 """0 is the best candidate, 1 the worst; CIE lightness 28, 53, 67, 77, 72, 67."""
+
+TIME = ListedColormap(colormaps["viridis"](np.linspace(0.0, 0.92, 256)), "time")
+"""0 is the start of a drive, 1 its end; without the palest, which is lost on white."""
 
 CELLS, CLOUDS, WINDOWS, ARROWS, TRAILS, FANS, BODIES, PLANS, ROBOTS = range(1, 10)
 """Order of drawing, from the floor up."""
@@ -56,3 +64,15 @@ def cell_colours(
     for band, colour in enumerate(STRIPES):
         colours[surprise & ((rows + columns) // 2 % 2 == band)] = to_rgba(colour)
     return np.rint(255.0 * colours).astype(np.uint8)
+
+
+def dress(axes: Axes, grid: bool = False) -> None:
+    """Frame, ticks and labels as in all pictures; with ``grid`` lines to read values by."""
+    axes.tick_params(colors=INK, labelsize=8.5, length=3)
+    for side in axes.spines.values():
+        side.set(color=FAINT, linewidth=0.8)
+    for label in (axes.xaxis.label, axes.yaxis.label):
+        label.set(color=INK, fontsize=9.5)
+    if grid:
+        axes.grid(color=GRID, linewidth=0.6)
+        axes.set_axisbelow(True)

@@ -14,6 +14,8 @@ from astro_jax import cli
 from astro_jax.learning.demonstrations import read_drive
 from astro_jax.scenes import flat_scene
 from astro_jax.types import Status
+from astro_jax.viz.episode import gaps
+from astro_jax.viz.stored import read_episode
 
 pytestmark = pytest.mark.usefixtures("compiled_quickly")
 
@@ -147,6 +149,18 @@ def test_figures_of_a_drive_are_plausible(driven):
     assert 0.8 < metrics["path_ratio"] < 2.5
     assert metrics["recompiles"] == 0
     assert 0.0 < metrics["plan_median_ms"] <= metrics["plan_p99_ms"]
+
+
+def test_a_drive_can_be_drawn_again(driven, tmp_path):
+    file, out = str(driven / "episode.npz"), tmp_path / "drive.png"
+    assert cli.main(["plot", "episode", file, "--out", str(out)]) == 0
+    assert cli.main(["plot", "plan", file, "--at", "1.5", "--out", str(out)]) == 0
+    report = json.loads((driven / "metrics.json").read_text())
+    record = read_episode(driven / "episode.npz")
+    people, walls = (gap[record.log.time <= report["metrics"]["time"]] for gap in gaps(record))
+    # the referee looks every 5 ms, the log has ten moments a second
+    assert abs(people.min() - report["metrics"]["min_clearance_people"]) < 0.02
+    assert abs(walls.min() - report["metrics"]["min_clearance_walls"]) < 0.02
 
 
 def test_arrays_of_a_drive_agree_with_its_figures(driven):
