@@ -50,8 +50,10 @@ def run_gate(folder: Path, start: Start) -> int:
     # compiled with all of its functions in view, called with two of them
     runtime = Runtime(artifact, dataclasses.replace(engine, calls={**engine.calls, "think": _no}))
     gate = Gate(runtime)
-    rights = {"turn": come_first(), "memory": keep_memory()}
     engine, box = boxed(start, "gate", artifact, engine)
+    # the box's thread too: one that has to wait its turn with the interpreter in its hands would
+    # make the gate wait with it
+    rights = {"turn": come_first(), "memory": keep_memory()}
     runtime.engine = dataclasses.replace(engine, calls={**engine.calls, "think": _no})
     loop = _Loop(folder, start, gate, artifact, box)
     print(f"robot: gate ready ({engine.name}; {rights})", file=sys.stderr, flush=True)
@@ -74,9 +76,7 @@ class _Loop:
         self._post = Mailbox(folder / "gate.box", kinds.gate, writes=True)
         self._planner = Mailbox(folder / "planner.box", kinds.planner)
         self._beats = Beats(folder / "beats.box")
-        self._wire = joined(
-            start.wire, folder, (SCAN, ODOMETRY), start.domain, start.interface
-        )
+        self._wire = joined(start.wire, folder, (SCAN, ODOMETRY), start.domain, start.interface)
         self._ears = Ears(artifact.settings.robot, self._wire)
         self._children = [Child(role, folder) for role in ("planner", "route")]
         self._read = self._planner.count
@@ -84,6 +84,7 @@ class _Loop:
         self.ticks = {name: Histogram() for name in ("late", "took", "until sent")}
         self.ages = {name: Histogram() for name in ("scan", "odometry", "plan")}
         self.over = 0
+        self._mode, self._since = -1, 0
         self._modes: dict[int, int] = {}
         self._rss: list[tuple[float, float]] = []
 
@@ -139,6 +140,7 @@ class _Loop:
                 "due": due,
                 "mode": int(verdict["mode"]),
                 "reason": int(verdict["reason"]),
+                "since": self._since,
                 "twist_v": v,
                 "twist_omega": omega,
                 "missed": self._gate.missed,
@@ -151,6 +153,8 @@ class _Loop:
 
     def _count(self, verdict: Any, scan: Any, odometry: Any) -> None:
         mode = int(verdict["mode"])
+        if mode != self._mode:
+            self._mode, self._since = mode, self._post.count + 1
         self._modes[mode] = self._modes.get(mode, 0) + 1
         plan_age = float(self._gate.driven["plan_age"])
         ages = {"scan": float(scan.age), "odometry": float(odometry.age), "plan": plan_age}

@@ -1,7 +1,7 @@
 """The planner's process: a cycle every 100 ms, in step with the gate's ticks.         [host]
 
-A cycle begins right after a tick of the gate, from the state that this tick has left, and is for the
-moment of the next one: messages are as old as they will be then.  How long a cycle may take is
+A cycle begins right after a tick of the gate, from the state that this tick has left, and is for
+the moment of the next one: messages are as old as they will be then.  How long a cycle may take is
 learned (``world.latency.planning_time``): who needs longer plans for later.
 """
 
@@ -21,7 +21,7 @@ from astro_jax.process.folder import Start, write_json
 from astro_jax.process.histogram import Histogram
 from astro_jax.process.mailbox import Letter, Mailbox, numpy_arrays
 from astro_jax.process.parts import artifact_of, boxed, engine_for, joined
-from astro_jax.process.rights import few_pauses, resident
+from astro_jax.process.rights import come_early, few_pauses, resident
 from astro_jax.process.shown import Shown
 from astro_jax.process.split import BRIEFED, layouts, part
 from astro_jax.process.ways import Ways
@@ -43,6 +43,7 @@ LONGEST = 0.2
 
 def run_planner(folder: Path, start: Start) -> int:
     """Plan until the gate says so, or is gone."""
+    come_early()
     artifact = artifact_of(start)
     engine = engine_for(start, artifact, ("start", "think"))
     engine = dataclasses.replace(engine, calls={**engine.calls, "act": _no})

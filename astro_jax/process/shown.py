@@ -24,7 +24,9 @@ class Shown:
         """To be shown on ``wire``."""
         self._wire, self._frame = wire, frames.map
 
-    def show(self, cycle: int, state: Mapping[str, Any], report: Mapping[str, Any], at: int) -> None:
+    def show(
+        self, cycle: int, state: Mapping[str, Any], report: Mapping[str, Any], at: int
+    ) -> None:
         """After the ``cycle``-th one, which was for the moment ``at`` (monotonic, ns)."""
         offset = clock_offset()
         poses = state["next_plan.motion.pose_map"]

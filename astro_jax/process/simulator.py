@@ -74,9 +74,7 @@ class Simulator:
             near = recall(config, state, latency.reactive_sensor)
             far = recall(config, state, latency.sensor)
             age = latency.reactive_sensor
-            scan = take_scan(
-                robot.sensor, scene, near.pose, near.people, age, keys[0], SCAN_STEPS
-            )
+            scan = take_scan(robot.sensor, scene, near.pose, near.people, age, keys[0], SCAN_STEPS)
             seen = detect_people(
                 robot, scene, far.pose, far.pan, far.people, latency.sensor, keys[1]
             )

@@ -28,8 +28,11 @@ BRIEFED = (
 LOOKED = ("local_map.grid.",)
 """What the route worker holds against the house map."""
 
-GATE_NUMBERS = ("tick", "due", "mode", "reason", "twist_v", "twist_omega", "missed", "skipped")
-"""Twist in µm/s and µrad/s, for whoever only watches; ``due``: when that tick was, ns."""
+GATE_NUMBERS = (
+    *("tick", "due", "mode", "reason", "since", "twist_v", "twist_omega", "missed", "skipped"),
+)
+"""``due``: when that tick was, ns; ``since``: the letter with which the mode became what it is;
+twist in µm/s and µrad/s, for whoever only watches."""
 PLANNER_NUMBERS = ("tick", "halted", "cycles", "microseconds")
 """``tick``: the one with which the cycle begins."""
 LOOK_NUMBERS = ("time",)

@@ -4,8 +4,8 @@
     folder/topic/latched        the last message of a latched topic: for those who come late
     a datagram                  magic, u64 count of the sender, CDR (``wire/cdr.py``)
 
-No port is open to anybody: the folder belongs to the user alone (``process/folder.py``).  The kernel
-bounds every mailbox; who does not read loses messages, whoever sends never waits.
+No port is open to anybody: the folder belongs to the user alone (``process/folder.py``).  The
+kernel bounds every mailbox; who does not read loses messages, whoever sends never waits.
 """
 
 import os

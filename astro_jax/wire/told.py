@@ -80,7 +80,11 @@ def tracks(
 
 
 def candidates(
-    frame: str, xy: Float[np.ndarray, "K T 2"], cost: Float[np.ndarray, "K"], stamp: int, offset: int
+    frame: str,
+    xy: Float[np.ndarray, "K T 2"],
+    cost: Float[np.ndarray, "K"],
+    stamp: int,
+    offset: int,
 ) -> Values:
     """What was considered, as lines from green (cheapest) to red; what is not finite is not."""
     usable = np.isfinite(cost) & np.isfinite(xy).all(axis=(1, 2))

@@ -29,9 +29,7 @@ class Topic:
 COMMAND_DEADLINE = 0.1
 """A base that has heard no command for so long stops by itself, s: the gate may have died."""
 
-COMMAND = Topic(
-    name="rt/cmd_vel", type="geometry_msgs/Twist", depth=1, deadline=COMMAND_DEADLINE
-)
+COMMAND = Topic(name="rt/cmd_vel", type="geometry_msgs/Twist", depth=1, deadline=COMMAND_DEADLINE)
 SCAN = Topic(name="rt/scan", type="sensor_msgs/LaserScan", depth=5, reliable=False)
 ODOMETRY = Topic(name="rt/odom", type="nav_msgs/Odometry", depth=5, reliable=False)
 DETECTIONS = Topic(
