@@ -1,4 +1,4 @@
-"""The command line: demo, map, bench, plot, sweep, learn, export, artifact, replay.    [host]"""
+"""The command line: demo, map, bench, plot, sweep, learn, export, …, robot, play.     [host]"""
 
 import sys
 from collections.abc import Sequence
@@ -18,6 +18,12 @@ from astro_jax.cli.deploying import (
 from astro_jax.cli.learning import LearnCommand, learn
 from astro_jax.cli.measuring import measure
 from astro_jax.cli.plotting import PlotCommand, plot
+from astro_jax.cli.robots import (
+    RobotCommand,
+    RobotSimCommand,
+    drive_robot,
+    simulate_robot,
+)
 from astro_jax.cli.showing import DemoCommand, MapCommand, show_demo, show_map
 from astro_jax.cli.sweeping import SweepCommand, sweep
 from astro_jax.errors import InputError
@@ -34,7 +40,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         | Annotated[LearnCommand, tyro.conf.subcommand("learn")]
         | Annotated[ExportCommand, tyro.conf.subcommand("export")]
         | Annotated[ArtifactCommand, tyro.conf.subcommand("artifact")]
-        | Annotated[ReplayCommand, tyro.conf.subcommand("replay")],
+        | Annotated[ReplayCommand, tyro.conf.subcommand("replay")]
+        | Annotated[RobotCommand, tyro.conf.subcommand("robot")]
+        | Annotated[RobotSimCommand, tyro.conf.subcommand("robot-sim")],
         prog="astro-jax",
         description="Graceful motion among people for home robots.",
         args=arguments,
@@ -56,6 +64,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
             show_artifact(command)
         elif isinstance(command, ReplayCommand):
             return show_replay(command)
+        elif isinstance(command, RobotCommand):
+            return drive_robot(command)
+        elif isinstance(command, RobotSimCommand):
+            simulate_robot(command)
         else:
             measure(command.bench)
     except InputError as error:

@@ -73,6 +73,10 @@ class ThinkInputs:
 class Report:
     """How a cycle went."""
 
+    cost: Float[Array, "K"]
+    """Of what was considered, as ``Diagnostics`` has it …"""
+    candidate_xy_map: Float[Array, "K T 2"]
+    """… and where it led."""
     terms: CostTerms
     best_cost: Float[Array, ""]
     sampled_cost: Float[Array, ""]

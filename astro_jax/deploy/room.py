@@ -47,13 +47,16 @@ def roomy_field(field: RouteField, room: Size) -> RouteField:
     row, column = (
         np.minimum(cell, size - 1) for cell, size in zip(cells, inner.shape, strict=False)
     )
-    table = inner[row[:, None], column[None, :]]
+    full = inner.shape[:2] == tuple(room)
+    table = inner if full else inner[row[:, None], column[None, :]]
     beyond = [
         (cell - last) * float(grid.resolution)
         for cell, last in zip(cells, (row, column), strict=True)
     ]
     # where it does not go on there is nothing to add, and 0 · ∞ would be no number
-    for off, slope in ((beyond[1][None, :], table[..., 1]), (beyond[0][:, None], table[..., 2])):
+    for off, slope in (
+        () if full else ((beyond[1][None, :], table[..., 1]), (beyond[0][:, None], table[..., 2]))
+    ):
         with np.errstate(invalid="ignore"):
             table[..., 0] += np.where(off > 0.0, off * slope, 0.0)
     return RouteField(

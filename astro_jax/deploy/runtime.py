@@ -73,10 +73,12 @@ class Runtime:
         way: RouteField | None,
         gaze: Any = None,
         pace: float = 1.0,
+        granted: float | None = None,
     ) -> tuple[State, dict[str, Any]]:
         """One planning cycle; see ``navigator.think``, ``keep_to`` and ``halt``.
 
-        A ``way`` that is the same object as last time is not handed over again.
+        A ``way`` that is the same object as last time is not handed over again.  ``granted`` is
+        how long this cycle may take, s, by default what the artifact says (``latency.planning``).
 
         Raises:
           InputError: the way is of a larger house, or ``start`` was not called.
@@ -95,6 +97,7 @@ class Runtime:
                 **self._way[1],
                 **_arrays(flat(snapshot, "snapshot")),
                 **(self._gaze if gaze is None else _arrays(flat(gaze, "gaze"))),
+                **({} if granted is None else {"latency.planning": np.float32(granted)}),
                 "pace": np.float32(pace),
                 "halted": np.bool_(way is None),
             }
