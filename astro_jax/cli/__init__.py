@@ -1,4 +1,4 @@
-"""The command line: demo, map, bench, sweep, learn, export, artifact, replay.          [host]"""
+"""The command line: demo, play, map, bench, sweep, learn, export, artifact, replay.     [host]"""
 
 import sys
 from collections.abc import Sequence
@@ -17,6 +17,7 @@ from astro_jax.cli.deploying import (
 )
 from astro_jax.cli.learning import LearnCommand, learn
 from astro_jax.cli.measuring import measure
+from astro_jax.cli.playing import PlayCommand, play
 from astro_jax.cli.showing import DemoCommand, MapCommand, show_demo, show_map
 from astro_jax.cli.sweeping import SweepCommand, sweep
 from astro_jax.errors import InputError
@@ -26,6 +27,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command: 0 done, 1 a replay differs, 2 unusable input (a line on stderr says what)."""
     command = tyro.cli(
         Annotated[DemoCommand, tyro.conf.subcommand("demo")]
+        | Annotated[PlayCommand, tyro.conf.subcommand("play")]
         | Annotated[MapCommand, tyro.conf.subcommand("map")]
         | Annotated[BenchCommand, tyro.conf.subcommand("bench")]
         | Annotated[SweepCommand, tyro.conf.subcommand("sweep")]
@@ -40,6 +42,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         if isinstance(command, DemoCommand):
             show_demo(command)
+        elif isinstance(command, PlayCommand):
+            play(command)
         elif isinstance(command, MapCommand):
             show_map(command)
         elif isinstance(command, SweepCommand):

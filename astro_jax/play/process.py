@@ -1,0 +1,156 @@
+"""The control loop in a process of its own, and the pipe between it and the web server. [host]
+
+Whatever the server is busy with, the loop has its own interpreter.  In each process one thread
+writes to the pipe and one reads from it; the loop itself touches neither.  Down the pipe go
+commands, as JSON that is parsed again; up come messages of ``play/layout.py``.  Neither side makes
+objects of what it reads.  When one end closes, the other stops: the loop, and with it the robot,
+does not outlive its server.
+"""
+
+import json
+import os
+import signal
+import threading
+from collections.abc import Callable
+from multiprocessing import get_context
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any
+
+from astro_jax.errors import InputError
+from astro_jax.play.commands import Command, parse, text_of
+from astro_jax.play.layout import Kind, pack
+from astro_jax.play.slots import Box, Slots
+
+Hear = Callable[[bytes], None]
+
+
+class Control:
+    """The server's end."""
+
+    def __init__(self, wish: Any, cache: Path | None, hear: Hear, gone: Callable[[], None]) -> None:
+        """Start the process; ``hear`` gets each message, ``gone`` is called when it has ended.
+
+        Both are called by a thread of this object.  ``cache``: where compiled functions are kept.
+        """
+        context = get_context("spawn")
+        self._pipe, theirs = context.Pipe()
+        self._lock = threading.Lock()
+        self._hear, self._gone = hear, gone
+        self._process = context.Process(target=work, args=(theirs, wish, cache), daemon=True)
+        self._process.start()
+        theirs.close()
+        threading.Thread(target=self._listen, name="control", daemon=True).start()
+
+    def tell(self, page: int, command: Command | None) -> None:
+        """Pass a command of a page on; ``None``: that page has gone."""
+        text = None if command is None else text_of(command)
+        with self._lock:
+            try:
+                self._pipe.send_bytes(json.dumps([page, text]).encode())
+            except OSError:
+                pass  # it has ended: ``gone`` says so
+
+    def close(self) -> None:
+        """End the process."""
+        self._pipe.close()
+        self._process.join(5.0)
+        if self._process.is_alive():
+            self._process.kill()
+            self._process.join()
+
+    def _listen(self) -> None:
+        try:
+            while True:
+                self._hear(self._pipe.recv_bytes())
+        except (EOFError, OSError):
+            self._gone()
+
+
+def work(pipe: Connection, wish: Any, cache: Path | None) -> None:
+    """What the process does, from its start until the pipe closes."""
+    # Ctrl-C reaches the whole group: the server decides
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # imported late: the server's process needs none of it
+    from astro_jax.deploy.cache import use_cache
+    from astro_jax.play.loop import Loop
+    from astro_jax.play.setup import compile_others, prepare
+
+    outbox = Outbox(pipe)
+    threading.Thread(target=outbox.run, name="sender", daemon=True).start()
+    if cache:
+        use_cache(cache)
+    try:
+        ready = prepare(wish, lambda text: outbox.news("preparing", text))
+    except InputError as error:
+        outbox.news("failed", str(error))
+        outbox.finish()
+        return
+    box = Box()
+    loop = Loop(ready.engine, ready.start, wish.sizes, outbox.slots, box, outbox.answer)
+    runner = threading.Thread(target=loop.run, name="loop")
+    runner.start()
+    background = threading.Thread(
+        target=compile_others, args=(ready, loop.show_ready), name="compiler", daemon=True
+    )
+    background.start()
+    try:
+        while True:
+            page, text = json.loads(pipe.recv_bytes())
+            if not box.put((page, None if text is None else parse(text))):
+                outbox.answer(page, {"error": "too many commands at once"})
+    except (EOFError, OSError):
+        loop.close()
+        runner.join()
+        # a compilation under way would keep the interpreter from ending
+        os._exit(0)
+
+
+class Outbox:
+    """The process's way up: slots of which the newest count, and answers, of which all do."""
+
+    def __init__(self, pipe: Connection) -> None:
+        """Nothing to send yet."""
+        self._pipe = pipe
+        self._news = threading.Condition()
+        self._stirred, self._finished = False, False
+        self._answers = Box()
+        self.slots = Slots(self._stir)
+
+    def news(self, phase: str, text: str) -> None:
+        """What is being done before there is a loop."""
+        self.slots.put(Kind.NEWS, pack(Kind.NEWS, {"phase": phase, "note": text}, {}))
+
+    def answer(self, page: int, said: dict[str, Any]) -> None:
+        """For one page alone; lost if nobody takes the answers before it."""
+        self._answers.put(pack(Kind.ANSWER, {"page": page, **said}, {}))
+        self._stir()
+
+    def run(self) -> None:
+        """Send, until the other end has closed."""
+        seen = 0
+        try:
+            while not (self._finished and not self._stirred):
+                with self._news:
+                    self._news.wait_for(lambda: self._stirred or self._finished)
+                    self._stirred = False
+                seen, messages = self.slots.newer(seen)
+                for message in [*messages, *self._answers.take()]:
+                    self._pipe.send_bytes(message)
+        except OSError:
+            pass  # nobody is there any more: the reader ends the process
+
+    def finish(self) -> None:
+        """Send what there is and close."""
+        with self._news:
+            self._finished = True
+            self._news.notify()
+        for thread in threading.enumerate():
+            if thread.name == "sender":
+                thread.join(5.0)
+        self._pipe.close()
+
+    def _stir(self) -> None:
+        with self._news:
+            self._stirred = True
+            self._news.notify()
