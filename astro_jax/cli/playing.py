@@ -2,6 +2,7 @@
 
 import asyncio
 import dataclasses
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,8 +14,6 @@ from astro_jax.errors import InputError
 if TYPE_CHECKING:
     from astro_jax.play.setup import Wish
 
-SIZES = (100, 320, 600)
-"""Numbers of candidates to choose from on the page."""
 MOST_PORTS = 65535
 
 
@@ -32,8 +31,8 @@ class PlayCommand:
     """Let other machines connect: whoever has the token that is printed can steer the robot."""
     people: int = 3
     """How many people walk about."""
-    candidates: int = 600
-    """How many motions the planner weighs at first."""
+    candidates: tuple[int, ...] = (600, 100, 320)
+    """How many motions the planner weighs: the first number at first, the others to choose from."""
     robot: Path | None = None
     """Robot YAML (see configs/robots)."""
     planner: Path | None = None
@@ -58,9 +57,12 @@ def play(command: PlayCommand) -> None:
 def _wish(command: PlayCommand) -> "Wish":
     robot, planner, params = configuration(command.robot, command.planner)
     check_from("seed", command.seed, 0)
-    planner = dataclasses.replace(planner, candidates=command.candidates)
-    for field, value, expected in planner.problems(robot):
-        raise InputError(field, value, expected)
+    if not command.candidates:
+        raise InputError("candidates", "()", "at least one number")
+    for size in reversed(command.candidates):
+        planner = dataclasses.replace(planner, candidates=size)
+        for field, value, expected in planner.problems(robot):
+            raise InputError(field, value, expected)
     if not 0 <= command.people <= planner.people:
         raise InputError("people", command.people, f"a number from 0 to {planner.people}")
     from astro_jax.play.setup import Wish
@@ -68,12 +70,11 @@ def _wish(command: PlayCommand) -> "Wish":
 
     if command.map is not None:
         load_map(command.map)
-    sizes = sorted({*SIZES, command.candidates}) if command.planner is None else []
     return Wish(
         robot=robot,
         planner=planner,
         params=params,
-        sizes=tuple(sizes) or (command.candidates,),
+        sizes=tuple(sorted(set(command.candidates))),
         map=command.map,
         people=command.people,
         seed=command.seed,
@@ -106,7 +107,9 @@ async def _serve(command: PlayCommand, wish: "Wish") -> None:
     def gone() -> None:
         loop.call_soon_threadsafe(ended.set)
 
-    control = Control(wish, own_cache(), hear, gone)
+    # a cache that the user has chosen for JAX stays in use
+    cache = None if os.environ.get("JAX_COMPILATION_CACHE_DIR") else own_cache()
+    control = Control(wish, cache, hear, gone)
     host = f"[{command.host}]" if ":" in command.host else command.host
     address = f"http://{host}:{port}/" + (f"?token={keeper.token}" if keeper.token else "")
     Console().print(f"open {address}", highlight=False, soft_wrap=True)

@@ -19,7 +19,8 @@ STRIDE = 2
 AHEAD = (1.0, 2.0, 3.0)
 """When the uncertainty of people is drawn, s after the plan takes effect."""
 FREE, UNSEEN, OCCUPIED = 0, 1, 2
-"""Of a cell of the local map; unseen: no scan has said anything about it lately."""
+"""Of a cell of the local map; unseen: no scan has said anything about it lately, whatever the
+house map says of it."""
 SEEN = 0.2
 """Log-odds of evidence below which nothing has been seen."""
 
@@ -68,7 +69,7 @@ def picture_of(config: PlannerConfig, log: CycleLog, local_map: LocalMap) -> Pic
         axis=-1,
     )
     unseen = jnp.abs(local_map.evidence) < SEEN
-    cells = jnp.where(occupied(local_map), OCCUPIED, jnp.where(unseen, UNSEEN, FREE))
+    cells = jnp.where(unseen, UNSEEN, jnp.where(occupied(local_map), OCCUPIED, FREE))
     return Picture(
         candidates=jnp.clip(jnp.round(1e3 * offset[order]), -32767, 32767).astype(jnp.int16),
         usable=jnp.sum(fine),

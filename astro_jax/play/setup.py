@@ -13,6 +13,7 @@ import numpy as np
 
 from astro_jax.config import PlannerConfig, PlannerParams, RobotConfig
 from astro_jax.home import Home, home_of_map, packaged_home
+from astro_jax.play.director import Start
 from astro_jax.play.engine import (
     Compiled,
     Engine,
@@ -21,7 +22,6 @@ from astro_jax.play.engine import (
     first_state,
     traced_planner,
 )
-from astro_jax.play.loop import Start
 from astro_jax.play.moment import as_arrays
 from astro_jax.play.sliders import STARTS, settings
 from astro_jax.play.stage import stage_of

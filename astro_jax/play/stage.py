@@ -125,14 +125,14 @@ def with_person(stage: Stage, who: int, place: Numbers) -> Stage:
     return _walking(stage, who, np.asarray(place, float), np.asarray(place, float), HURRY)
 
 
-def with_walk(stage: Stage, who: int, begin: Numbers, end: Numbers) -> Stage:
-    """Somebody walks to and fro between two places, as far as there is no wall.
+def with_walk(stage: Stage, who: int, people: np.ndarray, end: Numbers) -> Stage:
+    """Somebody walks to and fro between where they are and a place, as far as there is no wall.
 
     Raises:
       InputError: there is nobody of that number, or no room for a walk.
     """
     _check_present(stage, who)
-    first, last = np.asarray(begin, float), np.asarray(end, float)
+    first, last = np.asarray(people[who], float), np.asarray(end, float)
     points = stage.scene.path_map.shape[1]
     most = (points - 1) * float(stage.scene.path_spacing)
     length = min(math.dist(first, last), most)

@@ -38,7 +38,7 @@ STATUSES: dict[Status, str] = {
     Status.BAD_INPUT: "Stopping: what the sensors say is not fit to drive on.",
     Status.NO_GOAL: "No goal: the robot stands.",
 }
-STANDING = 0.03
+STANDING = 0.05
 """Slower than this is standing, m/s."""
 
 

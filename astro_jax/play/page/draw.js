@@ -81,14 +81,14 @@ function drawDoor(context, view, { jambs: [[ax, ay], [bx, by]], closed }, colour
 export function drawCycle(context, view, house, route, frame) {
   clear(context);
   view.apply(context);
-  drawCells(context, house, frame);
+  drawCells(context, view, house, frame);
   if (route) drawArrows(context, view, house, route, frame);
   drawFan(context, view, house, frame);
   drawClouds(context, view, house, frame);
   drawPlan(context, view, house, frame);
 }
 
-function drawCells(context, house, frame) {
+function drawCells(context, view, house, frame) {
   const [rows, columns] = frame.cells.shape;
   const dark = [...rgb(house.colours.sensed), 225], dim = [123, 135, 148, 46], none = [0, 0, 0, 0];
   const kinds = [none, dim, dark];
@@ -98,8 +98,8 @@ function drawCells(context, house, frame) {
     context.imageSmoothingEnabled = false;
     context.drawImage(frame.image, x - r / 2, y - r / 2, columns * r, rows * r);
     context.strokeStyle = house.colours.faint;
-    context.lineWidth = 0.025;
-    context.setLineDash([0.16, 0.1]);
+    context.lineWidth = view.px(1.6);
+    context.setLineDash([view.px(9), view.px(6)]);
     context.strokeRect(x - r / 2, y - r / 2, columns * r, rows * r);
     context.setLineDash([]);
   });

@@ -12,7 +12,6 @@ const got = { house: null, image: null, route: null, news: null };
 const ring = [];
 let back = null;  // index of the frame that is looked back at
 let arrived = 0, drawn = {};
-window.astro = { frames: 0, cycles: 0, got, ring };  // for measurements
 
 const send = connect({
   on(kind, head) {
@@ -53,6 +52,9 @@ function keep(frame) {
   $("veil").hidden = true;
   showScrub();
 }
+
+// For tests and measurements: pictures and cycles so far, and where a place is in the window.
+window.astro = { frames: 0, cycles: 0, got, ring, send, pixels: (x, y) => view.pixels(x, y, $("stage").getBoundingClientRect()) };
 
 // ---- what is shown ----------------------------------------------------------------------------
 

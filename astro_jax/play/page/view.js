@@ -30,6 +30,9 @@ export class View {
   metres(px, py) {
     return [this.x + (px - this.width / 2) / this.scale, this.y - (py - this.height / 2) / this.scale];
   }
+  pixels(x, y, { left, top }) {
+    return [left + this.width / 2 + (x - this.x) * this.scale, top + this.height / 2 - (y - this.y) * this.scale];
+  }
   // From now on the context draws in metres.
   apply(context) {
     const s = this.scale * this.ratio;
