@@ -69,6 +69,9 @@ class Director:
         self.end()
         self.state, self._stage, self._field = start.state, start.stage, start.field
         self.goal: tuple[float, float, float] | None = None
+        self._wanted: tuple[float, float, float] | None = None
+        self._ticket: int | None = None
+        self._rebuild = False
         self.values = dict(STARTS)
         self.candidates = self._engine.config.candidates
         self.paused, self.steps = False, 0
@@ -142,19 +145,19 @@ class Director:
                 self._export(page, cycle)
 
     def _build(self, stage: staging.Stage) -> None:
-        self._stage = staging.built(stage)
-        self._show_house()
+        self._stage, self._rebuild = stage, True
 
     def _goal_wanted(self, goal: tuple[float, float, float]) -> None:
         if self._worker is None:
             house, doors = self._stage.house_map, self._stage.doors
             self._worker = RouteWorker(house, self._engine.robot, doors)
-        self._worker.ask(np.asarray(self.state.pose, np.float64), goal)
+        self._wanted = goal
         self.show_news()
 
     def _no_goal(self, said: str) -> None:
         if self._worker:
             self._worker.cancel()
+        self._wanted = self._ticket = None
         self.goal, self._note = None, ("stop", said)
         self._show_route(None)
         self.show_news()
@@ -174,10 +177,13 @@ class Director:
         if held:
             self._held[page, what] = time.monotonic() + HELD_FOR
 
-    def let_go(self) -> None:
-        """What is held by whoever has said nothing for too long."""
+    def settle(self) -> None:
+        """After some commands: what is held in silence is let go, what is blocked is worked out."""
         now = time.monotonic()
         self._drop([key for key, until in self._held.items() if until < now])
+        if self._rebuild:
+            self._stage, self._rebuild = staging.built(self._stage), False
+            self._show_house()
 
     def _drop(self, keys: list[tuple[int, Any]]) -> None:
         """What somebody held who is not there any more: the robot stops, people stay."""
@@ -195,11 +201,16 @@ class Director:
         """What the route layer has found meanwhile; ``look``: it is to see what the robot sees."""
         if not self._worker:
             return
-        if self.goal is not None and look:
+        if self._wanted and self._ticket is None:
+            # one search at a time: a goal that is dragged would else never be found
+            here = np.asarray(self.state.pose, np.float64)
+            self._ticket, self._wanted = self._worker.ask(here, self._wanted), None
+        elif self.goal is not None and look and self._ticket is None:
             self._worker.look(self._look())
         answer = self._worker.poll()
         if answer is None or isinstance(answer, Cancelled):  # who cancelled said why
             return
+        self._ticket = None
         tone, said = answered(answer)
         if isinstance(answer, Found):
             self._field = _on_device(answer.route.field)

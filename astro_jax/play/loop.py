@@ -79,7 +79,7 @@ class Loop:
                 director.obey(page, command)
             except InputError as error:
                 self._answer(page, {"error": str(error)})
-        director.let_go()
+        director.settle()
         if director.paused and not director.steps:
             self._box.wait(IDLE)
             self._due = time.perf_counter()

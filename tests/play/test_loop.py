@@ -50,8 +50,9 @@ def test_goal_in_a_wall_is_said_and_stops_the_robot(driven):
 
 
 def test_robot_finds_out_about_a_shut_door_by_itself(driven):
-    driven.ask(Door(which=0, closed=True), Goal(x=1.0, y=1.6))
+    driven.ask(Door(which=0, closed=True), Goal(x=1.0, y=1.6, yaw=0.0, faces=True))
     driven.until(lambda: abs((driven.goal() or [9.0])[0] - 1.0) < 0.01)
+    driven.until(lambda: driven.frame()["says"] == "There.")
     assert driven.newest(Kind.HOUSE)[0]["doors"][0]["closed"]
     # on its map the door is open: it sets out
     driven.ask(Goal(x=5.0, y=1.6))

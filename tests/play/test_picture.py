@@ -28,7 +28,10 @@ def cycled(ready):
     state, cycle = start.state, None
     for _ in range(15):
         state, cycle = run_cycle(engine, engine.config.candidates, given, state)
-    return engine.config, jax.device_get((state.robot.local_map, cycle))
+    assert cycle
+    log, ticks, picture = jax.device_get((cycle.log, cycle.ticks, cycle.picture))
+    cycle = dataclasses.replace(cycle, log=log, ticks=ticks, picture=picture)
+    return engine.config, (jax.device_get(state.robot.local_map), cycle)
 
 
 def test_candidates_come_worst_first_where_they_are(cycled):
