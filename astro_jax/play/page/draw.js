@@ -40,12 +40,13 @@ export function houseImage(house) {
   });
 }
 
-export function drawGround(context, view, house, image) {
+export function drawGround(context, view, house, image, route) {
   clear(context);
   view.apply(context);
   context.imageSmoothingEnabled = false;
   const [rows, columns] = house.known.shape, r = house.resolution;
   context.drawImage(image, house.origin[0] - r / 2, house.origin[1] - r / 2, columns * r, rows * r);
+  if (route) drawArrows(context, view, house, route, () => true, alpha(house.colours.guide, 0.45));
   for (const door of house.doors) drawDoor(context, view, door, house.colours);
 }
 
@@ -78,11 +79,16 @@ function drawDoor(context, view, { jambs: [[ax, ay], [bx, by]], closed }, colour
 
 // ---- one cycle ------------------------------------------------------------------------------
 
-export function drawCycle(context, view, house, route, frame) {
+export function drawCycle(context, view, house, route, frame, trail) {
   clear(context);
   view.apply(context);
   drawCells(context, view, house, frame);
-  if (route) drawArrows(context, view, house, route, frame);
+  if (route) {
+    const half = house.windows[0] / 2, [x0, y0] = frame.pose;
+    const near = (x, y) => Math.abs(x - x0) < half && Math.abs(y - y0) < half;
+    drawArrows(context, view, house, route, near, alpha(house.colours.trail, 0.55));
+  }
+  drawTrail(context, view, house, trail);
   drawFan(context, view, house, frame);
   drawClouds(context, view, house, frame);
   drawPlan(context, view, house, frame);
@@ -107,26 +113,22 @@ function drawCells(context, view, house, frame) {
 
 const ARROW = [[-0.5, 0, 0.5, 0], [0.2, 0.2, 0.5, 0], [0.2, -0.2, 0.5, 0]];
 
-function drawArrows(context, view, house, route, frame) {
-  const size = 0.42 * route.spacing, half = house.windows[0] / 2, [cx, cy] = frame.pose;
-  const near = new Path2D(), far = new Path2D();
+function drawArrows(context, view, house, route, wanted, colour) {
+  const size = 0.42 * route.spacing;
+  context.beginPath();
   for (let k = 0; k < route.arrows.length; k += 3) {
     const [x, y, yaw] = route.arrows.subarray(k, k + 3);
+    if (!wanted(x, y)) continue;
     const c = size * Math.cos(yaw), s = size * Math.sin(yaw);
-    const path = Math.abs(x - cx) < half && Math.abs(y - cy) < half ? near : far;
     for (const [ax, ay, bx, by] of ARROW) {
-      path.moveTo(x + c * ax - s * ay, y + s * ax + c * ay);
-      path.lineTo(x + c * bx - s * by, y + s * bx + c * by);
+      context.moveTo(x + c * ax - s * ay, y + s * ax + c * ay);
+      context.lineTo(x + c * bx - s * by, y + s * bx + c * by);
     }
   }
   context.lineCap = "round";
   context.lineWidth = view.px(1.3);
-  context.strokeStyle = alpha(house.colours.guide, 0.45);
-  context.stroke(far);
-  context.strokeStyle = house.colours.trail;
-  context.globalAlpha = 0.55;
-  context.stroke(near);
-  context.globalAlpha = 1;
+  context.strokeStyle = colour;
+  context.stroke();
 }
 
 // Candidates come worst first; those of one shade are one path.
@@ -208,7 +210,6 @@ function outline(context, points) {
 export function drawMoving(context, view, house, frame, now, goal, wish) {
   clear(context);
   view.apply(context);
-  drawTrail(context, view, house, now.trail);
   if (goal) drawGoal(context, view, house.colours.goal, goal, 1);
   if (wish) drawGoal(context, view, house.colours.plan, wish, 0.6);
   const half = house.windows[1] / 2;

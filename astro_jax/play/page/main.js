@@ -25,7 +25,6 @@ const send = connect({
     } else if (kind === ROUTE) got.route = head;
     else if (kind === NEWS) hear(head);
     else if (kind === FRAME) keep(head);
-    drawn = {};
   },
   answer(said) {
     if (said.error) toast(said.error);
@@ -68,17 +67,18 @@ function now() {
   const place = Math.max(share * ticks - 1, 0), k = Math.floor(place), f = place - k, m = Math.min(k + 1, ticks - 1);
   const mix = (array, width, j) => array[width * k + j] + f * (array[width * m + j] - array[width * k + j]);
   const pose = [0, 1, 2].map((j) => mix(frame.motion, 4, j));
-  const trail = [];
-  for (let i = 0, last = back ?? ring.length - 1; i <= last; i += 2) trail.push(ring[i].pose);
-  trail.push(pose);
   return {
-    pose, trail, pan: mix(frame.motion, 4, 3),
+    pose, pan: mix(frame.motion, 4, 3),
     people: Array.from({ length: people }, (_, j) => ({
       x: mix(frame.walks, 2 * people, 2 * j), y: mix(frame.walks, 2 * people, 2 * j + 1),
       vx: frame.people[4 * j + 2], vy: frame.people[4 * j + 3],
       held: tools.grip?.kind === "person" && tools.grip.who === j,
     })),
   };
+}
+
+function trail() {
+  return ring.slice(0, (back ?? ring.length - 1) + 1).filter((_, k) => k % 2 === 0).map(({ pose }) => pose);
 }
 
 function goal() { return got.news?.goal ?? null; }
@@ -90,9 +90,10 @@ function paint() {
   if (!house || !frame || !news) return;
   const here = now();
   if (view.followed) view.centre(here.pose[0], here.pose[1]);
-  const moved = drawn.view !== view.version;
-  if (moved || drawn.house !== house) drawGround(layers.ground, view, house, image);
-  if (moved || drawn.frame !== frame || drawn.route !== route) drawCycle(layers.cycle, view, house, news.goal || back !== null ? route : null, frame);
+  const moved = drawn.view !== view.version || drawn.route !== route || drawn.house !== house;
+  const guide = news.goal || back !== null ? route : null;
+  if (moved) drawGround(layers.ground, view, house, image, guide);
+  if (moved || drawn.frame !== frame) drawCycle(layers.cycle, view, house, guide, frame, trail());
   if (drawn.frame !== frame || drawn.news !== news) showFrame(house, frame, news);
   const wish = tools.wish && [tools.wish[0], tools.wish[1], tools.wish[2] ?? Math.atan2(tools.wish[1] - here.pose[1], tools.wish[0] - here.pose[0])];
   drawMoving(layers.moving, view, house, frame, here, back === null ? goal() : null, wish);

@@ -5,17 +5,18 @@ import { View } from "./view.js";
 
 export const $ = (id) => document.getElementById(id);
 const percent = (share) => `${(100 * share).toFixed(share > 0.9 && share < 1 ? 1 : 0)} %`;
+const tidy = (value) => (Math.abs(value) < 0.005 ? 0 : value).toFixed(2);  // no −0.00
 function write(id, text) { const node = $(id); if (node.textContent !== text) node.textContent = text; }
 
 export function showFrame(house, frame, news) {
   $("status").dataset.tone = news.note ? news.tone : frame.tone;
   write("says", frame.says);
-  write("speed", `${frame.speed.toFixed(2)} m/s`);
+  write("speed", `${tidy(frame.speed)} m/s`);
   write("scale", `${Math.round(100 * frame.scale)} %`);
   write("contacts", `${frame.contacts[0]}${frame.contacts[1] ? `, ${frame.contacts[1]} its fault` : ""}`);
   const { survival, speeds } = frame, end = survival.at(-1), top = house.robot.speed, c = house.colours;
   write("survival-end", percent(end));
-  write("speed-end", `up to ${Math.max(...speeds).toFixed(2)} m/s`);
+  write("speed-end", `up to ${tidy(Math.max(...speeds, 0))} m/s`);
   write("worth", `${frame.worth[0].toFixed(1)} s nearer to the goal`);
   const shared = { dt: house.dt };
   drawCurve($("survival"), survival, { ...shared, low: end > 0.9 ? 0.9 : end > 0.5 ? 0.5 : 0, high: 1, colour: c.person, fill: `${c.person}22`, format: (v) => `${Math.round(100 * v)} %` });
@@ -114,7 +115,7 @@ function makeLegend(house) {
   const box = (colour, edge) => (g) => { g.fillStyle = colour; g.fillRect(8, 3, 24, 16); if (edge) { g.strokeStyle = edge; g.strokeRect(8.5, 3.5, 23, 15); } };
   const marks = [
     [(g) => { g.fillStyle = c.robot; g.fillRect(6, 5, 20, 12); g.fillStyle = c.screen; g.fillRect(28, 4, 4, 14); }, "The robot, its exact footprint; the bar is its screen, the glow is where that looks"],
-    [(g) => { for (let k = 0; k < costs.length; k++) { g.fillStyle = costs[k]; g.fillRect(2 + 1.5 * k, 4, 2, 14); } }, "Every motion weighed in this cycle: dark is best, pale is worst"],
+    [(g) => { for (let k = 0; k < costs.length; k++) { g.fillStyle = costs[k]; g.fillRect(2 + 1.5 * k, 4, 2, 14); } }, "Every motion weighed in this cycle: dark is best, pale is worst. They begin where the robot will be when they can take effect: the later, the farther ahead"],
     [line(c.plan, 4), "The chosen plan, with the footprint every half second"],
     [(g) => { g.fillStyle = c.person; g.beginPath(); g.arc(20, 11, 8, 0, 7); g.fill(); }, "A person whom the robot knows of; hollow: it does not. Drag it; drag its arrow to let it walk that way"],
     [(g) => { g.fillStyle = `${c.person}30`; g.strokeStyle = c.person; for (const [x, r] of [[9, 4], [19, 7], [29, 10]]) { g.beginPath(); g.arc(x, 11, r, 0, 7); g.fill(); g.stroke(); } }, "Where it expects people in 1, 2 and 3 s (1 σ); dashed: should they turn or stop"],

@@ -150,6 +150,8 @@ export class Tools {
 
 // Keys: `acts` has what each does; nothing while a slider or a button has the focus and wants it.
 export function listenToKeys(acts) {
+  // after a click, unlike after a tab, keys are meant for the map
+  document.addEventListener("click", (event) => { if (event.detail) event.target.closest("button, input")?.blur(); });
   document.addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey) return;
     const here = document.activeElement, name = (event.shiftKey && event.key.startsWith("Arrow") ? "Shift" : "") + event.key;
