@@ -127,6 +127,7 @@ def frame_message(
         Mode(int(strongest.mode)),
         Reason(int(strongest.reason)),
         speed,
+        float(np.abs(picture.speed).max()),
         goal,
         arrived,
     )

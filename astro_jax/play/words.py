@@ -38,14 +38,24 @@ STATUSES: dict[Status, str] = {
     Status.BAD_INPUT: "Stopping: what the sensors say is not fit to drive on.",
     Status.NO_GOAL: "No goal: the robot stands.",
 }
-STANDING = 0.05
+STANDING = 0.1
 """Slower than this is standing, m/s."""
 
 
 def doing(
-    status: Status, mode: Mode, reason: Reason, speed: float, goal: bool, arrived: bool
+    status: Status,
+    mode: Mode,
+    reason: Reason,
+    speed: float,
+    planned: float,
+    goal: bool,
+    arrived: bool,
 ) -> tuple[Tone, str]:
-    """(Tone, sentence) for a cycle; ``reason`` is that of the gate's strongest intervention."""
+    """(Tone, sentence) for a cycle.
+
+    ``reason`` is that of the gate's strongest intervention, ``planned`` the greatest speed of the
+    chosen plan, forwards or back (m/s).
+    """
     if not goal:
         braking = abs(speed) > STANDING
         return "stop", "No goal: braking." if braking else STATUSES[Status.NO_GOAL]
@@ -57,7 +67,7 @@ def doing(
         return "slow", REASONS[reason]
     if arrived:
         return "good", "There."
-    if abs(speed) <= STANDING:
+    if max(abs(speed), planned) <= STANDING:
         return "slow", "Waiting: going on now would cost more than it gains."
     return "good", "Backing off." if speed < 0.0 else "On its way."
 

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import psutil
 from playwright.sync_api import Page, sync_playwright
 
 # a loop through the packaged flat: kitchen, hall, bedroom, study, living room
@@ -47,6 +48,17 @@ def until(page: Page, holds: str, seconds: float = 300.0) -> None:
         time.sleep(0.1)
 
 
+def spent_by() -> dict[str, float]:
+    """CPU seconds so far of the browser and of the server with its loop, children of this one."""
+    spent = {"browser": 0.0, "play": 0.0}
+    for process in psutil.Process().children(recursive=True):
+        with contextlib.suppress(psutil.NoSuchProcess):
+            kind = "browser" if "chrom" in process.name() else "play"
+            used = process.cpu_times()
+            spent[kind] += used.user + used.system
+    return spent
+
+
 def measure(page: Page, seconds: float) -> dict[str, Any]:
     """Drive on, from one place of the tour to the next, and count."""
     look = "[performance.now(), astro.frames, astro.cycles, astro.ring.at(-1).timing.late]"
@@ -54,6 +66,7 @@ def measure(page: Page, seconds: float) -> dict[str, Any]:
     x, y = next(stops)
     page.evaluate(f"astro.send('goal', {{x: {x}, y: {y}}})")
     begin, parts, deadline = page.evaluate(look), [], time.monotonic() + seconds
+    before = spent_by()
     while time.monotonic() < deadline:
         time.sleep(0.5)
         frame = page.evaluate("(({timing, pose}) => ({timing, pose}))(astro.ring.at(-1))")
@@ -61,13 +74,14 @@ def measure(page: Page, seconds: float) -> dict[str, Any]:
         if np.hypot(frame["pose"][0] - x, frame["pose"][1] - y) < 0.6:
             x, y = next(stops)
             page.evaluate(f"astro.send('goal', {{x: {x}, y: {y}}})")
-    end = page.evaluate(look)
+    end, after = page.evaluate(look), spent_by()
     spent = (end[0] - begin[0]) / 1000.0
     return {
         "pictures_per_s": round((end[1] - begin[1]) / spent, 1),
         "cycles_per_s": round((end[2] - begin[2]) / spent, 2),
         "late_cycles": end[3] - begin[3],
         "seconds": round(spent, 1),
+        "cores": {name: round((after[name] - before[name]) / spent, 2) for name in after},
         "median_ms": {
             name: round(float(np.median([part[name] for part in parts])), 1)
             for name in ("see", "plan", "gate", "world", "frame", "lead")

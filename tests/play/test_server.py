@@ -191,6 +191,21 @@ def test_slow_page_holds_nobody_up_and_misses_what_was_overtaken():
     asyncio.run(run())
 
 
+def test_crowd_at_the_door_keeps_nobody_out():
+    async def run():
+        async with serving() as (served, site):
+            crowd = [await asyncio.open_connection("127.0.0.1", served.port) for _ in range(200)]
+            page = await served.open()
+            site.hear(frame(5))
+            message = await page.recv()
+            assert isinstance(message, bytes)
+            assert unpack(message)[1]["cycle"] == 5
+            for _, writer in crowd:
+                writer.close()
+
+    asyncio.run(run())
+
+
 def test_answers_are_for_one_page_alone():
     async def run():
         async with serving() as (served, site):
