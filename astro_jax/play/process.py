@@ -7,6 +7,7 @@ objects of what it reads.  When one end closes, the other stops: the loop, and w
 does not outlive its server.
 """
 
+import contextlib
 import json
 import os
 import signal
@@ -15,12 +16,19 @@ from collections.abc import Callable
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from astro_jax.errors import InputError
 from astro_jax.play.commands import Command, parse, text_of
 from astro_jax.play.layout import Kind, pack
+from astro_jax.play.setup import Ready, Wish, fill_cache
 from astro_jax.play.slots import Box, Slots
+
+if TYPE_CHECKING:
+    from astro_jax.play.loop import Loop
+
+READY = 0
+"""No page, but word that the planner of a size lies in the cache."""
 
 Hear = Callable[[bytes], None]
 
@@ -28,7 +36,9 @@ Hear = Callable[[bytes], None]
 class Control:
     """The server's end."""
 
-    def __init__(self, wish: Any, cache: Path | None, hear: Hear, gone: Callable[[], None]) -> None:
+    def __init__(
+        self, wish: Wish, cache: Path | None, hear: Hear, gone: Callable[[], None]
+    ) -> None:
         """Start the process; ``hear`` gets each message, ``gone`` is called when it has ended.
 
         Both are called by a thread of this object.  ``cache``: where compiled functions are kept.
@@ -37,19 +47,24 @@ class Control:
         self._pipe, theirs = context.Pipe()
         self._lock = threading.Lock()
         self._hear, self._gone = hear, gone
+        self._wish, self._cache, self._drives = wish, cache, False
         self._process = context.Process(target=work, args=(theirs, wish, cache), daemon=True)
         self._process.start()
         theirs.close()
         threading.Thread(target=self._listen, name="control", daemon=True).start()
 
     def tell(self, page: int, command: Command | None) -> None:
-        """Pass a command of a page on; ``None``: that page has gone."""
-        text = None if command is None else text_of(command)
-        with self._lock:
-            try:
-                self._pipe.send_bytes(json.dumps([page, text]).encode())
-            except OSError:
-                pass  # it has ended: ``gone`` says so
+        """Pass a command of a page on; ``None``: that page has gone.
+
+        Before there is a loop nobody hears it, and nothing has to be let go.
+        """
+        if not self._drives:
+            return
+        self._send([page, None if command is None else text_of(command)])
+
+    def _send(self, said: list[Any]) -> None:
+        with self._lock, contextlib.suppress(OSError):  # it has ended: ``gone`` says so
+            self._pipe.send_bytes(json.dumps(said).encode())
 
     def close(self) -> None:
         """End the process."""
@@ -62,19 +77,39 @@ class Control:
     def _listen(self) -> None:
         try:
             while True:
-                self._hear(self._pipe.recv_bytes())
+                message = self._pipe.recv_bytes()
+                self._hear(message)
+                if not self._drives and message[1] == Kind.FRAME:
+                    self._drives = True
+                    threading.Thread(target=self._compile_others, daemon=True).start()
         except (EOFError, OSError):
             self._gone()
 
+    def _compile_others(self) -> None:
+        """Planners of other sizes, in processes that step back behind the loop.
 
-def work(pipe: Connection, wish: Any, cache: Path | None) -> None:
+        The compiler's own threads would not step back, and in the loop's process they held it up:
+        half of its cycles were late for as long as that took.
+        """
+        for size in self._wish.sizes:
+            if size != self._wish.planner.candidates:
+                arguments = (self._wish, size, self._cache)
+                filler = get_context("spawn").Process(
+                    target=fill_cache, args=arguments, daemon=True
+                )
+                filler.start()
+                filler.join()
+                self._send([READY, size])
+
+
+def work(pipe: Connection, wish: Wish, cache: Path | None) -> None:
     """What the process does, from its start until the pipe closes."""
     # Ctrl-C reaches the whole group: the server decides
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     # imported late: the server's process needs none of it
     from astro_jax.deploy.cache import use_cache
     from astro_jax.play.loop import Loop
-    from astro_jax.play.setup import compile_others, prepare
+    from astro_jax.play.setup import prepare
 
     outbox = Outbox(pipe)
     threading.Thread(target=outbox.run, name="sender", daemon=True).start()
@@ -90,20 +125,24 @@ def work(pipe: Connection, wish: Any, cache: Path | None) -> None:
     loop = Loop(ready.engine, ready.start, wish.sizes, outbox.slots, box, outbox.answer)
     runner = threading.Thread(target=loop.run, name="loop")
     runner.start()
-    background = threading.Thread(
-        target=compile_others, args=(ready, loop.show_ready), name="compiler", daemon=True
-    )
-    background.start()
     try:
         while True:
             page, text = json.loads(pipe.recv_bytes())
-            if not box.put((page, None if text is None else parse(text))):
+            if page == READY:
+                threading.Thread(target=take_in, args=(ready, text, loop), daemon=True).start()
+            elif not box.put((page, None if text is None else parse(text))):
                 outbox.answer(page, {"error": "too many commands at once"})
     except (EOFError, OSError):
         loop.close()
         runner.join()
-        # a compilation under way would keep the interpreter from ending
+        # should the cache have failed, a compilation would keep the interpreter from ending
         os._exit(0)
+
+
+def take_in(ready: Ready, size: int, loop: "Loop") -> None:
+    """Load the planner of a size from the cache, beside the loop."""
+    ready.engine.planners[size] = ready.others[size]()
+    loop.show_ready()
 
 
 class Outbox:

@@ -2,8 +2,6 @@
 
 import dataclasses
 import os
-import sys
-import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from astro_jax.config import PlannerConfig, PlannerParams, RobotConfig
+from astro_jax.deploy.cache import use_cache
 from astro_jax.home import Home, home_of_map, packaged_home
 from astro_jax.play.director import Start
 from astro_jax.play.engine import (
@@ -28,7 +27,7 @@ from astro_jax.play.stage import stage_of
 from astro_jax.route.house import Door
 from astro_jax.scenes import flat_scene
 
-LEAST = 15
+LEAST = 10
 """How far what runs in the background steps back (nice)."""
 
 
@@ -65,6 +64,27 @@ def prepare(wish: Wish, say: Callable[[str], None] = lambda text: None) -> Ready
       InputError: the map, or the number of people, is unusable.
     """
     say("reading the map, looking for doors and a way")
+    start, given = _beginning(wish)
+    say(f"compiling the planner with {wish.planner.candidates} candidates")
+    engine = compile_engine(wish.robot, wish.planner, given, start.state)
+    others = {
+        size: _traced(wish, size, given, start)
+        for size in wish.sizes
+        if size not in engine.planners
+    }
+    return Ready(engine=engine, start=start, others=others)
+
+
+def fill_cache(wish: Wish, size: int, cache: Path | None) -> None:
+    """A process of its own, behind all others: afterwards a planner is compiled in no time."""
+    os.nice(LEAST)
+    if cache:
+        use_cache(cache)
+    start, given = _beginning(wish)
+    _traced(wish, size, given, start)()
+
+
+def _beginning(wish: Wish) -> tuple[Start, Given]:
     home, named = _home(wish)
     stage = stage_of(home, wish.robot, named)
     stage = dataclasses.replace(stage, scene=as_arrays(stage.scene))
@@ -72,25 +92,16 @@ def prepare(wish: Wish, say: Callable[[str], None] = lambda text: None) -> Ready
     world, params = settings(wish.params, STARTS)
     given = Given(world=world, params=params, scene=stage.scene, field=field)
     state = first_state(wish.planner, wish.robot, given, wish.seed)
-    say(f"compiling the planner with {wish.planner.candidates} candidates")
-    engine = compile_engine(wish.robot, wish.planner, given, state)
-    others = {}
-    for size in wish.sizes:
-        if size not in engine.planners:
-            config = dataclasses.replace(wish.planner, candidates=size)
-            others[size] = traced_planner(wish.robot, config, given, state)
     x, y, yaw = (float(v) for v in np.asarray(home.scene.goal_map))
     start = Start(stage=stage, field=field, goal=(x, y, yaw), state=state, params=wish.params)
-    return Ready(engine=engine, start=start, others=others)
+    return start, given
 
 
-def compile_others(ready: Ready, on_ready: Callable[[], None]) -> None:
-    """The planners of other sizes, one after the other, behind everything else that runs."""
-    if hasattr(os, "setpriority") and sys.platform == "linux":  # where threads have their own
-        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), LEAST)
-    for size, compile_planner in ready.others.items():
-        ready.engine.planners[size] = compile_planner()
-        on_ready()
+def _traced(
+    wish: Wish, size: int, given: Given, start: Start
+) -> Callable[[], tuple[Compiled, Compiled]]:
+    config = dataclasses.replace(wish.planner, candidates=size)
+    return traced_planner(wish.robot, config, given, start.state)
 
 
 def _home(wish: Wish) -> tuple[Home, tuple[Door, ...]]:
