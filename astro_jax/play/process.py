@@ -16,16 +16,15 @@ from collections.abc import Callable
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from astro_jax.deploy.cache import use_cache
 from astro_jax.errors import InputError
 from astro_jax.play.commands import Command, parse, text_of
 from astro_jax.play.layout import Kind, pack
-from astro_jax.play.setup import Ready, Wish, fill_cache
+from astro_jax.play.loop import Loop
+from astro_jax.play.setup import Ready, Wish, fill_cache, prepare
 from astro_jax.play.slots import Box, Slots
-
-if TYPE_CHECKING:
-    from astro_jax.play.loop import Loop
 
 READY = 0
 """No page, but word that the planner of a size lies in the cache."""
@@ -106,11 +105,6 @@ def work(pipe: Connection, wish: Wish, cache: Path | None) -> None:
     """What the process does, from its start until the pipe closes."""
     # Ctrl-C reaches the whole group: the server decides
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    # imported late: the server's process needs none of it
-    from astro_jax.deploy.cache import use_cache
-    from astro_jax.play.loop import Loop
-    from astro_jax.play.setup import prepare
-
     outbox = Outbox(pipe)
     threading.Thread(target=outbox.run, name="sender", daemon=True).start()
     if cache:
@@ -139,7 +133,7 @@ def work(pipe: Connection, wish: Wish, cache: Path | None) -> None:
         os._exit(0)
 
 
-def take_in(ready: Ready, size: int, loop: "Loop") -> None:
+def take_in(ready: Ready, size: int, loop: Loop) -> None:
     """Load the planner of a size from the cache, beside the loop."""
     ready.engine.planners[size] = ready.others[size]()
     loop.show_ready()

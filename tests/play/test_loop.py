@@ -59,9 +59,7 @@ def test_goal_in_a_wall_is_said_and_stops_the_robot(driven):
 
 
 def test_robot_finds_out_about_a_shut_door_by_itself(driven):
-    driven.ask(Door(which=0, closed=True), Goal(x=1.0, y=1.6, yaw=0.0, faces=True))
-    driven.until(lambda: abs((driven.goal() or [9.0])[0] - 1.0) < 0.01)
-    driven.until(lambda: driven.frame()["says"] == "There.")
+    driven.ask(Door(which=0, closed=True))  # on its left, in sight
     assert driven.newest(Kind.HOUSE)[0]["doors"][0]["closed"]
     # on its map the door is open: it sets out
     driven.ask(Goal(x=5.0, y=1.6))
@@ -94,7 +92,7 @@ def test_door_does_not_shut_on_somebody(driven):
 def test_somebody_walks_where_they_are_sent(driven):
     driven.ask(Stop(), Walk(who=0, x=4.6, y=-20.0))  # as far as the wall
     seen = []
-    for _ in range(60):
+    for _ in range(40):
         driven.loop.turn()
         seen.append(driven.newest(Kind.FRAME)[1]["people"][0, :2])
     low, high = np.min(seen, axis=0), np.max(seen, axis=0)
