@@ -26,8 +26,8 @@ from astro_jax.play.loop import Loop
 from astro_jax.play.setup import Ready, Wish, fill_cache, prepare
 from astro_jax.play.slots import Box, Slots
 
-READY = 0
-"""No page, but word that the planner of a size lies in the cache."""
+READY, END = 0, -1
+"""No pages: the planner of a size lies in the cache; the process is to end."""
 
 Hear = Callable[[bytes], None]
 
@@ -46,7 +46,8 @@ class Control:
         self._pipe, theirs = context.Pipe()
         self._lock = threading.Lock()
         self._hear, self._gone = hear, gone
-        self._wish, self._cache, self._drives = wish, cache, False
+        self._wish, self._cache = wish, cache
+        self._drives, self._closing = False, False
         self._process = context.Process(target=work, args=(theirs, wish, cache), daemon=True)
         self._process.start()
         theirs.close()
@@ -66,9 +67,11 @@ class Control:
             self._pipe.send_bytes(json.dumps(said).encode())
 
     def close(self) -> None:
-        """End the process."""
-        self._pipe.close()
-        self._process.join(5.0)
+        """End the process; nothing is heard of it any more."""
+        self._closing = True
+        self._send([END, None])
+        if self._drives:  # else it listens to nobody yet
+            self._process.join(5.0)
         if self._process.is_alive():
             self._process.kill()
             self._process.join()
@@ -77,12 +80,15 @@ class Control:
         try:
             while True:
                 message = self._pipe.recv_bytes()
+                if self._closing:
+                    continue
                 self._hear(message)
                 if not self._drives and message[1] == Kind.FRAME:
                     self._drives = True
                     threading.Thread(target=self._compile_others, daemon=True).start()
         except (EOFError, OSError):
-            self._gone()
+            if not self._closing:
+                self._gone()
 
     def _compile_others(self) -> None:
         """Planners of other sizes, in processes that step back behind the loop.
@@ -122,15 +128,18 @@ def work(pipe: Connection, wish: Wish, cache: Path | None) -> None:
     try:
         while True:
             page, text = json.loads(pipe.recv_bytes())
+            if page == END:
+                break
             if page == READY:
                 threading.Thread(target=take_in, args=(ready, text, loop), daemon=True).start()
             elif not box.put((page, None if text is None else parse(text))):
                 outbox.answer(page, {"error": "too many commands at once"})
     except (EOFError, OSError):
-        loop.close()
-        runner.join()
-        # should the cache have failed, a compilation would keep the interpreter from ending
-        os._exit(0)
+        pass  # the server has died
+    loop.close()
+    runner.join()
+    # should the cache have failed, a compilation would keep the interpreter from ending
+    os._exit(0)
 
 
 def take_in(ready: Ready, size: int, loop: Loop) -> None:

@@ -7,6 +7,7 @@ import math
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -43,8 +44,8 @@ def address(tmp_path_factory) -> Iterator[str]:
         found = re.search(r"open (http\S+)", server.stdout.readline())
         assert found
         yield found[1]
-        server.terminate()
-        assert server.wait(20.0) in (0, -15, 143)
+        server.send_signal(signal.SIGINT)
+        assert server.wait(PATIENCE) == 130
 
 
 @pytest.fixture(scope="module")
