@@ -16,7 +16,7 @@ export PIP_NO_INPUT := 1
 install: $(STAMP)
 
 $(STAMP): pyproject.toml constraints.txt | $(BIN)/python
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[viz,sweep,learn,docs,dev]'
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[viz,sweep,learn,docs,play,dev]'
 	@touch $@
 
 $(BIN)/python:

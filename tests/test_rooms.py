@@ -12,7 +12,7 @@ FILES = sorted(path.relative_to(PACKAGE) for path in PACKAGE.rglob("*.py"))
 ROOMS: list[str] = [
     *"types errors config strict_yaml geometry products robot world route local".split(),
     *"reactive body navigator known tasks sim scenes home suites learning".split(),
-    *"sweep deploy wire process viz bench demo demo_follow".split(),
+    *"sweep deploy wire process viz play bench demo demo_follow".split(),
     "tables",
     "cli",
     "__init__",

@@ -17,6 +17,7 @@ from astro_jax.cli.deploying import (
 )
 from astro_jax.cli.learning import LearnCommand, learn
 from astro_jax.cli.measuring import measure
+from astro_jax.cli.playing import PlayCommand, play
 from astro_jax.cli.plotting import PlotCommand, plot
 from astro_jax.cli.robots import (
     RobotCommand,
@@ -33,6 +34,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command: 0 done, 1 a replay differs, 2 unusable input (a line on stderr says what)."""
     command = tyro.cli(
         Annotated[DemoCommand, tyro.conf.subcommand("demo")]
+        | Annotated[PlayCommand, tyro.conf.subcommand("play")]
         | Annotated[MapCommand, tyro.conf.subcommand("map")]
         | Annotated[BenchCommand, tyro.conf.subcommand("bench")]
         | Annotated[PlotCommand, tyro.conf.subcommand("plot")]
@@ -50,6 +52,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         if isinstance(command, DemoCommand):
             show_demo(command)
+        elif isinstance(command, PlayCommand):
+            play(command)
         elif isinstance(command, MapCommand):
             show_map(command)
         elif isinstance(command, PlotCommand):

@@ -10,12 +10,13 @@ import dataclasses
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, Int
 
 from astro_jax import navigator
 from astro_jax.body.gaze import ahead
 from astro_jax.config import Latency, PlannerConfig, PlannerParams, RobotConfig
 from astro_jax.geometry import compose, from_frame, inverse
+from astro_jax.reactive.senses import Verdict
 from astro_jax.sim.contact import no_contacts
 from astro_jax.sim.observe import observe, observe_nearby, recall, tracked
 from astro_jax.sim.odometry import initial_belief, reckon
@@ -30,7 +31,7 @@ from astro_jax.sim.state import (
     nothing_told,
 )
 from astro_jax.sim.walkers import initial_walkers
-from astro_jax.types import RouteField, Snapshot, WorldAtEffect
+from astro_jax.types import Odometry, RouteField, Scan, Snapshot, WorldAtEffect, pytree
 from astro_jax.world.people import no_tracks
 
 
@@ -153,49 +154,96 @@ def act(
     ticks = round(config.period / config.gate_period)
 
     def tick(state: SimState, index):
-        key, key_scan, key_pose, key_drift = jax.random.split(state.key, 4)
-        scan, odometry = observe_nearby(
-            robot, config, circumstances, scene, state, key_scan, key_pose
-        )
-        brain, verdict = navigator.act(
-            robot,
-            config,
-            circumstances.told,
-            state.robot,
-            index,
-            scan,
-            odometry,
-            state.told.orders,
-        )
-        state = dataclasses.replace(
-            state, robot=brain, sent=jnp.concatenate([state.sent[1:], verdict.twist[None]]), key=key
-        )
-        before = state.pose
-        state = advance(robot, config, circumstances.latency, scene, state)
-        belief = reckon(
-            circumstances.errors, state.belief, before, state.pose, config.gate_period, key_drift
-        )
-        state = dataclasses.replace(
-            state,
-            belief=belief,
-            past_belief=jnp.concatenate([state.past_belief[1:], belief.pose_map[None]]),
-            past_pan=jnp.concatenate([state.past_pan[1:], brain.screen.pan.angle[None]]),
-        )
-        log = TickLog(
-            time=state.time,
-            pose_map=state.pose,
-            twist=state.twist,
-            command=verdict.twist,
-            scale=verdict.scale,
-            mode=verdict.mode,
-            reason=verdict.reason,
-            pan=brain.screen.pan.angle,
-            people_xy=state.people.xy_map,
-            contacts=state.contacts.contacts,
-        )
-        return state, log
+        state, nearby = sense_nearby(robot, config, circumstances, scene, state)
+        brain, verdict = decide(robot, config, circumstances, state, index, nearby)
+        return carry_out(robot, config, circumstances, scene, state, nearby, brain, verdict)
 
     return jax.lax.scan(tick, state, jnp.arange(ticks))
+
+
+@pytree
+class Nearby:
+    """What one gate tick begins with."""
+
+    scan: Scan
+    odometry: Odometry
+    key: Array
+    """Of the noise of this tick's motion."""
+
+
+def sense_nearby(
+    robot: RobotConfig,
+    config: PlannerConfig,
+    circumstances: Circumstances,
+    scene: Scene,
+    state: SimState,
+) -> tuple[SimState, Nearby]:
+    """First part of a tick: what the gate's own short path delivers."""
+    key, key_scan, key_pose, key_drift = jax.random.split(state.key, 4)
+    scan, odometry = observe_nearby(robot, config, circumstances, scene, state, key_scan, key_pose)
+    state = dataclasses.replace(state, key=key)
+    return state, Nearby(scan=scan, odometry=odometry, key=key_drift)
+
+
+def decide(
+    robot: RobotConfig,
+    config: PlannerConfig,
+    circumstances: Circumstances,
+    state: SimState,
+    index: Int[Array, ""],
+    nearby: Nearby,
+) -> tuple[navigator.NavigatorState, Verdict]:
+    """Second part: the robot's own, the ``index``-th tick since the cycle began."""
+    return navigator.act(
+        robot,
+        config,
+        circumstances.told,
+        state.robot,
+        index,
+        nearby.scan,
+        nearby.odometry,
+        state.told.orders,
+    )
+
+
+def carry_out(
+    robot: RobotConfig,
+    config: PlannerConfig,
+    circumstances: Circumstances,
+    scene: Scene,
+    state: SimState,
+    nearby: Nearby,
+    brain: navigator.NavigatorState,
+    verdict: Verdict,
+) -> tuple[SimState, TickLog]:
+    """Third part: the command is on its way, the world one gate period older."""
+    state = dataclasses.replace(
+        state, robot=brain, sent=jnp.concatenate([state.sent[1:], verdict.twist[None]])
+    )
+    before = state.pose
+    state = advance(robot, config, circumstances.latency, scene, state)
+    belief = reckon(
+        circumstances.errors, state.belief, before, state.pose, config.gate_period, nearby.key
+    )
+    state = dataclasses.replace(
+        state,
+        belief=belief,
+        past_belief=jnp.concatenate([state.past_belief[1:], belief.pose_map[None]]),
+        past_pan=jnp.concatenate([state.past_pan[1:], brain.screen.pan.angle[None]]),
+    )
+    log = TickLog(
+        time=state.time,
+        pose_map=state.pose,
+        twist=state.twist,
+        command=verdict.twist,
+        scale=verdict.scale,
+        mode=verdict.mode,
+        reason=verdict.reason,
+        pan=brain.screen.pan.angle,
+        people_xy=state.people.xy_map,
+        contacts=state.contacts.contacts,
+    )
+    return state, log
 
 
 def _in_house(home: Float[Array, "3"], world: WorldAtEffect) -> WorldAtEffect:
