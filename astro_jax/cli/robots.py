@@ -2,7 +2,7 @@
 
 import dataclasses
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import tyro
 from rich.console import Console
@@ -93,7 +93,7 @@ def simulate_robot(command: RobotSimCommand) -> None:
 
     settings = read_artifact(command.artifact).settings
     folder = folder_of(command.name)
-    given = {"people": command.people, "seed": command.seed}
+    given: Any = {"people": command.people, "seed": command.seed}
     if command.map is None:
         home = packaged_home(settings.robot, settings.config, **given)
     else:

@@ -85,6 +85,8 @@ class _Planner:
         self._ears = Ears(artifact.settings.robot, wire)
         self._wire, self._shown = wire, Shown(wire, self._ears.frames)
         self._house_map = load_map(start.map)
+        self._house = self._known_house()
+        runtime.start(self._house, np.zeros(3))
         self._least = float(artifact.settings.latency.planning)
         self._estimate = 0.0
         self._state: dict[str, Any] | None = None
@@ -140,7 +142,7 @@ class _Planner:
         if self._state is None:
             if not np.isfinite(np.asarray(seen.odometry.pose_map)).all():
                 return
-            self._state = self._runtime.start(self._house(), np.asarray(seen.odometry.pose_map))
+            self._state = self._runtime.start(self._house, np.asarray(seen.odometry.pose_map))
         way = self._ways.newest()
         granted = min(max(self._least, self._estimate), 1.0)
         state = {**self._state, **letter.arrays}
@@ -162,7 +164,7 @@ class _Planner:
         self._late += done > due + int(told["allowance"]) * self._period
         self._tell(seen, report, told, due)
 
-    def _house(self) -> Grid:
+    def _known_house(self) -> Grid:
         house: Any = self._house_map
         values: Any = np.asarray(prior_from_occupancy(house.occupancy.astype(np.float32)))
         return Grid(

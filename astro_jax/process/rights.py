@@ -70,9 +70,7 @@ def come_early() -> None:
 def keep_memory() -> str:
     """No page that was touched once is given back, if that is allowed; what it has come to."""
     lock = getattr(ctypes.CDLL(None, use_errno=True), "mlockall", None)
-    if lock is None or lock(NICE = -10
-"""Of a planner; and of a gate that may not have more."""
-_MCL_CURRENT | _MCL_FUTURE | _MCL_ONFAULT):
+    if lock is None or lock(_MCL_CURRENT | _MCL_FUTURE | _MCL_ONFAULT):
         return "none"
     return "locked"
 

@@ -22,7 +22,7 @@ from astro_jax.process.asked import Asked
 from astro_jax.process.ears import frames_of
 from astro_jax.process.folder import write_json
 from astro_jax.process.histogram import Histogram
-from astro_jax.process.rights import few_pauses, resident
+from astro_jax.process.rights import come_early, few_pauses, resident
 from astro_jax.sim.detector import detect_people
 from astro_jax.sim.episode import start_episode
 from astro_jax.sim.messages import as_messages
@@ -182,6 +182,7 @@ def run_simulator(
 ) -> dict[str, Any]:
     """Until asked to end or the time is over; its report is left in the robot's folder."""
     asked = Asked()
+    come_early()
     simulator = Simulator(settings, home, wire, seed)
     print("simulator ready", file=sys.stderr, flush=True)
     try:
