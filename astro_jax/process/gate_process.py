@@ -25,7 +25,7 @@ from astro_jax.process.histogram import Histogram
 from astro_jax.process.keeper import Child
 from astro_jax.process.mailbox import Mailbox
 from astro_jax.process.parts import artifact_of, boxed, engine_for, joined
-from astro_jax.process.rights import come_first, keep_memory, no_pauses, resident
+from astro_jax.process.rights import GATE, come_first, keep_memory, no_pauses, resident
 from astro_jax.process.split import layouts
 from astro_jax.wire.told import command
 from astro_jax.wire.topics import COMMAND, ODOMETRY, SCAN
@@ -53,7 +53,7 @@ def run_gate(folder: Path, start: Start) -> int:
     engine, box = boxed(start, "gate", artifact, engine)
     # the box's thread too: one that has to wait its turn with the interpreter in its hands would
     # make the gate wait with it
-    rights = {"turn": come_first(), "memory": keep_memory()}
+    rights = {"turn": come_first(GATE), "memory": keep_memory()}
     runtime.engine = dataclasses.replace(engine, calls={**engine.calls, "think": _no})
     loop = _Loop(folder, start, gate, artifact, box)
     print(f"robot: gate ready ({engine.name}; {rights})", file=sys.stderr, flush=True)

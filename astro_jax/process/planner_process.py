@@ -21,7 +21,7 @@ from astro_jax.process.folder import Start, write_json
 from astro_jax.process.histogram import Histogram
 from astro_jax.process.mailbox import Letter, Mailbox, numpy_arrays
 from astro_jax.process.parts import artifact_of, boxed, engine_for, joined
-from astro_jax.process.rights import come_early, few_pauses, resident
+from astro_jax.process.rights import PLANNER, come_first, few_pauses, resident
 from astro_jax.process.shown import Shown
 from astro_jax.process.split import BRIEFED, layouts, part
 from astro_jax.process.ways import Ways
@@ -43,12 +43,12 @@ LONGEST = 0.2
 
 def run_planner(folder: Path, start: Start) -> int:
     """Plan until the gate says so, or is gone."""
-    come_early()
     artifact = artifact_of(start)
     engine = engine_for(start, artifact, ("start", "think"))
     engine = dataclasses.replace(engine, calls={**engine.calls, "act": _no})
     warm = artifact.golden("think")[0]
     np.asarray(engine.calls["think"](warm)["state.next_plan.status"])
+    turn = come_first(PLANNER)
     recorder, box = boxed(start, "planner", artifact, engine)
     wire = joined(
         start.wire,
@@ -58,7 +58,7 @@ def run_planner(folder: Path, start: Start) -> int:
         start.interface,
     )
     planner = _Planner(folder, start, Runtime(artifact, recorder), artifact, wire)
-    print(f"robot: planner ready ({engine.name})", file=sys.stderr, flush=True)
+    print(f"robot: planner ready ({engine.name}; {turn})", file=sys.stderr, flush=True)
     try:
         planner.run()
     finally:
@@ -111,6 +111,7 @@ class _Planner:
             self._cycle(letter)
             if self.count % 100 == 1:
                 self._rss.append((time.monotonic() - began, resident()))
+                self.write_down(0)
 
     def _next(self, last: int) -> Letter | None:
         """The gate's state after the tick with which the next cycle begins; None: not yet."""
@@ -196,8 +197,13 @@ class _Planner:
         self._shown.show(self.count, told, report, due)
 
     def end(self, lost: int) -> None:
-        """It is written down how it went."""
+        """No sign of life any more."""
         self._heart.stop()
+        self.write_down(lost)
+        self._wire.close()
+
+    def write_down(self, lost: int) -> None:
+        """How it went so far: one that is killed cannot say so."""
         write_json(
             self._folder / "stats-planner.json",
             {
@@ -210,7 +216,6 @@ class _Planner:
                 "lost records": lost,
             },
         )
-        self._wire.close()
 
 
 def _no(given: Any) -> dict[str, Any]:

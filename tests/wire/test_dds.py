@@ -26,7 +26,8 @@ from cyclonedds.topic import Topic
 from cyclonedds.util import duration
 from astro_jax.wire.dds import idl_type
 
-domain = Domain(77, '<CycloneDDS><Domain id="any"><General><Interfaces><NetworkInterface name="lo"/>'
+domain = Domain(77, '<CycloneDDS><Domain id="any"><General><Interfaces>'
+  '<NetworkInterface name="lo"/>'
   '</Interfaces><AllowMulticast>false</AllowMulticast></General><Discovery>'
   '<ParticipantIndex>auto</ParticipantIndex>'
   '<MaxAutoParticipantIndex>32</MaxAutoParticipantIndex><Peers><Peer address="127.0.0.1"/></Peers>'

@@ -113,7 +113,10 @@ def test_a_class_that_nobody_knows_is_unknown_and_a_body_without_a_hypothesis_to
 
     results = [{"hypothesis": {"class_id": "sofa", "score": 0.5}}]
     both = [{"results": results, "id": "x7"}, {"id": "99999999999999"}]
-    carried = decoded(DETECTIONS.type, encoded(DETECTIONS.type, {"detections": both}))
+    carried = decoded(
+        DETECTIONS.type,
+        encoded(DETECTIONS.type, {"header": {"frame_id": "odom"}, "detections": both}),
+    )
     (message,) = sensed(DETECTIONS, carried, FRAMES, 0)
     assert list(message.kinds) == [Kind.UNKNOWN] * 2
     inbox = receive(empty_inbox(ROBOT, FRAMES), message, 1)
