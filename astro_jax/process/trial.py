@@ -63,8 +63,10 @@ def run_trial(trial: Trial) -> dict[str, Any]:
         gate = Mailbox(folder / "gate.box", kinds.gate)
         with _hogs(trial.hogs), _process(_simulator(trial)) as simulator:
             _until(lambda: _mode(gate) != Mode.STOPPED, READY, robot)
+            before = stolen()
             memory = _memory(robot, trial.seconds)
             planner = json.loads((folder / "stats-planner.json").read_text())
+            taken = stolen() - before
             killed = _kill_planner(gate, robot)
             went = _read_until_ended(robot)
             simulator.send_signal(signal.SIGTERM)
@@ -76,6 +78,7 @@ def run_trial(trial: Trial) -> dict[str, Any]:
         "memory": memory,
         "killed": killed,
         "ended": went,
+        "stolen": round(taken, 3),
         "load": os.getloadavg()[0],
         "cores": len(os.sched_getaffinity(0)),
     }
@@ -169,6 +172,15 @@ def _memory(robot: subprocess.Popen[bytes], seconds: float) -> dict[str, list[fl
             found.setdefault(role, []).append(round(mb, 2))
         time.sleep(min(SAMPLE, max(end - time.monotonic(), 0.0)))
     return found
+
+
+def stolen() -> float:
+    """What the host of a virtual machine has taken of its cores since its start, s."""
+    try:
+        fields = Path("/proc/stat").read_text().splitlines()[0].split()
+        return int(fields[8]) / os.sysconf("SC_CLK_TCK")
+    except (OSError, ValueError, IndexError):
+        return 0.0
 
 
 def _kill_planner(gate: Mailbox, robot: subprocess.Popen[bytes]) -> dict[str, Any]:

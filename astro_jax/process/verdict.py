@@ -77,7 +77,10 @@ def verdict(report: dict[str, Any], replays: dict[str, str] | None = None) -> li
             kept=sim["metres"] > 1.0,
         ),
         Line(what="turn, memory of the gate", found=f"{gate['turn']}, {gate['memory']}"),
-        Line(what="load, cores", found=f"{report['load']:.1f}, {report['cores']}"),
+        Line(
+            what="load; cores, stolen from them",
+            found=f"{report['load']:.1f}; {report['cores']}, {report['stolen']:.2f} s",
+        ),
     ]
     for name, difference in (replays or {}).items():
         found = difference or "bit-identical"

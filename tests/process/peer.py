@@ -57,7 +57,7 @@ class Peer:
     def _seen(self) -> Snapshot:
         beams = self._robot.sensor.beams
         nobody = np.zeros(1, np.int32)
-        # pyright: NumPy where the nouns say JAX, as on every host
+        # NumPy where the nouns say JAX, as on every host
         return Snapshot(
             scan=Scan(
                 ranges=np.full(beams, np.inf),  # type: ignore[arg-type]

@@ -91,7 +91,7 @@ class Apart:
         self.runtime, self.letters = runtime, 0
         self.state = runtime.start(FREE, np.array([1.0, 1.5, 0.0]))
 
-    def thinks(self, base, first, way=WAY):
+    def thinks(self, base, first, way: RouteField | None = WAY):
         driven = {name: np.array(value) for name, value in self.gate.driven.items()}
         self.state, _ = self.runtime.think({**self.state, **driven}, base.seen(), way)
         self.letters += 1

@@ -1,6 +1,9 @@
 """Children are started again, but not for ever; folders, locks and counts of a robot."""
 
+import subprocess
+import sys
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -102,3 +105,25 @@ def test_what_a_robot_cannot_be_started_with_is_one_line(arguments, needle, caps
     assert main(["robot", *(word for pair in given.items() for word in pair)]) == 2
     (line,) = capsys.readouterr().err.splitlines()
     assert needle in line
+
+
+ORPHAN = """
+import os, subprocess, sys, time
+child = "import os, sys, time; from astro_jax.process.rights import end_with_parent; "
+child += "end_with_parent(int(sys.argv[1])); print(os.getpid(), flush=True); time.sleep(60)"
+subprocess.Popen([sys.executable, "-c", child, str(os.getpid())])
+time.sleep(60)
+"""
+
+
+def test_when_the_gate_is_killed_its_children_go_too():
+    gate = subprocess.Popen([sys.executable, "-c", ORPHAN], stdout=subprocess.PIPE)
+    assert gate.stdout is not None
+    child = int(gate.stdout.readline())
+    assert Path(f"/proc/{child}").exists()
+    gate.kill()
+    gate.communicate()
+    until = time.monotonic() + 30.0
+    while Path(f"/proc/{child}/exe").exists() and time.monotonic() < until:
+        time.sleep(0.02)
+    assert not Path(f"/proc/{child}/exe").exists()

@@ -37,7 +37,7 @@ CELL = 0.4
 """m: a hall of 40 x 32 m."""
 STOP_TICKS = 3
 """60 ms: within so many ticks of its death a planner is not followed any more."""
-PATIENCE = 60.0
+PATIENCE = 180.0
 """s; of a machine that does much else."""
 
 

@@ -12,11 +12,11 @@ from astro_jax.wire.topics import COMMAND, MAP, SCAN
 def join(tmp_path):
     places = []
 
-    def place(*topics):
+    def joined(*topics):
         places.append(Loopback(tmp_path, topics))
         return places[-1]
 
-    yield place
+    yield joined
     for place in places:
         place.close()
 

@@ -118,6 +118,8 @@ def test_a_class_that_nobody_knows_is_unknown_and_a_body_without_a_hypothesis_to
         encoded(DETECTIONS.type, {"header": {"frame_id": "odom"}, "detections": both}),
     )
     (message,) = sensed(DETECTIONS, carried, FRAMES, 0)
+    assert isinstance(message, DetectionsMessage)
     assert list(message.kinds) == [Kind.UNKNOWN] * 2
     inbox = receive(empty_inbox(ROBOT, FRAMES), message, 1)
+    assert inbox.detections is not None
     assert inbox.detections.identity.tolist() == [-1, -1]
