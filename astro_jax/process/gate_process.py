@@ -9,6 +9,7 @@ and the base's own watchdog stops it (``topics.COMMAND_DEADLINE``).
 import dataclasses
 import sys
 import time
+from collections import deque
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +36,7 @@ AT_REST = 0.2
 """For so long zero is sent before the process ends, s."""
 PATIENCE = 3.0
 """After a SIGTERM the process ends, at rest or not, s: no robot takes that long to stop."""
+KEPT = 20
 MICRO = 1e6
 
 
@@ -83,7 +85,8 @@ class _Loop:
         self._silences, self._was_alive = 0, False
         self.ticks = {name: Histogram() for name in ("late", "took", "until sent")}
         self.ages = {name: Histogram() for name in ("scan", "odometry", "plan")}
-        self.over = 0
+        self.over, self.overs = 0, deque(maxlen=KEPT)
+        """Ticks that ended after the next was due: how many; (s, ms late, ms long) of the last."""
         self._mode, self._since = -1, 0
         self._modes: dict[int, int] = {}
         self._rss: list[tuple[float, float]] = []
@@ -109,7 +112,10 @@ class _Loop:
             after = time.monotonic_ns()
             self.ticks["late"].add((now - due) / SECOND)
             self.ticks["took"].add((after - now) / SECOND)
-            self.over += after - due > self._period
+            if after - due > self._period:
+                self.over += 1
+                parts = [round(1e3 * part / SECOND, 2) for part in (now - due, after - now)]
+                self.overs.append((round(number * self._period / SECOND, 2), *parts))
             if number % 500 == 0:
                 self._rss.append(((now - first) / SECOND, resident()))
             # ticks that are over are not caught up with
@@ -173,6 +179,7 @@ class _Loop:
                 "ticks": {name: one.summary() for name, one in self.ticks.items()},
                 "ages": {name: one.summary() for name, one in self.ages.items()},
                 "over": self.over,
+                "overs": list(self.overs),
                 "skipped": self._gate.skipped,
                 "missed plans": self._gate.missed,
                 "plans": self._gate.heard,

@@ -48,7 +48,6 @@ def run_planner(folder: Path, start: Start) -> int:
     engine = dataclasses.replace(engine, calls={**engine.calls, "act": _no})
     warm = artifact.golden("think")[0]
     np.asarray(engine.calls["think"](warm)["state.next_plan.status"])
-    turn = come_first(PLANNER)
     recorder, box = boxed(start, "planner", artifact, engine)
     wire = joined(
         start.wire,
@@ -58,6 +57,9 @@ def run_planner(folder: Path, start: Start) -> int:
         start.interface,
     )
     planner = _Planner(folder, start, Runtime(artifact, recorder), artifact, wire)
+    few_pauses()
+    # not before: who computes for a second without a pause is held up, and the gate with it
+    turn = come_first(PLANNER)
     print(f"robot: planner ready ({engine.name}; {turn})", file=sys.stderr, flush=True)
     try:
         planner.run()
@@ -99,7 +101,6 @@ class _Planner:
     def run(self) -> None:
         """Cycle by cycle."""
         asked = Asked()
-        few_pauses()
         self._heart.start()
         began, last = time.monotonic(), 0
         while not asked.to_end:

@@ -103,7 +103,6 @@ class Simulator:
 
     def run(self, asked: Asked, seconds: float = float("inf")) -> None:
         """Tick by the clock."""
-        few_pauses()
         period = round(self._settings.config.gate_period * SECOND)
         first, number = time.monotonic_ns(), 0
         while not asked.to_end and number * period < seconds * SECOND:
@@ -185,6 +184,7 @@ def run_simulator(
     """Until asked to end or the time is over; its report is left in the robot's folder."""
     asked = Asked()
     simulator = Simulator(settings, home, wire, seed)
+    few_pauses()
     come_first(BASE)
     print("simulator ready", file=sys.stderr, flush=True)
     try:

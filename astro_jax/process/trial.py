@@ -192,13 +192,14 @@ def _kill_planner(gate: Mailbox, robot: subprocess.Popen[bytes]) -> dict[str, An
 
     _until(drives, DRIVING, robot)
     os.kill(_children(robot)["planner"], signal.SIGKILL)
-    count = gate.count
+    count, letter = gate.count, gate.read()
+    at = 0 if letter is None else letter.numbers["tick"]
     _until(lambda: _mode(gate) == Mode.STOPPED, 5.0, robot)
     letter = gate.read()
     assert letter is not None
     ticks = letter.numbers["since"] - count
     _until(drives, READY, robot)
-    return {"ticks to the stop": ticks, "drove on": True}
+    return {"ticks to the stop": ticks, "at tick": at}
 
 
 def _read_until_ended(robot: subprocess.Popen[bytes]) -> dict[str, Any]:
