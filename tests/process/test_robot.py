@@ -18,11 +18,14 @@ import pytest
 from astro_jax import navigator
 from astro_jax.cli import main
 from astro_jax.deploy.artifact import Artifact, read_artifact
+from astro_jax.deploy.engine import xla_engine
 from astro_jax.deploy.export import export_artifact
+from astro_jax.deploy.replay import call_at, read_log_file, replay
 from astro_jax.process.folder import folder_of
 from astro_jax.process.mailbox import Letter, Mailbox
 from astro_jax.process.split import Layouts, layouts
 from astro_jax.reactive.senses import Mode
+from astro_jax.viz.decided import decision_figure
 from astro_jax.wire import told
 from astro_jax.wire.cdr import encoded
 from astro_jax.wire.loopback import Loopback
@@ -240,3 +243,18 @@ def test_asked_to_end_it_stands_still_first(robot):
     # of four to each of two mailboxes: the fourth is a scan, if one that contradicts itself
     assert went["wire"]["malformed"] == 7 and went["wire"]["refused rt/scan"] == 1
     assert went["lost records"] > 0
+
+
+def test_its_black_boxes_replay_bit_by_bit_and_can_be_drawn(robot, artifact, tmp_path):
+    """Whatever has happened to its processes meanwhile; the disk was full for a while."""
+    robot.process.wait(PATIENCE)
+    engine = xla_engine(artifact)
+    for role in ("gate", "planner"):
+        file = min((robot.log / role).glob("*.mcap"))
+        log = read_log_file(file)
+        replayed = replay(log, artifact, engine)
+        assert replayed.difference is None and sum(replayed.calls.values()) > 50
+        call = call_at(log, artifact, engine, replayed.seconds)
+        path = tmp_path / f"{role}.png"
+        decision_figure(artifact.settings.robot, call).savefig(path)
+        assert path.stat().st_size > 10_000
