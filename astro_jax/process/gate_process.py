@@ -20,7 +20,7 @@ from astro_jax.deploy.runtime import Runtime
 from astro_jax.process.asked import Asked
 from astro_jax.process.beats import SILENT, Beats
 from astro_jax.process.ears import Ears
-from astro_jax.process.folder import Start, write_json
+from astro_jax.process.folder import Start, write_stats
 from astro_jax.process.gate import Gate
 from astro_jax.process.histogram import Histogram
 from astro_jax.process.keeper import Child
@@ -172,8 +172,9 @@ class _Loop:
         """The children end, and it is written down how it went."""
         for child in self._children:
             child.end()
-        write_json(
-            self._folder / "stats-gate.json",
+        write_stats(
+            self._folder,
+            "gate",
             {
                 **rights,
                 "ticks": {name: one.summary() for name, one in self.ticks.items()},

@@ -17,7 +17,7 @@ from astro_jax.deploy.runtime import Runtime
 from astro_jax.process.asked import Asked
 from astro_jax.process.beats import Beats, Heart
 from astro_jax.process.ears import Ears
-from astro_jax.process.folder import Start, write_json
+from astro_jax.process.folder import Start, write_stats
 from astro_jax.process.histogram import Histogram
 from astro_jax.process.mailbox import Letter, Mailbox, numpy_arrays
 from astro_jax.process.parts import artifact_of, boxed, engine_for, joined
@@ -205,8 +205,9 @@ class _Planner:
 
     def write_down(self, lost: int) -> None:
         """How it went so far: one that is killed cannot say so."""
-        write_json(
-            self._folder / "stats-planner.json",
+        write_stats(
+            self._folder,
+            "planner",
             {
                 "cycles": {name: one.summary() for name, one in self.cycles.items()},
                 "late": self._late,

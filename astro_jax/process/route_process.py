@@ -15,7 +15,7 @@ from astro_jax.errors import InputError, MessageError
 from astro_jax.process.asked import Asked
 from astro_jax.process.beats import Beats
 from astro_jax.process.ears import frames_of
-from astro_jax.process.folder import Start, write_json
+from astro_jax.process.folder import Start, write_stats
 from astro_jax.process.mailbox import Letter, Mailbox
 from astro_jax.process.parts import artifact_of, joined
 from astro_jax.process.rights import few_pauses, resident
@@ -124,8 +124,9 @@ class _Route:
     def end(self) -> None:
         """It is written down how it went."""
         self._worker.close()
-        write_json(
-            self._folder / "stats-route.json",
+        write_stats(
+            self._folder,
+            "route",
             {
                 **self._counts,
                 "said": self._said,

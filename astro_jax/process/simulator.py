@@ -20,7 +20,7 @@ from astro_jax.deploy.settings import Settings
 from astro_jax.home import Home
 from astro_jax.process.asked import Asked
 from astro_jax.process.ears import frames_of
-from astro_jax.process.folder import write_json
+from astro_jax.process.folder import write_stats
 from astro_jax.process.histogram import Histogram
 from astro_jax.process.rights import GATE, come_first, few_pauses, resident
 from astro_jax.sim.detector import detect_people
@@ -191,7 +191,7 @@ def run_simulator(
         simulator.run(asked, seconds)
     finally:
         report = simulator.report()
-        write_json(folder / "stats-sim.json", report)
+        write_stats(folder, "sim", report)
         wire.close()
     return report
 

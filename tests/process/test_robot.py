@@ -40,7 +40,7 @@ CELL = 0.4
 """m: a hall of 40 x 32 m."""
 STOP_TICKS = 3
 """60 ms: within so many ticks of its death a planner is not followed any more."""
-PATIENCE = 180.0
+PATIENCE, COMPILED = 60.0, 240.0
 """s; of a machine that does much else."""
 
 
@@ -67,7 +67,7 @@ class Robot:
         until = time.monotonic() + seconds
         while not what():
             assert self.process.poll() is None, self.errors.read_text()
-            assert time.monotonic() < until, (self.letter().numbers, self.errors.read_text())
+            assert time.monotonic() < until, self.errors.read_text()
             time.sleep(0.005)
 
     def drives(self) -> bool:
@@ -134,9 +134,11 @@ def robot(artifact, command, tmp_path_factory):
         errors=errors,
     )
     try:
-        robot.wait(lambda: (folder / "gate.box").exists())
-        robot.wait(lambda: Mailbox(folder / "gate.box", robot.kinds.gate).count > 0)
-        robot.wait(robot.drives)
+        letters = folder / "gate.box"
+        robot.wait(
+            lambda: letters.exists() and Mailbox(letters, robot.kinds.gate).count > 0, COMPILED
+        )
+        robot.wait(robot.drives, COMPILED)
         yield robot
     finally:
         process.kill()
@@ -247,13 +249,13 @@ def test_asked_to_end_it_stands_still_first(robot):
 
 def test_its_black_boxes_replay_bit_by_bit_and_can_be_drawn(robot, artifact, tmp_path):
     """Whatever has happened to its processes meanwhile; the disk was full for a while."""
-    robot.process.wait(PATIENCE)
+    assert robot.process.poll() is not None
     engine = xla_engine(artifact)
     for role in ("gate", "planner"):
         file = min((robot.log / role).glob("*.mcap"))
         log = read_log_file(file)
         replayed = replay(log, artifact, engine)
-        assert replayed.difference is None and sum(replayed.calls.values()) > 50
+        assert replayed.difference is None and sum(replayed.calls.values()) > 10
         call = call_at(log, artifact, engine, replayed.seconds)
         path = tmp_path / f"{role}.png"
         decision_figure(artifact.settings.robot, call).savefig(path)
