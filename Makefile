@@ -36,7 +36,7 @@ robot-check: install
 	$(BIN)/astro-jax export --out out/robot/astro.astro
 	$(BIN)/astro-jax artifact check out/robot/astro.astro --engine cpu --runs 20
 	@status=0; for wire in loopback dds; do \
-	  $(BIN)/astro-jax robot-check --artifact out/robot/astro.astro --wire $$wire --engine cpu \
+	  $(BIN)/astro-jax robot-check --artifact out/robot/astro.astro --wire $$wire --seconds 20 --engine cpu \
 	    --log out/robot/$$wire --out out/robot/$$wire.json $(ARGS) || status=1; \
 	done; exit $$status
 
