@@ -1,5 +1,6 @@
 """Children are started again, but not for ever; folders, locks and counts of a robot."""
 
+import shutil
 import subprocess
 import sys
 import time
@@ -105,6 +106,7 @@ def test_what_a_robot_cannot_be_started_with_is_one_line(arguments, needle, caps
     assert main(["robot", *(word for pair in given.items() for word in pair)]) == 2
     (line,) = capsys.readouterr().err.splitlines()
     assert needle in line
+    shutil.rmtree(folder_of("refused"))
 
 
 ORPHAN = """
