@@ -1,5 +1,6 @@
 # install: an environment in .venv with everything · demo: the first thing to look at
 # test, lint, types: what CI runs (.ci/run) · soak: the long statistical tests
+# robot-check: a planner in a file drives the simulated base over both wires, by the clock
 # coverage: every branch of the gate is run by its tests · docs: the site, into out/site
 
 PYTHON ?= python3
@@ -11,12 +12,12 @@ WORKERS ?= 2
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PIP_NO_INPUT := 1
 
-.PHONY: install demo test coverage docs lint types soak
+.PHONY: install demo test robot-check coverage docs lint types soak
 
 install: $(STAMP)
 
 $(STAMP): pyproject.toml constraints.txt | $(BIN)/python
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[viz,sweep,learn,docs,play,dev]'
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[viz,sweep,learn,docs,play,robot,dev]'
 	@touch $@
 
 $(BIN)/python:
@@ -29,6 +30,15 @@ demo: install
 
 test: install
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(ARGS)
+
+robot-check: install
+	rm -rf out/robot
+	$(BIN)/astro-jax export --out out/robot/astro.astro
+	$(BIN)/astro-jax artifact check out/robot/astro.astro --engine cpu --runs 20
+	@status=0; for wire in loopback dds; do \
+	  $(BIN)/astro-jax robot-check --artifact out/robot/astro.astro --wire $$wire --seconds 20 --engine cpu \
+	    --log out/robot/$$wire --out out/robot/$$wire.json $(ARGS) || status=1; \
+	done; exit $$status
 
 coverage: install
 	$(BIN)/coverage run -m pytest -p no:xdist tests/reactive $(ARGS)

@@ -20,8 +20,10 @@ from astro_jax.cli.measuring import measure
 from astro_jax.cli.playing import PlayCommand, play
 from astro_jax.cli.plotting import PlotCommand, plot
 from astro_jax.cli.robots import (
+    RobotCheckCommand,
     RobotCommand,
     RobotSimCommand,
+    check_robot,
     drive_robot,
     simulate_robot,
 )
@@ -44,7 +46,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         | Annotated[ArtifactCommand, tyro.conf.subcommand("artifact")]
         | Annotated[ReplayCommand, tyro.conf.subcommand("replay")]
         | Annotated[RobotCommand, tyro.conf.subcommand("robot")]
-        | Annotated[RobotSimCommand, tyro.conf.subcommand("robot-sim")],
+        | Annotated[RobotSimCommand, tyro.conf.subcommand("robot-sim")]
+        | Annotated[RobotCheckCommand, tyro.conf.subcommand("robot-check")],
         prog="astro-jax",
         description="Graceful motion among people for home robots.",
         args=arguments,
@@ -70,6 +73,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return show_replay(command)
         elif isinstance(command, RobotCommand):
             return drive_robot(command)
+        elif isinstance(command, RobotCheckCommand):
+            return check_robot(command)
         elif isinstance(command, RobotSimCommand):
             simulate_robot(command)
         else:

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 import tyro
 from rich.console import Console
 
-from astro_jax.cli.given import check_from, configuration
+from astro_jax.cli.given import check_from, configuration, draw
 from astro_jax.errors import InputError
 from astro_jax.tables import answers_table, replay_lines
 
@@ -64,6 +64,10 @@ class ReplayCommand:
     """The artifact that decided, or another one that takes and gives the same."""
     engine: Literal["auto", "native", "cpu", "cuda"] = "auto"
     """As for artifact check; only the one that recorded can be expected to be bit-identical."""
+    draw: float | None = None
+    """Also draw what was decided at this time, s since the file began."""
+    picture: Path = Path("decided.png")
+    """Where to draw it (PNG, PDF or SVG)."""
     cache: Path | None = None
     """Where to keep what is compiled; without it ~/.cache/astro_jax."""
 
@@ -127,7 +131,7 @@ def show_replay(command: ReplayCommand) -> int:
     from astro_jax.deploy.artifact import read_artifact
     from astro_jax.deploy.cache import own_cache, use_cache
     from astro_jax.deploy.load import engine_of
-    from astro_jax.deploy.replay import read_log_file, replay
+    from astro_jax.deploy.replay import call_at, read_log_file, replay
 
     log = read_log_file(command.file)
     artifact = read_artifact(command.artifact)
@@ -136,4 +140,11 @@ def show_replay(command: ReplayCommand) -> int:
     replayed = replay(log, artifact, engine)
     for line in replay_lines(str(command.file), engine.name, replayed):
         Console().print(line, highlight=False, soft_wrap=True, markup=False)
+    if command.draw is not None:
+        # imported late: without a picture there is no need of Matplotlib
+        from astro_jax.viz.decided import decision_figure
+
+        call = call_at(log, artifact, engine, command.draw)
+        draw(decision_figure(artifact.settings.robot, call), command.picture, "picture")
+        Console().print(f"picture: {command.picture}", highlight=False, soft_wrap=True)
     return 0 if replayed.difference is None else 1

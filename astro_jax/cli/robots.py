@@ -1,12 +1,13 @@
-"""``astro-jax robot`` and ``robot-sim``: the processes of a robot, and its peer.     [host]"""
+"""``astro-jax robot``, ``robot-sim`` and ``robot-check``: a robot, its peer, a trial.   [host]"""
 
 import dataclasses
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import tyro
 from rich.console import Console
 
+from astro_jax.cli.given import check_from
 from astro_jax.errors import InputError
 
 Pose = tuple[float, float, float]
@@ -68,6 +69,35 @@ class RobotSimCommand:
     """As the robot's."""
 
 
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class RobotCheckCommand:
+    """Try a robot against the simulated base, by the clock: rates, deadlines, kills, memory.
+
+    0: all that was asked for was kept; 1: something was not.
+    """
+
+    artifact: Path
+    """What to drive with (astro-jax export)."""
+    wire: WireName = "loopback"
+    """Between robot and base."""
+    seconds: float = 30.0
+    """Of driving; a kill and a stop come after it."""
+    hogs: int = 0
+    """Processes beside it that do nothing but keep a core busy."""
+    people: int = 3
+    """How many walk about."""
+    map: Path | None = None
+    """map_server YAML to drive on; without it the packaged flat."""
+    log: Path | None = None
+    """Folder for black boxes; they are run again afterwards."""
+    out: Path | None = None
+    """Where to write all that was measured (JSON)."""
+    engine: Literal["auto", "native", "cpu"] = "auto"
+    """As the robot's."""
+    cache: Path | None = None
+    """As the robot's."""
+
+
 def drive_robot(command: RobotCommand) -> int:
     """Run it."""
     from astro_jax.process.folder import Start
@@ -93,7 +123,7 @@ def simulate_robot(command: RobotSimCommand) -> None:
 
     settings = read_artifact(command.artifact).settings
     folder = folder_of(command.name)
-    given = {"people": command.people, "seed": command.seed}
+    given: Any = {"people": command.people, "seed": command.seed}
     if command.map is None:
         home = packaged_home(settings.robot, settings.config, **given)
     else:
@@ -101,3 +131,60 @@ def simulate_robot(command: RobotSimCommand) -> None:
     wire = joined(command.wire, folder, SIMULATOR_LISTENS, command.domain, command.interface)
     report = run_simulator(folder, settings, home, wire, command.seed, command.seconds)
     Console().print_json(data=report)
+
+
+def check_robot(command: RobotCheckCommand) -> int:
+    """Run it and print what came of it."""
+    from rich.table import Table
+
+    from astro_jax.process.folder import write_json
+    from astro_jax.process.trial import Trial, run_trial
+    from astro_jax.process.verdict import verdict
+    from astro_jax.scenes import flat_scene
+
+    check_from("hogs", command.hogs, 0)
+    if not 1.0 <= command.seconds <= 86_400.0:
+        raise InputError("seconds", command.seconds, "1 to 86400")
+    trial = Trial(
+        artifact=command.artifact,
+        map=command.map or Path(flat_scene().map_path),
+        people=command.people,
+        wire=command.wire,
+        seconds=command.seconds,
+        hogs=command.hogs,
+        log=command.log,
+        engine=command.engine,
+        cache=command.cache,
+        name=f"check-{command.wire}",
+    )
+    report = run_trial(trial)
+    if command.out is not None:
+        write_json(command.out, report)
+    lines = verdict(report, _replays(command))
+    table = Table("", "found", "wanted", title=f"{command.wire}, {command.seconds:g} s")
+    for line in lines:
+        table.add_row(line.what, line.found, line.wanted, style="" if line.kept else "red")
+    Console().print(table)
+    missed = [line.what for line in lines if not line.kept]
+    for what in missed:
+        Console().print(f"not kept: {what}", highlight=False)
+    return 1 if missed else 0
+
+
+def _replays(command: RobotCheckCommand) -> dict[str, str]:
+    """By black box: the first difference, nothing if there is none."""
+    if command.log is None:
+        return {}
+    from astro_jax.deploy.artifact import read_artifact
+    from astro_jax.deploy.cache import own_cache, use_cache
+    from astro_jax.deploy.load import engine_of
+    from astro_jax.deploy.replay import read_log_file, replay
+
+    artifact = read_artifact(command.artifact)
+    use_cache(own_cache(command.cache))
+    engine, found = engine_of(artifact, command.engine), {}
+    for file in sorted(command.log.rglob("*.mcap")):
+        replayed = replay(read_log_file(file), artifact, engine)
+        name = f"{file.parent.name}/{file.name} ({sum(replayed.calls.values())} calls)"
+        found[name] = "" if replayed.difference is None else str(replayed.difference)
+    return found

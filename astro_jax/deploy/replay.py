@@ -6,7 +6,7 @@ between others.
 
 import dataclasses
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -82,8 +82,23 @@ def read_log_file(path: Path) -> Log:
     return read_log(data, str(path))
 
 
-def replay(log: Log, artifact: Artifact, engine: Engine) -> Replayed:
-    """Run every call of a log again, up to the first difference.
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
+class Again:
+    """One call of a log, run again."""
+
+    function: str
+    time: float
+    """Since the file began, s."""
+    lost: int
+    """Calls that the box had lost by then."""
+    inputs: Mapping[str, Any]
+    outputs: Mapping[str, Any]
+    """As they come out now."""
+    difference: Difference | None
+
+
+def run_again(log: Log, artifact: Artifact, engine: Engine) -> Iterator[Again]:
+    """Call by call; each from what was recorded, and from what the calls before gave now.
 
     Raises:
       InputError: it was recorded with functions that take or give other arrays, or a record
@@ -95,29 +110,70 @@ def replay(log: Log, artifact: Artifact, engine: Engine) -> Replayed:
             found = f"a log of another {topic}"
             raise InputError("log", found, f"the arrays of {artifact.where}", log.where)
     known: dict[str, Any] = {}
-    calls: Counter[str] = Counter()
-    lost, found, first = [0, 0], None, log.messages[0].time
-    for number, message in enumerate(log.messages):
+    first = log.messages[0].time
+    for message in log.messages:
         signature = functions[message.topic]
         where = f"{log.where}, record {message.number}"
         record = decoded(signature, message.body, where)
-        lost = [record.lost if number == 0 else lost[0], record.lost]
         inputs = _inputs(signature, record.inputs, known, where)
         outputs = engine.calls[message.topic](inputs)
-        calls[message.topic] += 1
-        found = _difference(signature, message, record.outputs, inputs, outputs, first)
+        yield Again(
+            function=message.topic,
+            time=1e-9 * (message.time - first),
+            lost=record.lost,
+            inputs=inputs,
+            outputs=outputs,
+            difference=_difference(signature, message, record.outputs, inputs, outputs, first),
+        )
+        known = {**known, **inputs, **outputs}
+
+
+def replay(log: Log, artifact: Artifact, engine: Engine) -> Replayed:
+    """Run every call of a log again, up to the first difference.
+
+    Raises:
+      InputError: see ``run_again``.
+    """
+    calls: Counter[str] = Counter()
+    lost: list[int] = []
+    found = None
+    for call in run_again(log, artifact, engine):
+        calls[call.function] += 1
+        lost.append(call.lost)
+        found = call.difference
         if found is not None:
             break
-        known = {**known, **inputs, **outputs}
     return Replayed(
         calls=dict(calls),
-        seconds=1e-9 * (log.messages[-1].time - first),
-        lost=lost[1] - lost[0],
+        seconds=1e-9 * (log.messages[-1].time - log.messages[0].time),
+        lost=lost[-1] - lost[0],
         cut=log.cut,
         same_artifact=log.notes.get("artifact") == identity(artifact),
         recorded_by=f"{log.notes.get('engine')}, {log.notes.get('machine')}",
         difference=found,
     )
+
+
+def call_at(log: Log, artifact: Artifact, engine: Engine, time: float) -> Again:
+    """The last planning cycle that was over by ``time`` (s since the file began).
+
+    Of a file of the gate alone, the last tick.
+
+    Raises:
+      InputError: there is none; or see ``run_again``.
+    """
+    named = {message.topic for message in log.messages}
+    wanted = "think" if "think" in named else "act"
+    found = None
+    for call in run_again(log, artifact, engine):
+        if call.time > time:
+            break
+        if call.function == wanted:
+            found = call
+    if found is None:
+        whole = 1e-9 * (log.messages[-1].time - log.messages[0].time)
+        raise InputError("draw", time, f"a time by which it had decided, up to {whole:.2f} s")
+    return found
 
 
 def _inputs(

@@ -43,22 +43,8 @@ def roomy_field(field: RouteField, room: Size) -> RouteField:
     grid, leash = field.cost_to_go, field.leash
     inner: Float[np.ndarray, "H W 3"] = np.asarray(grid.table, np.float32)
     _check_size(inner.shape[:2], room)
-    cells = [np.arange(size) for size in room]
-    row, column = (
-        np.minimum(cell, size - 1) for cell, size in zip(cells, inner.shape, strict=False)
-    )
     full = inner.shape[:2] == tuple(room)
-    table = inner if full else inner[row[:, None], column[None, :]]
-    beyond = [
-        (cell - last) * float(grid.resolution)
-        for cell, last in zip(cells, (row, column), strict=True)
-    ]
-    # where it does not go on there is nothing to add, and 0 · ∞ would be no number
-    for off, slope in (
-        () if full else ((beyond[1][None, :], table[..., 1]), (beyond[0][:, None], table[..., 2]))
-    ):
-        with np.errstate(invalid="ignore"):
-            table[..., 0] += np.where(off > 0.0, off * slope, 0.0)
+    table = inner if full else _continued(inner, room, float(grid.resolution))
     return RouteField(
         cost_to_go=SmoothGrid(
             table=_float32(table),
@@ -71,6 +57,21 @@ def roomy_field(field: RouteField, room: Size) -> RouteField:
             receding=_float32(0.0 if leash is None else leash.receding),
         ),
     )
+
+
+def _continued(inner: Float[np.ndarray, "H W 3"], room: Size, resolution: float) -> Any:
+    """The table on as many cells as there are."""
+    cells = [np.arange(size) for size in room]
+    row, column = (
+        np.minimum(cell, size - 1) for cell, size in zip(cells, inner.shape, strict=False)
+    )
+    table = inner[row[:, None], column[None, :]]
+    beyond = [(cell - last) * resolution for cell, last in zip(cells, (row, column), strict=True)]
+    # where it does not go on there is nothing to add, and 0 · ∞ would be no number
+    for off, slope in ((beyond[1][None, :], table[..., 1]), (beyond[0][:, None], table[..., 2])):
+        with np.errstate(invalid="ignore"):
+            table[..., 0] += np.where(off > 0.0, off * slope, 0.0)
+    return table
 
 
 def no_way(room: Size) -> RouteField:

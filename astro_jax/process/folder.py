@@ -14,6 +14,7 @@ import fcntl
 import json
 import os
 import stat
+import sys
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -89,6 +90,14 @@ def write_json(path: Path, document: Any) -> None:
         file.flush()
         os.fsync(file.fileno())
     fresh.replace(path)
+
+
+def write_stats(folder: Path, role: str, document: Any) -> None:
+    """How it went with one process; without a place to write it down it drives on."""
+    try:
+        write_json(folder / f"stats-{role}.json", document)
+    except OSError as error:
+        print(f"robot: {role}: statistics not written ({error})", file=sys.stderr, flush=True)
 
 
 def write_start(folder: Path, start: Start) -> None:

@@ -9,6 +9,7 @@ and the base's own watchdog stops it (``topics.COMMAND_DEADLINE``).
 import dataclasses
 import sys
 import time
+from collections import deque
 from pathlib import Path
 from typing import Any
 
@@ -19,13 +20,13 @@ from astro_jax.deploy.runtime import Runtime
 from astro_jax.process.asked import Asked
 from astro_jax.process.beats import SILENT, Beats
 from astro_jax.process.ears import Ears
-from astro_jax.process.folder import Start, write_json
+from astro_jax.process.folder import Start, write_stats
 from astro_jax.process.gate import Gate
 from astro_jax.process.histogram import Histogram
 from astro_jax.process.keeper import Child
 from astro_jax.process.mailbox import Mailbox
 from astro_jax.process.parts import artifact_of, boxed, engine_for, joined
-from astro_jax.process.rights import come_first, keep_memory, no_pauses, resident
+from astro_jax.process.rights import GATE, come_first, keep_memory, no_pauses, resident
 from astro_jax.process.split import layouts
 from astro_jax.wire.told import command
 from astro_jax.wire.topics import COMMAND, ODOMETRY, SCAN
@@ -35,6 +36,7 @@ AT_REST = 0.2
 """For so long zero is sent before the process ends, s."""
 PATIENCE = 3.0
 """After a SIGTERM the process ends, at rest or not, s: no robot takes that long to stop."""
+KEPT = 20
 MICRO = 1e6
 
 
@@ -53,7 +55,7 @@ def run_gate(folder: Path, start: Start) -> int:
     engine, box = boxed(start, "gate", artifact, engine)
     # the box's thread too: one that has to wait its turn with the interpreter in its hands would
     # make the gate wait with it
-    rights = {"turn": come_first(), "memory": keep_memory()}
+    rights = {"turn": come_first(GATE), "memory": keep_memory()}
     runtime.engine = dataclasses.replace(engine, calls={**engine.calls, "think": _no})
     loop = _Loop(folder, start, gate, artifact, box)
     print(f"robot: gate ready ({engine.name}; {rights})", file=sys.stderr, flush=True)
@@ -83,7 +85,8 @@ class _Loop:
         self._silences, self._was_alive = 0, False
         self.ticks = {name: Histogram() for name in ("late", "took", "until sent")}
         self.ages = {name: Histogram() for name in ("scan", "odometry", "plan")}
-        self.over = 0
+        self.over, self.overs = 0, deque(maxlen=KEPT)
+        """Ticks that ended after the next was due: how many; (s, ms late, ms long) of the last."""
         self._mode, self._since = -1, 0
         self._modes: dict[int, int] = {}
         self._rss: list[tuple[float, float]] = []
@@ -109,7 +112,10 @@ class _Loop:
             after = time.monotonic_ns()
             self.ticks["late"].add((now - due) / SECOND)
             self.ticks["took"].add((after - now) / SECOND)
-            self.over += after - due > self._period
+            if after - due > self._period:
+                self.over += 1
+                parts = [round(1e3 * part / SECOND, 2) for part in (now - due, after - now)]
+                self.overs.append((round(number * self._period / SECOND, 2), *parts))
             if number % 500 == 0:
                 self._rss.append(((now - first) / SECOND, resident()))
             # ticks that are over are not caught up with
@@ -166,13 +172,15 @@ class _Loop:
         """The children end, and it is written down how it went."""
         for child in self._children:
             child.end()
-        write_json(
-            self._folder / "stats-gate.json",
+        write_stats(
+            self._folder,
+            "gate",
             {
                 **rights,
                 "ticks": {name: one.summary() for name, one in self.ticks.items()},
                 "ages": {name: one.summary() for name, one in self.ages.items()},
                 "over": self.over,
+                "overs": list(self.overs),
                 "skipped": self._gate.skipped,
                 "missed plans": self._gate.missed,
                 "plans": self._gate.heard,

@@ -13,6 +13,11 @@ import time
 from collections import deque
 from pathlib import Path
 
+_AS_ANY = (
+    "import os, sys; os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0)); "
+    "os.execv(sys.argv[1], sys.argv[1:])"
+)
+"""A child waits its turn like anybody, but not before it is one: until then its parent waits."""
 RESTARTS, WITHIN = 3, 60.0
 """A child that has died more often than this within so many seconds is not started again."""
 
@@ -76,8 +81,9 @@ class Child:
 
     def _started(self) -> subprocess.Popen[bytes]:
         # no fork of this process: its threads and its device would not survive that
+        command = [sys.executable, "-m", "astro_jax.process", self.role, str(self._folder)]
         return subprocess.Popen(
-            [sys.executable, "-m", "astro_jax.process", self.role, str(self._folder)],
+            [sys.executable, "-I", "-S", "-c", _AS_ANY, *command],
             stdin=subprocess.DEVNULL,
             start_new_session=True,
         )

@@ -17,11 +17,11 @@ from astro_jax.deploy.runtime import Runtime
 from astro_jax.process.asked import Asked
 from astro_jax.process.beats import Beats, Heart
 from astro_jax.process.ears import Ears
-from astro_jax.process.folder import Start, write_json
+from astro_jax.process.folder import Start, write_stats
 from astro_jax.process.histogram import Histogram
 from astro_jax.process.mailbox import Letter, Mailbox, numpy_arrays
 from astro_jax.process.parts import artifact_of, boxed, engine_for, joined
-from astro_jax.process.rights import come_early, few_pauses, resident
+from astro_jax.process.rights import PLANNER, come_first, few_pauses, resident
 from astro_jax.process.shown import Shown
 from astro_jax.process.split import BRIEFED, layouts, part
 from astro_jax.process.ways import Ways
@@ -43,7 +43,6 @@ LONGEST = 0.2
 
 def run_planner(folder: Path, start: Start) -> int:
     """Plan until the gate says so, or is gone."""
-    come_early()
     artifact = artifact_of(start)
     engine = engine_for(start, artifact, ("start", "think"))
     engine = dataclasses.replace(engine, calls={**engine.calls, "act": _no})
@@ -58,7 +57,10 @@ def run_planner(folder: Path, start: Start) -> int:
         start.interface,
     )
     planner = _Planner(folder, start, Runtime(artifact, recorder), artifact, wire)
-    print(f"robot: planner ready ({engine.name})", file=sys.stderr, flush=True)
+    few_pauses()
+    # not before: who computes for a second without a pause is held up, and the gate with it
+    turn = come_first(PLANNER)
+    print(f"robot: planner ready ({engine.name}; {turn})", file=sys.stderr, flush=True)
     try:
         planner.run()
     finally:
@@ -85,6 +87,8 @@ class _Planner:
         self._ears = Ears(artifact.settings.robot, wire)
         self._wire, self._shown = wire, Shown(wire, self._ears.frames)
         self._house_map = load_map(start.map)
+        self._house = self._known_house()
+        runtime.start(self._house, np.zeros(3))
         self._least = float(artifact.settings.latency.planning)
         self._estimate = 0.0
         self._state: dict[str, Any] | None = None
@@ -97,7 +101,6 @@ class _Planner:
     def run(self) -> None:
         """Cycle by cycle."""
         asked = Asked()
-        few_pauses()
         self._heart.start()
         began, last = time.monotonic(), 0
         while not asked.to_end:
@@ -109,6 +112,7 @@ class _Planner:
             self._cycle(letter)
             if self.count % 100 == 1:
                 self._rss.append((time.monotonic() - began, resident()))
+                self.write_down(0)
 
     def _next(self, last: int) -> Letter | None:
         """The gate's state after the tick with which the next cycle begins; None: not yet."""
@@ -140,7 +144,7 @@ class _Planner:
         if self._state is None:
             if not np.isfinite(np.asarray(seen.odometry.pose_map)).all():
                 return
-            self._state = self._runtime.start(self._house(), np.asarray(seen.odometry.pose_map))
+            self._state = self._runtime.start(self._house, np.asarray(seen.odometry.pose_map))
         way = self._ways.newest()
         granted = min(max(self._least, self._estimate), 1.0)
         state = {**self._state, **letter.arrays}
@@ -162,7 +166,7 @@ class _Planner:
         self._late += done > due + int(told["allowance"]) * self._period
         self._tell(seen, report, told, due)
 
-    def _house(self) -> Grid:
+    def _known_house(self) -> Grid:
         house: Any = self._house_map
         values: Any = np.asarray(prior_from_occupancy(house.occupancy.astype(np.float32)))
         return Grid(
@@ -194,10 +198,16 @@ class _Planner:
         self._shown.show(self.count, told, report, due)
 
     def end(self, lost: int) -> None:
-        """It is written down how it went."""
+        """No sign of life any more."""
         self._heart.stop()
-        write_json(
-            self._folder / "stats-planner.json",
+        self.write_down(lost)
+        self._wire.close()
+
+    def write_down(self, lost: int) -> None:
+        """How it went so far: one that is killed cannot say so."""
+        write_stats(
+            self._folder,
+            "planner",
             {
                 "cycles": {name: one.summary() for name, one in self.cycles.items()},
                 "late": self._late,
@@ -208,7 +218,6 @@ class _Planner:
                 "lost records": lost,
             },
         )
-        self._wire.close()
 
 
 def _no(given: Any) -> dict[str, Any]:

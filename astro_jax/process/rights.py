@@ -9,10 +9,10 @@ from pathlib import Path
 
 SWITCH = 0.0005
 """s."""
-PRIORITY = 10
-"""Of SCHED_FIFO: above everything that is not real-time itself."""
+GATE, PLANNER = 10, 5
+"""Of SCHED_FIFO: above everything that is not real-time itself, and the gate above the planner."""
 NICE = -10
-"""Of a planner; and of a gate that may not have more."""
+"""Of who may not have that."""
 _MCL_CURRENT, _MCL_FUTURE, _MCL_ONFAULT = 1, 2, 4
 _PR_SET_PDEATHSIG = 1
 
@@ -43,13 +43,12 @@ def resident() -> float:
     return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
 
 
-def come_first() -> str:
+def come_first(priority: int) -> str:
     """All threads of this process before all others, if that is allowed; what it has come to."""
     try:
         for thread in Path("/proc/self/task").iterdir():
-            turn = os.SCHED_FIFO | os.SCHED_RESET_ON_FORK
-            os.sched_setscheduler(int(thread.name), turn, os.sched_param(PRIORITY))
-        return f"SCHED_FIFO {PRIORITY}"
+            os.sched_setscheduler(int(thread.name), os.SCHED_FIFO, os.sched_param(priority))
+        return f"SCHED_FIFO {priority}"
     except OSError:
         pass
     try:
@@ -59,20 +58,10 @@ def come_first() -> str:
         return "none"
 
 
-def come_early() -> None:
-    """All threads that this one will start before most others, if that is allowed."""
-    try:
-        os.setpriority(os.PRIO_PROCESS, 0, NICE)
-    except OSError:
-        pass
-
-
 def keep_memory() -> str:
     """No page that was touched once is given back, if that is allowed; what it has come to."""
     lock = getattr(ctypes.CDLL(None, use_errno=True), "mlockall", None)
-    if lock is None or lock(NICE = -10
-"""Of a planner; and of a gate that may not have more."""
-_MCL_CURRENT | _MCL_FUTURE | _MCL_ONFAULT):
+    if lock is None or lock(_MCL_CURRENT | _MCL_FUTURE | _MCL_ONFAULT):
         return "none"
     return "locked"
 

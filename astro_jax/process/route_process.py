@@ -15,7 +15,7 @@ from astro_jax.errors import InputError, MessageError
 from astro_jax.process.asked import Asked
 from astro_jax.process.beats import Beats
 from astro_jax.process.ears import frames_of
-from astro_jax.process.folder import Start, write_json
+from astro_jax.process.folder import Start, write_stats
 from astro_jax.process.mailbox import Letter, Mailbox
 from astro_jax.process.parts import artifact_of, joined
 from astro_jax.process.rights import few_pauses, resident
@@ -33,6 +33,9 @@ from astro_jax.world.inbox import SECOND
 
 EVERY = 0.05
 """Between two looks for news, s."""
+SETTLES = 0.5
+"""A search is given so long before a newer goal overtakes it, s: whoever sends goals faster than
+ways are found would otherwise never be answered."""
 
 
 def run_route(folder: Path, start: Start) -> int:
@@ -64,7 +67,7 @@ class _Route:
         self._worker = RouteWorker(self._map, robot)
         self._beats = Beats(folder / "beats.box")
         self._counts = {"goals": 0, "refused goals": 0, "ways": 0, "no way": 0}
-        self._said = ""
+        self._said, self._asked = "", -np.inf
         self._seen: Letter | None = None
 
     def run(self) -> None:
@@ -77,7 +80,9 @@ class _Route:
             self._beats.beat("route")
             self._listen()
             self._see()
-            if self._wanted is not None and self._seen is not None:
+            busy = time.monotonic() - self._asked < SETTLES
+            if self._wanted is not None and self._seen is not None and not busy:
+                self._asked = time.monotonic()
                 goal, self._wanted = self._map.to_house(self._wanted), None
                 self._worker.ask(self._seen.arrays["pose_house"].astype(float), goal)
                 self._counts["goals"] += 1
@@ -113,6 +118,7 @@ class _Route:
         answer = self._worker.poll()
         if answer is None:
             return
+        self._asked = -np.inf
         found = isinstance(answer, Found)
         put_way(self._way, answer.ticket, answer.route.field if found else None, self._room)
         self._counts["ways" if found else "no way"] += 1
@@ -124,8 +130,9 @@ class _Route:
     def end(self) -> None:
         """It is written down how it went."""
         self._worker.close()
-        write_json(
-            self._folder / "stats-route.json",
+        write_stats(
+            self._folder,
+            "route",
             {
                 **self._counts,
                 "said": self._said,

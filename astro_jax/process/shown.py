@@ -44,7 +44,8 @@ class Shown:
             offset,
         )
         self._wire.publish(TRACKS, message)
-        if cycle % SELDOM == 0:
+        # artifacts of before there was a wire do not say what they considered
+        if cycle % SELDOM == 0 and "candidate_xy_map" in report:
             ways, cost = (np.asarray(report[name]) for name in ("candidate_xy_map", "cost"))
             lines = told.candidates(self._frame, ways, cost, at, offset)
             self._wire.publish(CANDIDATES, lines)

@@ -20,9 +20,9 @@ from astro_jax.deploy.settings import Settings
 from astro_jax.home import Home
 from astro_jax.process.asked import Asked
 from astro_jax.process.ears import frames_of
-from astro_jax.process.folder import write_json
+from astro_jax.process.folder import write_stats
 from astro_jax.process.histogram import Histogram
-from astro_jax.process.rights import few_pauses, resident
+from astro_jax.process.rights import GATE, come_first, few_pauses, resident
 from astro_jax.sim.detector import detect_people
 from astro_jax.sim.episode import start_episode
 from astro_jax.sim.messages import as_messages
@@ -42,6 +42,8 @@ SCAN_EVERY, BODIES_EVERY = 2, 5
 """Ticks of 20 ms: 25 Hz, and 10 Hz for people and localisation."""
 ASK_AGAIN = 3.0
 """A robot that stands for so long, and not at its goal, is told again where to go, s."""
+BASE = GATE + 1
+"""Of SCHED_FIFO: a real base is nobody's process and keeps its own time."""
 MOVES = 0.02
 """m/s, rad/s."""
 
@@ -101,7 +103,6 @@ class Simulator:
 
     def run(self, asked: Asked, seconds: float = float("inf")) -> None:
         """Tick by the clock."""
-        few_pauses()
         period = round(self._settings.config.gate_period * SECOND)
         first, number = time.monotonic_ns(), 0
         while not asked.to_end and number * period < seconds * SECOND:
@@ -183,12 +184,14 @@ def run_simulator(
     """Until asked to end or the time is over; its report is left in the robot's folder."""
     asked = Asked()
     simulator = Simulator(settings, home, wire, seed)
+    few_pauses()
+    come_first(BASE)
     print("simulator ready", file=sys.stderr, flush=True)
     try:
         simulator.run(asked, seconds)
     finally:
         report = simulator.report()
-        write_json(folder / "stats-sim.json", report)
+        write_stats(folder, "sim", report)
         wire.close()
     return report
 

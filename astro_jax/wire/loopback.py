@@ -41,10 +41,10 @@ class Loopback:
         self._folder, self._counts = folder, Counter()
         self._known: dict[str, tuple[float, list[str]]] = {}
         self._seen: dict[str, int] = {}
+        self._boxes = {topic: self._bound(topic) for topic in listens}
         self._sender = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self._sender.setblocking(False)
         self._sent = 0
-        self._boxes = {topic: self._bound(topic) for topic in listens}
 
     def publish(self, topic: Topic, message: Mapping[str, Any]) -> None:
         """To all that listen now, and to a file if it is latched."""

@@ -9,7 +9,7 @@ from astro_jax.cli import main
 from astro_jax.deploy import cache, load
 from astro_jax.deploy.black_box import Limits
 from astro_jax.deploy.call_record import decoded, encoded
-from astro_jax.deploy.replay import read_log_file, replay
+from astro_jax.deploy.replay import call_at, read_log_file, replay
 from astro_jax.errors import InputError
 from tests.deploy.made_up_calls import ACT, ENGINE, START, artifact_at, drive_into, files_of
 
@@ -43,6 +43,20 @@ def test_a_drive_is_the_same_again(file, artifact):
     replayed = replay(read_log_file(file), artifact, ENGINE)
     assert replayed.calls == {"think": 4, "act": 8} and replayed.difference is None
     assert (replayed.lost, replayed.cut, replayed.same_artifact) == (0, 0, True)
+
+
+def test_the_cycle_at_a_time_is_the_last_that_was_over(file, artifact):
+    log = read_log_file(file)
+    cycles = [message for message in log.messages if message.topic == "think"]
+    times = [1e-9 * (message.time - log.messages[0].time) for message in cycles]
+    for count, time in enumerate(times, start=1):
+        call = call_at(log, artifact, ENGINE, time)
+        assert (call.function, call.time) == ("think", time)
+        assert call.outputs["state.count"] == count and call.difference is None
+    assert call_at(log, artifact, ENGINE, 1e9).time == times[-1]
+    ticks = dataclasses.replace(log, messages=log.messages[:1])
+    with pytest.raises(InputError, match="draw is -1"):
+        call_at(ticks, artifact, ENGINE, -1.0)
 
 
 @pytest.mark.parametrize(
