@@ -200,7 +200,7 @@ def passed_in_time(
     is a touch unless they swerve, not even that is granted: it is no way out then.
     ``ceiling`` is how fast it may go by now (m/s); that rises by ``RELEASE``.
     """
-    t = path.times
+    t, speed = path.times, jnp.asarray(speed)
     walking = dataclasses.replace(movers, turn=PASSING)
     steady = dataclasses.replace(movers, turn=0.0, rush=jnp.zeros_like(movers.rush))
     centres, radii = jax.vmap(walking.at)(t)

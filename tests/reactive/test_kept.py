@@ -177,18 +177,18 @@ def test_the_gate_does_not_back_into_what_it_keeps():
 )
 def test_what_is_kept_stays_beside_a_robot_whose_pose_jumps(now, goes_along):
     """The frame of dead reckoning has moved, not the robot: after the jump as before it."""
-    last, thing = np.float32([0.0, 0.0, 0.0]), (-0.4, 0.1)
-    after = jax.tree.map(np.asarray, stayed(kept_at(thing), last, np.float32(now)))
-    expected = from_frame(np.float32(now), np.float32(thing)) if goes_along else thing
-    np.testing.assert_allclose(places(after), [expected], atol=1e-6)
+    thing = jnp.array([-0.4, 0.1])
+    after = stayed(kept_at(tuple(thing)), jnp.zeros(3), jnp.array(now))
+    expected = from_frame(jnp.array(now), thing) if goes_along else thing
+    np.testing.assert_allclose(places(after), expected[None], atol=1e-6)
 
 
 def test_the_gate_takes_what_it_keeps_along_with_a_jump():
-    case = put(backing((-0.45, 0.1)), "senses.odometry.pose_map", np.float32([3.0, 1.0, 1.5]))
-    case = put(case, "senses.pose_map", np.float32([3.0, 1.0, 1.5]))
-    state, verdict = react(case)
+    pose = jnp.array([3.0, 1.0, 1.5])
+    case = put(backing((-0.45, 0.1)), "senses.odometry.pose_map", pose)
+    state, verdict = react(put(case, "senses.pose_map", pose))
     assert int(verdict.reason) == Reason.BAD_STATE
-    there = to_frame(jnp.asarray([3.0, 1.0, 1.5]), jnp.asarray(places(state.kept)))
+    there = to_frame(pose, jnp.asarray(places(state.kept)))
     np.testing.assert_allclose(there, [(-0.45, 0.1)], atol=1e-5)
 
 
