@@ -39,13 +39,19 @@ def address(tmp_path_factory) -> Iterator[str]:
     cache = ROOT / ".venv" / ".jax_test_cache" if (ROOT / ".venv").is_dir() else folder
     environment |= {"JAX_COMPILATION_CACHE_DIR": str(cache)}
     environment |= {"JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0.1"}
+    # whoever runs the tests in the background has SIGINT ignored, and so would have the server
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
     with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) as server:
-        assert server.stdout
-        found = re.search(r"open (http\S+)", server.stdout.readline())
-        assert found
-        yield found[1]
-        server.send_signal(signal.SIGINT)
-        assert server.wait(PATIENCE) == 130
+        signal.signal(signal.SIGINT, before)
+        try:
+            assert server.stdout
+            found = re.search(r"open (http\S+)", server.stdout.readline())
+            assert found
+            yield found[1]
+            server.send_signal(signal.SIGINT)
+            assert server.wait(PATIENCE) == 130
+        finally:
+            server.kill()
 
 
 @pytest.fixture(scope="module")
