@@ -111,7 +111,8 @@ def _part(path: Path) -> pa.Table:
     found = _PART.fullmatch(path.name)
     if found is None or hashlib.sha256(data).hexdigest()[:16] != found[2]:
         raise StorageError("partition", str(path), "a file as it was written (it is damaged)")
-    return pq.read_table(pa.BufferReader(data))
+    # without threads: processes that are forked from this one must not inherit half of a pool
+    return pq.ParquetFile(pa.BufferReader(data)).read(use_threads=False)
 
 
 def _table(rows: Sequence[Row]) -> pa.Table:
