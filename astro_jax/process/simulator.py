@@ -46,6 +46,8 @@ BASE = GATE + 1
 """Of SCHED_FIFO: a real base is nobody's process and keeps its own time."""
 MOVES = 0.02
 """m/s, rad/s."""
+TOLD = 20
+"""Contacts of which the report says where and how; all are counted."""
 
 
 class Simulator:
@@ -100,6 +102,8 @@ class Simulator:
         self.gaps, self.late = Histogram(), Histogram()
         self.commands, self.arrivals, self.watchdog, self.metres = 0, 0, 0, 0.0
         self._overtaken = False
+        self._touched = np.zeros(3, int)
+        self.touches: list[dict[str, Any]] = []
 
     def run(self, asked: Asked, seconds: float = float("inf")) -> None:
         """Tick by the clock."""
@@ -129,6 +133,7 @@ class Simulator:
         command = np.zeros(2, np.float32) if silent else self._command
         self._state = self._tick(self._state, self._scene, command)
         self._say(number, now)
+        self._judge()
         self._lead(now)
 
     def _say(self, number: int, now: int) -> None:
@@ -139,6 +144,26 @@ class Simulator:
             every = SCAN_EVERY if isinstance(message, ScanMessage) else 1
             if number % (BODIES_EVERY if seldom else every) == 0:
                 self._wire.publish(*told.measured(message, offset))
+
+    def _judge(self) -> None:
+        """Note where and how somebody or something was touched since the last tick."""
+        state, seen = self._state, self._state.contacts
+        counts = (seen.contacts, seen.wall_contacts, seen.at_fault)
+        counted = np.array(jax.device_get(counts), int)
+        if np.any(counted > self._touched) and len(self.touches) < TOLD:
+            more = counted - self._touched
+            self.touches.append(
+                {
+                    "time_s": round(float(state.time), 2),
+                    "pose": np.round(state.pose, 2).tolist(),
+                    "twist": np.round(state.twist, 2).tolist(),
+                    "command": np.round(self._command, 2).tolist(),
+                    "people": np.round(state.people.xy_map, 2).tolist(),
+                    "walls": bool(more[1]),
+                    "at fault": bool(more[2]),
+                }
+            )
+        self._touched = counted
 
     def _lead(self, now: int) -> None:
         """Where to go next."""
@@ -173,6 +198,7 @@ class Simulator:
             "watchdog stops": self.watchdog,
             "contacts": int(contacts.contacts),
             "at fault": int(contacts.at_fault),
+            "touches": self.touches,
             "wire": dict(self._wire.counts),
             "resident MB": round(resident(), 1),
         }

@@ -3,11 +3,13 @@
 import dataclasses
 
 import jax.numpy as jnp
+import numpy as np
 
 from astro_jax.config import PlannerConfig, RobotConfig, SensorConfig
 from astro_jax.deploy.settings import Settings
 from astro_jax.reactive.briefing import resting_plan
 from astro_jax.types import CostTerms, Diagnostics, Status
+from astro_jax.world.inbox import empty_inbox, snapshot
 
 SMALL = Settings(
     robot=RobotConfig(sensor=SensorConfig(beams=40)),
@@ -43,3 +45,28 @@ def straight_on(robot, config, params, state, world, way):
         finite_candidates=jnp.int32(1),
     )
     return state, dataclasses.replace(plan, motion=motion, commands=commands), seen
+
+
+def seen(pose, twist=(0.0, 0.0), age=0.05):
+    """A snapshot of a robot in the open, with messages as the inbox makes them."""
+    found = snapshot(empty_inbox(SMALL.robot), 0)
+    pose, age = np.asarray(pose, np.float32), np.float32(age)
+    beams = SMALL.robot.sensor.beams
+    scan = dataclasses.replace(
+        found.scan,
+        valid=np.ones(beams, bool),
+        pose_map=pose,
+        age=age,
+        free=np.full(beams, 8.0, np.float32),
+    )
+    odometry = dataclasses.replace(
+        found.odometry, pose_map=pose, twist=np.asarray(twist, np.float32), age=age
+    )
+    detections = dataclasses.replace(found.detections, age=age)
+    return dataclasses.replace(
+        found,
+        scan=scan,
+        odometry=odometry,
+        detections=detections,
+        house_from_map=np.zeros(3, np.float32),
+    )

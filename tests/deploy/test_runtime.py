@@ -27,10 +27,9 @@ from astro_jax.deploy.stablehlo import exported, loaded
 from astro_jax.errors import InputError, ShapeError
 from astro_jax.reactive.senses import Mode
 from astro_jax.types import Grid, RouteField, SmoothGrid, Status
-from astro_jax.world.inbox import empty_inbox, snapshot
 from tests.deploy.made_up import array
 from tests.deploy.made_up_calls import files_of
-from tests.deploy.small import HOUSE, SMALL, SPEED, straight_on
+from tests.deploy.small import HOUSE, SMALL, SPEED, seen, straight_on
 
 pytestmark = pytest.mark.usefixtures("compiled_quickly")
 
@@ -114,31 +113,6 @@ def test_another_answer_is_found(artifact, engine, tmp_path):
         write_artifact(path, artifact.manifest, parts)
         with pytest.raises(InputError, match=f"golden cycle, act, {name} is off by"):
             check_artifact(read_artifact(path), engine, runs=1)
-
-
-def seen(pose, twist=(0.0, 0.0), age=0.05):
-    """A snapshot of a robot in the open, with messages as the inbox makes them."""
-    found = snapshot(empty_inbox(SMALL.robot), 0)
-    pose, age = np.asarray(pose, np.float32), np.float32(age)
-    beams = SMALL.robot.sensor.beams
-    scan = dataclasses.replace(
-        found.scan,
-        valid=np.ones(beams, bool),
-        pose_map=pose,
-        age=age,
-        free=np.full(beams, 8.0, np.float32),
-    )
-    odometry = dataclasses.replace(
-        found.odometry, pose_map=pose, twist=np.asarray(twist, np.float32), age=age
-    )
-    detections = dataclasses.replace(found.detections, age=age)
-    return dataclasses.replace(
-        found,
-        scan=scan,
-        odometry=odometry,
-        detections=detections,
-        house_from_map=np.zeros(3, np.float32),
-    )
 
 
 def test_a_robot_waits_for_a_goal_and_then_drives(artifact, engine):

@@ -1,7 +1,5 @@
 """A robot whose gate and planner live apart decides as one that is whole."""
 
-import dataclasses
-
 import numpy as np
 import pytest
 
@@ -15,9 +13,9 @@ from astro_jax.process.mailbox import Letter
 from astro_jax.process.split import BRIEFED, DRIVEN, part
 from astro_jax.reactive.senses import Mode
 from astro_jax.types import Grid, Reason, RouteField, SmoothGrid
-from astro_jax.world.inbox import SECOND, empty_inbox, snapshot
+from astro_jax.world.inbox import SECOND
 from tests.deploy.made_up import array
-from tests.deploy.small import HOUSE, SMALL, straight_on
+from tests.deploy.small import HOUSE, SMALL, seen, straight_on
 
 pytestmark = pytest.mark.usefixtures("compiled_quickly")
 
@@ -46,29 +44,6 @@ def two(runtime):
     return runtime(), runtime()
 
 
-def seen(pose, twist):
-    found = snapshot(empty_inbox(SMALL.robot), 0)
-    beams, age = SMALL.robot.sensor.beams, np.float32(0.02)
-    pose = np.asarray(pose, np.float32)
-    scan = dataclasses.replace(
-        found.scan,
-        valid=np.ones(beams, bool),
-        pose_map=pose,
-        age=age,
-        free=np.full(beams, 8.0, np.float32),
-    )
-    odometry = dataclasses.replace(
-        found.odometry, pose_map=pose, twist=np.asarray(twist, np.float32), age=age
-    )
-    return dataclasses.replace(
-        found,
-        scan=scan,
-        odometry=odometry,
-        detections=dataclasses.replace(found.detections, age=age),
-        house_from_map=np.zeros(3, np.float32),
-    )
-
-
 class Base:
     """Goes as it is told."""
 
@@ -80,7 +55,7 @@ class Base:
         self.pose = self.pose + 0.02 * np.array([self.twist[0], 0.0, self.twist[1]])
 
     def seen(self):
-        return seen(self.pose, self.twist)
+        return seen(self.pose, self.twist, age=0.02)
 
 
 class Apart:
