@@ -19,6 +19,8 @@ PROCESSORS = {"x86_64-linux-gnu": "x86-64-v3", "aarch64-linux-gnu": "generic"}
 NO_COMPILER = "iree-base-compiler, which makes machine code: pip install 'astro-jax[iree]'"
 NAME = "astro"
 """Of every module; its function is ``main``."""
+RELABELLED = ("stablehlo.reshape", "stablehlo.convert", "stablehlo.broadcast_in_dim")
+"""Operations behind which a part of an array is still read in its place."""
 FLAGS = (
     "--iree-hal-target-device=local",
     "--iree-hal-local-target-device-backends=llvm-cpu",
@@ -57,6 +59,7 @@ def _prepare(module: ir.Module) -> None:
     module.operation.attributes["sym_name"] = ir.StringAttr.get(NAME)
     _saturate(module)
     _clamp(module)
+    _copy_what_is_looked_up(module)
 
 
 def _saturate(module: ir.Module) -> None:
@@ -113,6 +116,25 @@ def _clamp(module: ir.Module) -> None:
             values: Any = np.ascontiguousarray(bounds)
             high = stablehlo.constant(ir.DenseElementsAttr.get(values, signless=not unsigned))
             operation.operands[1] = stablehlo.clamp(_splat(kind, 0), indices, high)
+
+
+def _copy_what_is_looked_up(module: ir.Module) -> None:
+    """What a gather reads, if it is cut out of an array, is made before it, by itself.
+
+    A column that IREE (3.13) reads in place, at indices that it has computed, it does not
+    translate: "unrealized_conversion_cast".
+    """
+    for operation in [*_operations(module.operation)]:
+        if operation.name != "stablehlo.gather":
+            continue
+        table = operation.operands[0]
+        source = table.owner
+        while not isinstance(source, ir.Block) and source.name in RELABELLED:
+            source = source.operands[0].owner
+        # an argument, as it may be cut out by who calls
+        if isinstance(source, ir.Block) or source.name == "stablehlo.slice":
+            with ir.InsertionPoint(operation), ir.Location.unknown():
+                operation.operands[0] = stablehlo.optimization_barrier([table])
 
 
 def _direction(name: str) -> Any:

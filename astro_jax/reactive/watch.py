@@ -70,7 +70,7 @@ def within_limits(robot: RobotConfig, twist: Float[Array, "*n 2"]) -> Bool[Array
 def goes_on(last_map: Float[Array, "3"], pose_map: Float[Array, "3"]) -> Bool[Array, ""]:
     """Whether dead reckoning may have got from one pose to the other in a tick: no jump."""
     moved = pose_map - last_map
-    return (jnp.hypot(moved[0], moved[1]) <= JUMP) & (jnp.abs(wrap_angle(moved[2])) <= JUMP_YAW)
+    return (jnp.linalg.norm(moved[:2]) <= JUMP) & (jnp.abs(wrap_angle(moved[2])) <= JUMP_YAW)
 
 
 def _clock_runs(senses: Senses) -> Bool[Array, ""]:
@@ -118,7 +118,7 @@ def _certain(cov: Float[Array, "3 3"] | None) -> Bool[Array, ""]:
 def _sees(robot: RobotConfig, memory: Memory, senses: Senses) -> Bool[Array, ""]:
     scan = senses.scan
     moved = scan.pose_map - memory.eye_map
-    apart = (jnp.hypot(moved[0], moved[1]) > STILL) | (jnp.abs(wrap_angle(moved[2])) > STILL_YAW)
+    apart = (jnp.linalg.norm(moved[:2]) > STILL) | (jnp.abs(wrap_angle(moved[2])) > STILL_YAW)
     # the same message once more is older than it was; new stamps on old content are a lie
     restamped = jnp.asarray(scan.age) < memory.scan_age + 1e-3
     frozen = same_content(memory, scan) & restamped & apart

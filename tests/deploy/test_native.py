@@ -12,11 +12,14 @@ import numpy as np
 import pytest
 
 from astro_jax.cli import main
+from astro_jax.config import DEFAULT_PLANNER, DEFAULT_ROBOT, Latency, PlannerParams
 from astro_jax.deploy import engine, native
-from astro_jax.deploy.arrays import form_of, to_bytes
+from astro_jax.deploy.arrays import flat, form_of, to_bytes
 from astro_jax.deploy.artifact import read_artifact
+from astro_jax.deploy.functions import functions
 from astro_jax.deploy.load import engine_of
 from astro_jax.deploy.manifest import Signature
+from astro_jax.deploy.settings import Settings
 from astro_jax.deploy.stablehlo import exported
 from astro_jax.deploy.unpack import unpack_native
 from astro_jax.errors import InputError
@@ -104,6 +107,21 @@ def test_indices_out_of_range_lead_nowhere_else(kind, file):
     given = {**inputs, "kind": np.int32(kind)}
     found = engine_of(artifact).calls["start"](given)["kind"]
     assert found == engine_of(artifact, "cpu").calls["start"](given)["kind"]
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("name", ["start", "think", "act"])
+def test_the_robots_own_functions_become_machine_code(name):
+    pytest.importorskip("iree.compiler", reason="the extra iree is not installed")
+    from astro_jax.deploy.machine_code import machine_code
+
+    settings = Settings(
+        robot=DEFAULT_ROBOT, config=DEFAULT_PLANNER, params=PlannerParams(), latency=Latency()
+    )
+    made = functions(settings, (480, 480))[name]
+    form = form_of(jax.eval_shape(flat, made.inputs))
+    code = bytes(exported(made.call, form, "cpu").serialize())
+    assert b"\x7fELF" in machine_code(code, TRIPLE, name)
 
 
 def test_for_arm_it_is_code_for_arm(file):
