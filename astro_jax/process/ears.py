@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from astro_jax.config import RobotConfig
 from astro_jax.errors import ClockError, MessageError
+from astro_jax.process.buttons import ALL, Buttons
 from astro_jax.wire.sensed import clock_offset, sensed
 from astro_jax.wire.topics import Wire
 from astro_jax.world.inbox import Inbox, empty_inbox, forget, receive
@@ -25,12 +26,16 @@ class Ears:
         """Nothing has come yet."""
         self.frames = frames_of(robot)
         self.inbox: Inbox = empty_inbox(robot, self.frames)
+        self.buttons = Buttons()
         self._wire, self._refused, self._why = wire, Counter(), ""
 
     def listen(self) -> Inbox:
         """The inbox with all that has come by now."""
         offset = clock_offset()
         for topic, values in self._wire.take():
+            if topic in ALL:
+                self.buttons.hear(topic, values)
+                continue
             try:
                 for message in sensed(topic, values, self.frames, offset):
                     self.inbox = receive(self.inbox, message, time.monotonic_ns())

@@ -74,8 +74,13 @@ class Gate:
         now: int,
         scan: Scan,
         odometry: Odometry,
+        stop: bool = False,
+        rearm: bool = False,
     ) -> dict[str, np.ndarray]:
-        """The ``number``-th tick, at ``now`` (monotonic, ns): what to send to the wheels."""
+        """The ``number``-th tick, at ``now`` (monotonic, ns): what to send to the wheels.
+
+        ``stop``: the emergency stop is pressed; ``rearm``: that is over (``process/buttons.py``).
+        """
         elapsed = self._passed(number, now)
         since = number - self._cycle
         due = self._waits and since >= self._allowance
@@ -85,7 +90,7 @@ class Gate:
         self._state["allowance"] = np.int32(since) if due else _NEVER
         self._waits = self._waits and not due
         self._state, verdict = self._runtime.act(
-            self._state, since, scan, odometry, elapsed=elapsed
+            self._state, since, scan, odometry, stop=stop, rearm=rearm, elapsed=elapsed
         )
         return verdict
 

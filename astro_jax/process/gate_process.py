@@ -19,6 +19,7 @@ from astro_jax.deploy.black_box import BlackBox
 from astro_jax.deploy.runtime import Runtime
 from astro_jax.process.asked import Asked
 from astro_jax.process.beats import SILENT, Beats
+from astro_jax.process.buttons import ALL, STOPS
 from astro_jax.process.ears import Ears
 from astro_jax.process.folder import Start, write_stats
 from astro_jax.process.gate import Gate
@@ -78,7 +79,8 @@ class _Loop:
         self._post = Mailbox(folder / "gate.box", kinds.gate, writes=True)
         self._planner = Mailbox(folder / "planner.box", kinds.planner)
         self._beats = Beats(folder / "beats.box")
-        self._wire = joined(start.wire, folder, (SCAN, ODOMETRY), start.domain, start.interface)
+        heard = (SCAN, ODOMETRY, *(ALL if start.listen else STOPS))
+        self._wire = joined(start.wire, folder, heard, start.domain, start.interface)
         self._ears = Ears(artifact.settings.robot, self._wire)
         self._children = [Child(role, folder) for role in ("planner", "route")]
         self._read = self._planner.count
@@ -122,9 +124,10 @@ class _Loop:
             number = max(number + 1, -(-(after - first) // self._period))
 
     def _tick(self, number: int, due: int, now: int, ending: bool) -> np.ndarray:
-        planner, route = self._children
-        lives, _ = planner.look(), route.look()
-        lives = lives and self._beats.silence("planner", now) <= SILENT
+        planner, _ = self._children
+        silent = {child.role: self._beats.silence(child.role, now) for child in self._children}
+        lives = {child.role: child.look(silent[child.role]) for child in self._children}
+        lives = lives[planner.role] and silent[planner.role] <= SILENT
         self._silences += self._was_alive and not lives
         self._was_alive = lives
         letter = self._planner.read(self._read)
@@ -134,7 +137,10 @@ class _Loop:
         if ending or not lives:
             self._gate.void()
         scan, odometry = nearby(self._ears.listen(), now)
-        verdict = self._gate.tick(number, now, scan, odometry)
+        buttons = self._ears.buttons
+        verdict = self._gate.tick(
+            number, now, scan, odometry, stop=buttons.stop, rearm=buttons.rearmed()
+        )
         twist = verdict["twist"]
         self._wire.publish(COMMAND, command(twist))
         self.ticks["until sent"].add((time.monotonic_ns() - due) / SECOND)

@@ -1,8 +1,8 @@
 """The gate's children: started, watched, started again, and in the end left alone.   [host]
 
 A child that was killed or stopped is known of at the next tick, from the kernel; one that hangs
-from its silence (``process/beats.py``).  One that dies again and again is a defect that no restart
-mends: the robot is disarmed, and stays so until a person starts it anew.
+from its silence (``process/beats.py``), and is killed if that lasts.  One that dies again and again
+is a defect that no restart mends: the robot is disarmed, and stays so until a person starts it anew.
 """
 
 import os
@@ -18,6 +18,8 @@ _AS_ANY = (
     "os.execv(sys.argv[1], sys.argv[1:])"
 )
 """A child waits its turn like anybody, but not before it is one: until then its parent waits."""
+HANGS = 3.0
+"""One that was heard and is silent for so long, s, will not come round any more."""
 RESTARTS, WITHIN = 3, 60.0
 """A child that has died more often than this within so many seconds is not started again."""
 
@@ -37,8 +39,11 @@ class Child:
         """Of the one that lives now."""
         return self._process.pid
 
-    def look(self) -> bool:
-        """Whether it lives and runs; one that is dead is started again."""
+    def look(self, silence: float = 0.0) -> bool:
+        """Whether it lives and runs; one that is dead is started again.
+
+        One that hangs is killed: it was heard since its start, and not for ``silence`` s, too long.
+        """
         if self.given_up:
             return False
         try:
@@ -46,12 +51,16 @@ class Child:
         except ChildProcessError:
             pid, status = self._process.pid, 0
         if not pid:
+            # it may take long to get ready: what it has not said yet is no silence
+            was_heard = silence < time.monotonic() - self._since
+            if was_heard and silence > HANGS and not self.stopped:
+                self._signal(signal.SIGKILL)
             return not self.stopped
         if os.WIFSTOPPED(status):
             self.stopped = True
             return False
         if os.WIFCONTINUED(status):
-            self.stopped = False
+            self.stopped, self._since = False, time.monotonic()
             return True
         self._process.returncode = os.waitstatus_to_exitcode(status)
         self._died()
@@ -81,6 +90,7 @@ class Child:
 
     def _started(self) -> subprocess.Popen[bytes]:
         # no fork of this process: its threads and its device would not survive that
+        self._since = time.monotonic()
         command = [sys.executable, "-m", "astro_jax.process", self.role, str(self._folder)]
         return subprocess.Popen(
             [sys.executable, "-I", "-S", "-c", _AS_ANY, *command],

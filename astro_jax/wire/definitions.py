@@ -15,6 +15,7 @@ DEFINITIONS: Mapping[str, Fields] = {
     "builtin_interfaces/Time": {"sec": "int32", "nanosec": "uint32"},
     "builtin_interfaces/Duration": {"sec": "int32", "nanosec": "uint32"},
     "std_msgs/Header": {"stamp": "builtin_interfaces/Time", "frame_id": "string"},
+    "std_msgs/Bool": {"data": "bool"},
     "std_msgs/ColorRGBA": {"r": "float32", "g": "float32", "b": "float32", "a": "float32"},
     "geometry_msgs/Vector3": {"x": "float64", "y": "float64", "z": "float64"},
     "geometry_msgs/Point": {"x": "float64", "y": "float64", "z": "float64"},

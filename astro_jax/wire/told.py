@@ -36,6 +36,11 @@ def command(twist: Float[np.ndarray, "2"]) -> Values:
     return {"linear": {"x": v}, "angular": {"z": omega}}
 
 
+def button(pressed: bool) -> Values:
+    """An emergency stop pressed or let go; a robot re-armed."""
+    return {"data": pressed}
+
+
 def header(frame: str, stamp: int, offset: int) -> Values:
     """``stamp`` is of the monotonic clock, ns."""
     seconds, rest = divmod(stamp - offset, SECOND)

@@ -8,11 +8,14 @@ from astro_jax.deploy.artifact import read_artifact
 from astro_jax.deploy.engine import xla_engine
 from astro_jax.deploy.export import export_artifact
 from astro_jax.deploy.runtime import Runtime
+from astro_jax.process.buttons import Buttons
 from astro_jax.process.gate import LATE, Gate
 from astro_jax.process.mailbox import Letter
 from astro_jax.process.split import BRIEFED, DRIVEN, part
 from astro_jax.reactive.senses import Mode
 from astro_jax.types import Grid, Reason, RouteField, SmoothGrid
+from astro_jax.wire import told
+from astro_jax.wire.topics import E_STOP, REARM
 from astro_jax.world.inbox import SECOND
 from tests.deploy.made_up import array
 from tests.deploy.small import HOUSE, SMALL, seen, straight_on
@@ -74,9 +77,9 @@ class Apart:
         numbers = {"tick": first, "halted": int(way is None)}
         return Letter(count=self.letters, numbers=numbers, arrays=arrays)
 
-    def tick(self, base, number):
+    def tick(self, base, number, **buttons):
         now = base.seen()
-        return self.gate.tick(number, number * TICK, now.scan, now.odometry)
+        return self.gate.tick(number, number * TICK, now.scan, now.odometry, **buttons)
 
 
 def test_apart_it_decides_as_a_whole_one_bit_by_bit(two):
@@ -153,3 +156,27 @@ def test_a_gate_that_slept_stops(two):
     word = apart.tick(base, 60 + 75)
     assert word["mode"] == Mode.STOPPED and word["reason"] == Reason.BAD_CLOCK
     assert apart.gate.skipped == 75
+
+
+def test_the_emergency_stop_holds_until_it_is_let_go_and_re_armed(two):
+    apart, base, _ = drive_on(two[0], 0)
+    buttons, fast, modes, speeds = Buttons(), base.twist[0], [], []
+    pressed = {60: (E_STOP, True), 120: (REARM, True), 130: (E_STOP, False), 160: (REARM, True)}
+    waiting = {}
+    for number in range(60, 260):
+        if number in waiting:
+            apart.gate.hear(waiting.pop(number))
+        if number in pressed:
+            topic, down = pressed[number]
+            buttons.hear(topic, told.button(down))
+        word = apart.tick(base, number, stop=buttons.stop, rearm=buttons.rearmed())
+        base.moves(word["twist"])
+        modes.append(int(word["mode"]))
+        speeds.append(base.twist[0])
+        if number % 5 == 0:
+            letter = apart.thinks(base, number + 1)
+            waiting[number + 1 + int(letter.arrays["allowance"])] = letter
+    # also while it is pressed: to re-arm is no way out
+    assert set(modes[:100]) == {Mode.E_STOPPED} and Mode.E_STOPPED not in modes[105:]
+    assert fast > 0.2 and np.all(np.diff([fast, *speeds[:60]]) <= 1e-6)
+    assert not np.any(speeds[50:100]) and speeds[-1] > 0.2

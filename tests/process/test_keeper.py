@@ -1,6 +1,8 @@
 """Children are started again, but not for ever; folders, locks and counts of a robot."""
 
+import os
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -17,7 +19,7 @@ from astro_jax.process import folder as folders
 from astro_jax.process.beats import EVERY, SILENT, Beats, Heart
 from astro_jax.process.folder import Start, folder_of, read_start, write_start
 from astro_jax.process.histogram import Histogram
-from astro_jax.process.keeper import RESTARTS, Child
+from astro_jax.process.keeper import HANGS, RESTARTS, Child
 
 
 def test_a_child_that_dies_again_and_again_is_given_up(tmp_path):
@@ -29,6 +31,39 @@ def test_a_child_that_dies_again_and_again_is_given_up(tmp_path):
     assert child.given_up and child.deaths == RESTARTS + 1
     assert not child.look() and child.deaths == RESTARTS + 1
     child.end()
+
+
+def test_a_child_that_hangs_is_killed_and_started_again(tmp_path, monkeypatch):
+    def sleeper(self):
+        self._since = time.monotonic()
+        return subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
+
+    monkeypatch.setattr(Child, "_started", sleeper)
+    child = Child("planner", tmp_path)
+    first = child.pid
+    try:
+        # it was never heard: it is not ready yet
+        assert all(child.look(1e6) for _ in range(20)) and child.deaths == 0
+        child._since -= 100.0
+        assert child.look(HANGS - 0.5) and child.deaths == 0
+        # somebody has stopped it, for whatever reason, and lets it go on
+        until = time.monotonic() + 30.0
+        os.kill(first, signal.SIGSTOP)
+        while child.look() and time.monotonic() < until:
+            time.sleep(0.01)
+        assert child.stopped and not child.look(2 * HANGS) and child.deaths == 0
+        os.kill(first, signal.SIGCONT)
+        while not child.look(1e3) and time.monotonic() < until:
+            time.sleep(0.01)
+        assert child.deaths == 0 and child.pid == first
+        # heard since then, and now no more
+        child._since -= 100.0
+        while child.pid == first and time.monotonic() < until:
+            child.look(2 * HANGS)
+            time.sleep(0.01)
+        assert child.deaths == 1 and not child.given_up
+    finally:
+        child.end()
 
 
 def test_a_heart_falls_silent_with_its_loop(tmp_path):

@@ -30,7 +30,7 @@ from astro_jax.wire import told
 from astro_jax.wire.cdr import encoded
 from astro_jax.wire.loopback import Loopback
 from astro_jax.wire.sensed import clock_offset
-from astro_jax.wire.topics import GOAL, ODOMETRY, SCAN
+from astro_jax.wire.topics import E_STOP, GOAL, ODOMETRY, REARM, SCAN
 from tests.deploy.small import HOUSE, SMALL, straight_on
 from tests.process.peer import Peer
 
@@ -209,6 +209,19 @@ def test_of_a_flood_of_goals_the_last_one_counts(robot):
     robot.wait(taken)
     assert robot.wire.counts["unsent"] > sent  # the mailbox is bounded; nobody waited
     assert way.count < 50
+    robot.wait(robot.drives)
+
+
+def test_the_emergency_stop_is_heard_over_the_wire_and_so_is_its_end(robot):
+    robot.wait(robot.drives)
+    robot.wire.publish(E_STOP, told.button(True))
+    robot.wait(lambda: robot.mode == Mode.E_STOPPED)
+    robot.wait(lambda: robot.letter().numbers["twist_v"] == 0)
+    robot.wire.publish(E_STOP, told.button(False))
+    count = robot.letter().count
+    robot.wait(lambda: robot.letter().count > count + 50)
+    assert robot.mode == Mode.E_STOPPED
+    robot.wire.publish(REARM, told.button(True))
     robot.wait(robot.drives)
 
 
