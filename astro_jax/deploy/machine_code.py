@@ -19,8 +19,6 @@ PROCESSORS = {"x86_64-linux-gnu": "x86-64-v3", "aarch64-linux-gnu": "generic"}
 NO_COMPILER = "iree-base-compiler, which makes machine code: pip install 'astro-jax[iree]'"
 NAME = "astro"
 """Of every module; its function is ``main``."""
-RELABELLED = ("stablehlo.reshape", "stablehlo.convert", "stablehlo.broadcast_in_dim")
-"""Operations behind which a part of an array is still read in its place."""
 FLAGS = (
     "--iree-hal-target-device=local",
     "--iree-hal-local-target-device-backends=llvm-cpu",
@@ -119,22 +117,25 @@ def _clamp(module: ir.Module) -> None:
 
 
 def _copy_what_is_looked_up(module: ir.Module) -> None:
-    """What a gather reads, if it is cut out of an array, is made before it, by itself.
+    """What a function inside looks up in its arguments is made before it is called, by itself.
 
-    A column that IREE (3.13) reads in place, at indices that it has computed, it does not
-    translate: "unrealized_conversion_cast".
+    Called with a column of an array, as ``interp`` is, IREE (3.13) would read that in its place at
+    indices that it has computed, which it does not translate: "unrealized_conversion_cast".
     """
     for operation in [*_operations(module.operation)]:
         if operation.name != "stablehlo.gather":
             continue
         table = operation.operands[0]
-        source = table.owner
-        while not isinstance(source, ir.Block) and source.name in RELABELLED:
-            source = source.operands[0].owner
-        # an argument, as it may be cut out by who calls
-        if isinstance(source, ir.Block) or source.name == "stablehlo.slice":
+        block = table.owner
+        if isinstance(block, ir.Block) and _is_called(block.owner):
             with ir.InsertionPoint(operation), ir.Location.unknown():
                 operation.operands[0] = stablehlo.optimization_barrier([table])
+
+
+def _is_called(owner: Any) -> bool:
+    """Whether it is a function, and not the one that is exported."""
+    attributes = owner.attributes
+    return "sym_name" in attributes and ir.StringAttr(attributes["sym_name"]).value != "main"
 
 
 def _direction(name: str) -> Any:

@@ -2,7 +2,8 @@
 
 A child that was killed or stopped is known of at the next tick, from the kernel; one that hangs
 from its silence (``process/beats.py``), and is killed if that lasts.  One that dies again and again
-is a defect that no restart mends: the robot is disarmed, and stays so until a person starts it anew.
+is a defect that no restart mends: the robot is disarmed, and stays so until a person starts it
+anew.
 """
 
 import os
