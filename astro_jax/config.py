@@ -335,6 +335,7 @@ class PlannerParams:
 
     # time preference and progress
     patience: float = setting(4.0, 0.2, 100.0)  # τ of γ(t) = exp(−t/τ), s
+    facing: float = setting(1.0, 0.0, 10.0)  # a half turn is worth up to twice that way, m
     heading_weight: float = setting(0.4, 0.0, 10.0)  # s per 1 − cos(heading error)
     heading_radius: float = setting(0.15, 0.02, 5.0)  # where the goal's heading counts, m
     # harm, in seconds of progress

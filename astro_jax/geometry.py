@@ -125,6 +125,19 @@ def sample_xy(
     return _blend(field, x_map, y_map, plane)
 
 
+def sample_slope(
+    field: SmoothGrid, x_map: Float[Array, "*n"], y_map: Float[Array, "*n"]
+) -> tuple[Float[Array, "*n"], Float[Array, "*n"]]:
+    """(∂/∂x, ∂/∂y) of a field, per metre: the cells' own slopes, blended as ``sample`` does.
+
+    Continuous and differentiable, which the true derivative of ``sample`` is not.
+    """
+    return (
+        _blend(field, x_map, y_map, lambda index, dx, dy: _fetch(field, 1, index)),
+        _blend(field, x_map, y_map, lambda index, dx, dy: _fetch(field, 2, index)),
+    )
+
+
 def sample_edge(
     field: Clearance, x_map: Float[Array, "*n"], y_map: Float[Array, "*n"]
 ) -> Float[Array, "*n"]:

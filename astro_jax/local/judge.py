@@ -44,7 +44,7 @@ def judge_of(
     def judge(z: Float[Array, "n D K"]) -> tuple[Float[Array, "K"], Judged]:
         controls = drive.decode(robot, basis, world.command, world.command_dot, z)
         motion = drive.motion(robot, basis, world.pose_map, controls)
-        terms, alive = evaluate(config, params, world, field, look, motion)
+        terms, alive = evaluate(robot, config, params, world, field, look, motion)
         return total(params, terms), Judged(
             controls=controls, motion=motion, terms=terms, survival=alive
         )

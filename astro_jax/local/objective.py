@@ -16,8 +16,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from astro_jax.config import PlannerConfig, PlannerParams
-from astro_jax.geometry import cos_sin, sample_xy
+from astro_jax.config import PlannerConfig, PlannerParams, RobotConfig
+from astro_jax.geometry import cos_sin, sample_slope, sample_xy
 from astro_jax.local.risk import Discs, unharmed, wall_hazard
 from astro_jax.products import integral, interpolated, loss, middle, over_things, smoothed
 from astro_jax.products import total as sum_over
@@ -27,6 +27,8 @@ CAME_JUST_NOW = 1.0
 """For how long after its last motion a robot answers for standing where it stands, s."""
 SLACK = 0.2
 """Over so much of the way a leash begins to pull, s."""
+TURNED_BY = 0.5
+"""A robot so near to its goal may come to it backwards, m."""
 UNNOTICED = 0.17
 """A turn may get so far (10°) before anybody needs to have been told."""
 
@@ -43,6 +45,7 @@ class Look:
 
 
 def evaluate(
+    robot: RobotConfig,
     config: PlannerConfig,
     params: PlannerParams,
     world: WorldAtEffect,
@@ -79,7 +82,7 @@ def evaluate(
     space = params.personal_space * jnp.asarray(params.space_of_kind)[kind]
     inside = jnp.maximum(1.0 - gap / space[:, None, None], 0.0)
     terms = CostTerms(
-        progress=sum_over(worth * loss(remaining(params, field, motion.pose_map, time))),
+        progress=sum_over(worth * loss(remaining(robot, params, field, motion.pose_map, time))),
         touched=sum_over(struck),
         struck=sum_over(struck * middle(answerable(coarse, dt * stride))),
         pushed=sum_over(pushed),
@@ -159,17 +162,26 @@ def answerable(motion: Motion, dt: float) -> Float[Array, "t K"]:
 
 
 def remaining(
+    robot: RobotConfig,
     params: PlannerParams,
     field: RouteField,
     pose_map: Float[Array, "T 3 K"],
     time: Float[Array, "T 1"] | None = None,
 ) -> Float[Array, "T K"]:
-    """P: seconds still to go, with the final turn.
+    """P: seconds still to go, with the turn into the way and the final turn.
 
-    P = V + w·exp(−r²/2ρ²)·(1 − cos(ψ − ψ_goal)).  A robot that comes with the wrong heading
-    has to climb 2w at most; the horizon sees the turn behind it.  (Asking it to face the goal
-    from afar, blended into the final heading, made places where the two cancel: robots that
-    had overshot stood there for ever, facing sideways.)
+    P = V + f·(1 − exp(−r²/2R²))·(‖∇V‖ + ∇V·h) + w·exp(−r²/2ρ²)·(1 − cos(ψ − ψ_goal)), h the
+    heading.  V does not know where the robot faces.  For one that backs as fast as it drives
+    that is right; others lose f = facing·(1 − reverse_speed/speed) metres of way or up to twice
+    that by turning round, and without that term they would rather creep backwards through a
+    whole house, where they do not look.  It fades within R = ``TURNED_BY`` of the goal, where
+    to back is quicker, and nowhere keeps the robot from getting nearer: facing away costs more
+    the farther it is.
+
+    A robot that comes with the wrong heading has to climb 2w at most; the horizon sees the
+    turn behind it.  (Asking it to face the goal itself from afar, blended into the final
+    heading, made places where the two cancel: robots that had overshot stood there for ever,
+    facing sideways.)
 
     On a leash V is what goes beyond it: e(V + ρ t − ℓ), for a goal that recedes by ρ s per s,
     with e(x) = 0 for x ≤ 0 and x − w/2 for x ≥ w = ``SLACK``, a parabola between.
@@ -178,9 +190,21 @@ def remaining(
     at_goal = jnp.exp(-0.5 * (dx**2 + dy**2) / params.heading_radius**2)
     turn = 1.0 - cos_sin(pose_map[:, 2] - field.goal_map[2])[0]
     to_go = sample_xy(field.cost_to_go, pose_map[:, 0], pose_map[:, 1])
+    pull = 1.0 - jnp.exp(-0.5 * (dx**2 + dy**2) / TURNED_BY**2)
     if field.leash is not None:
         moved = 0.0 if time is None else field.leash.receding * time
         beyond = to_go + moved - field.leash.length
         within = jnp.clip(beyond, 0.0, SLACK)
         to_go = within**2 / (2.0 * SLACK) + jnp.maximum(beyond - SLACK, 0.0)
+        pull = pull * within / SLACK
+    if robot.reverse_speed < robot.speed:
+        slower = 1.0 - robot.reverse_speed / robot.speed
+        to_go = to_go + params.facing * slower * pull * _facing_away(field, pose_map)
     return to_go + params.heading_weight * at_goal * turn
+
+
+def _facing_away(field: RouteField, pose_map: Float[Array, "T 3 K"]) -> Float[Array, "T K"]:
+    """‖∇V‖ + ∇V·h, s/m: none down the field, twice its slope up it."""
+    x, y = sample_slope(field.cost_to_go, pose_map[:, 0], pose_map[:, 1])
+    c, s = cos_sin(pose_map[:, 2])
+    return jnp.sqrt(x**2 + y**2 + 1e-6) + x * c + y * s

@@ -370,7 +370,7 @@ def _facing(params: PlannerParams) -> PlannerParams:
 
 def _stepping_aside(params: PlannerParams) -> PlannerParams:
     """Backwards or forwards, whichever is sooner."""
-    return dataclasses.replace(params, reversing=BACKING_OFF)
+    return dataclasses.replace(params, reversing=BACKING_OFF, facing=0.0)
 
 
 def _watching(params: PlannerParams) -> PlannerParams:

@@ -22,7 +22,7 @@ def potential(lab):
     def of(value, time, length, receding):
         field = dataclasses.replace(plane, leash=Leash(length=length, receding=receding))
         pose = jnp.stack([9.0 - value, jnp.zeros_like(value), jnp.zeros_like(value)])[None]
-        return remaining(lab.params, field, pose, jnp.reshape(time, (1, 1)))[0]
+        return remaining(lab.robot, lab.params, field, pose, jnp.reshape(time, (1, 1)))[0]
 
     def run(*numbers):
         return np.asarray(of(*(np.asarray(number, np.float32) for number in numbers)))

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from scipy.interpolate import BSpline
 
+from astro_jax.config import PlannerParams
 from astro_jax.local import encounter, risk, screening
 from astro_jax.local.judge import judge_of, looks
 from astro_jax.local.objective import answerable, evaluate, remaining, total, under_way
@@ -49,7 +50,7 @@ def evaluator(lab, look=1):
     def terms_of(params, world, field, controls):
         motion = drive.motion(lab.robot, basis, world.pose_map, controls)
         chosen = looks(lab.robot, lab.config, params)[look]
-        return evaluate(lab.config, params, world, field, chosen, motion)
+        return evaluate(lab.robot, lab.config, params, world, field, chosen, motion)
 
     return terms_of
 
@@ -177,9 +178,48 @@ def test_progress_is_the_gain_of_potential_when_nothing_is_at_risk(lab, terms_of
     terms, alive = terms_of(patient, world, field, controls)
     np.testing.assert_array_equal(alive, 1.0)
     poses = drive.motion(lab.robot, basis_of(lab.config), world.pose_map, controls).pose_map
-    potential = remaining(patient, field, poses)
+    potential = remaining(lab.robot, patient, field, poses)
     np.testing.assert_allclose(terms.progress, potential[0] - potential[-1], atol=2e-5)
     assert np.std(terms.progress) > 0.1
+
+
+@pytest.fixture(scope="module")
+def potential(lab):
+    """(field, poses (n, 3)) → P, of the robot at hand and of one that backs as fast."""
+    either = dataclasses.replace(lab.robot, reverse_speed=lab.robot.speed)
+
+    def of(robot):
+        run = jax.jit(lambda field, pose: remaining(robot, lab.params, field, pose.T[None])[0])
+        return lambda field, pose: np.asarray(run(field, jnp.asarray(pose, jnp.float32)))
+
+    return of(lab.robot), of(either)
+
+
+def test_to_face_up_the_field_costs_the_way_that_a_turn_is_worth(lab, potential):
+    ours, either = potential
+    slope = np.array([-0.9, 1.2])
+    field = lab.field((9.0, 0.0, 0.0))
+    field = dataclasses.replace(field, cost_to_go=lab.plane(9.0, *slope))
+    yaw = np.linspace(-3.0, 3.0, 25)
+    poses = np.stack([np.full_like(yaw, 0.3), np.full_like(yaw, -0.4), yaw], axis=-1)
+    cosine = -(slope[0] * np.cos(yaw) + slope[1] * np.sin(yaw)) / 1.5
+    share = 1 - lab.robot.reverse_speed / lab.robot.speed
+    want = PlannerParams().facing * share * 1.5 * (1 - cosine)
+    np.testing.assert_allclose(ours(field, poses) - either(field, poses), want, atol=1e-4)
+    np.testing.assert_allclose(np.ptp(either(field, poses)), 0.0, atol=1e-6)
+
+
+def test_however_it_faces_nearer_is_nearer_to_there(lab, potential):
+    """The turn round is nowhere worth so much that the robot would rather stay away."""
+    field = lab.field((0.0, 0.0, 0.0))
+    radius = np.linspace(0.1, 2.5, 49)
+    for bearing in np.linspace(-np.pi, np.pi, 16, endpoint=False):
+        for yaw in np.linspace(-np.pi, np.pi, 12, endpoint=False):
+            xy = radius[:, None] * [np.cos(bearing), np.sin(bearing)]
+            poses = np.column_stack([xy, np.full(len(xy), bearing + yaw)])
+            # what is wanted of the heading at the goal itself is another matter
+            far = radius[1:] > 3.5 * PlannerParams().heading_radius
+            assert np.all(np.diff(potential[0](field, poses))[far] > 0.0)
 
 
 def straight(lab, speeds):

@@ -74,7 +74,8 @@ def exact_cost(lab):
         stop = drive.decode(lab.robot, basis, *start, drive.encode(lab.robot, basis, *start, stop))
         both = jnp.stack([controls, stop], axis=-1)
         motion = drive.motion(lab.robot, basis, world.pose_map, both)
-        return total(lab.params, evaluate(lab.config, lab.params, world, field, exact, motion)[0])
+        terms, _ = evaluate(lab.robot, lab.config, lab.params, world, field, exact, motion)
+        return total(lab.params, terms)
 
     return cost
 
@@ -92,6 +93,17 @@ def test_it_drives_towards_the_goal(lab, run_plan):
     assert plan.motion.pose_map[-1, 0] > 0.6
     assert np.max(np.abs(plan.motion.pose_map[:, 1])) < 0.15
     assert plan.survival[-1] > 0.99
+
+
+@pytest.mark.parametrize("bearing", [2.2, 3.1, -2.6])
+def test_it_turns_round_rather_than_backs_through_the_house(lab, run_plan, bearing):
+    goal = 3.0 * np.cos(bearing), 3.0 * np.sin(bearing), 0.0
+    _, plan, _ = run_plan(lab.params, lab.state(), lab.world(), lab.field(goal))
+    x, y, yaw = np.asarray(plan.motion.pose_map[-1])
+    assert np.cos(yaw - np.arctan2(goal[1] - y, goal[0] - x)) > 0.8
+    speed = np.asarray(plan.motion.twist[:, 0])
+    # a little, to and fro, helps with turning
+    assert lab.config.dt * np.sum(np.maximum(-speed, 0.0)) < 0.1 and speed[-1] > 0.2
 
 
 def test_plans_are_drivable_and_start_with_what_is_committed(lab, run_plan):
