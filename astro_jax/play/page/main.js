@@ -11,7 +11,7 @@ import { View } from "./view.js";
 const REMEMBERED = 600;  // frames to scrub back through: a minute
 const layers = Object.fromEntries(["ground", "cycle", "moving"].map((id) => [id, $(id).getContext("2d")]));
 const view = new View();
-const got = { house: null, image: null, route: null, news: null };
+const got = { house: null, route: null, news: null };
 const ring = [];
 let back = null;  // index of the frame that is looked back at
 let arrived = 0, drawn = {};
@@ -22,7 +22,6 @@ const say = connect({
     if (kind === HOUSE) {
       const first = !got.house;
       got.house = head;
-      got.image = houseImage(head);
       makeSliders(head, send);
       if (got.news?.values) showNews(got.news);
       if (first) whole();
@@ -53,7 +52,8 @@ function hear(news) {
 
 function keep(frame) {
   if (ring.length && frame.cycle <= ring.at(-1).cycle) ring.length = 0;  // another process, another story
-  ring.push(frame);
+  // what was true and wanted then, to look back at
+  ring.push(Object.assign(frame, { house: got.house, route: got.route, goal: goal() }));
   arrived = performance.now();
   window.astro.cycles++;
   if (ring.length > REMEMBERED) { ring.shift(); if (back !== null) back = Math.max(back - 1, 0); }
@@ -95,18 +95,18 @@ function goal() { return got.news?.goal ?? null; }
 function paint() {
   requestAnimationFrame(paint);
   window.astro.frames++;
-  const { house, image, route, news } = got, frame = shown();
-  if (!house || !frame || !news) return;
-  const here = now();
+  const frame = shown(), { news } = got, live = back === null;
+  if (!frame?.house || !news) return;
+  const { house, route } = live ? got : frame, here = now(), aim = live ? goal() : frame.goal;
   if (view.followed) view.centre(here.pose[0], here.pose[1]);
-  const moved = drawn.view !== view.version || drawn.route !== route || drawn.house !== house;
-  const guide = news.goal || back !== null ? route : null;
+  const moved = drawn.view !== view.version || drawn.route !== route || drawn.house !== house || drawn.aim !== (aim !== null);
+  const guide = aim ? route : null, image = drawn.house === house ? drawn.image : houseImage(house);
   if (moved) drawGround(layers.ground, view, house, image, guide);
   if (moved || drawn.frame !== frame) drawCycle(layers.cycle, view, house, guide, frame, trail());
-  if (drawn.frame !== frame || drawn.news !== news) showFrame(house, frame, news);
+  if (drawn.frame !== frame || drawn.news !== news || drawn.live !== live) showFrame(house, frame, live ? news : {});
   const wish = tools.wish && [tools.wish[0], tools.wish[1], tools.wish[2] ?? Math.atan2(tools.wish[1] - here.pose[1], tools.wish[0] - here.pose[0])];
-  drawMoving(layers.moving, view, house, frame, here, back === null ? goal() : null, wish);
-  drawn = { view: view.version, house, frame, route, news };
+  drawMoving(layers.moving, view, house, frame, here, aim, wish);
+  drawn = { view: view.version, house, image, frame, route, news, live, aim: aim !== null };
 }
 
 function whole() {
@@ -141,7 +141,6 @@ function showScrub() {
 
 function look(index) {
   back = index >= ring.length - 1 ? null : Math.max(index, 0);
-  drawn = {};
   showScrub();
 }
 
