@@ -146,6 +146,21 @@ def hint(page) -> str:
     return page.locator("#hint").inner_text() if page.locator("#hint").is_visible() else ""
 
 
+def ground(page, x: float, y: float, size: int) -> list[float]:
+    """Mean red, green and blue of a square of so many pixels on the lowest canvas."""
+    return page.evaluate(
+        """([x, y, size]) => {
+          const [left, top] = astro.pixels(x, y), canvas = document.getElementById("ground");
+          const share = canvas.width / canvas.clientWidth;
+          const corner = [left, top].map((v) => v * share - size / 2);
+          const { data } = canvas.getContext("2d").getImageData(...corner, size, size);
+          return [0, 1, 2].map((j) =>
+            data.filter((_, k) => k % 4 === j).reduce((a, b) => a + b) / size ** 2);
+        }""",
+        [x, y, size],
+    )
+
+
 def touch(session, *points: tuple[float, float], what: str) -> None:
     fingers = [{"x": x, "y": y, "id": k} for k, (x, y) in enumerate(points)]
     session.send("Input.dispatchTouchEvent", {"type": what, "touchPoints": fingers})
@@ -207,6 +222,21 @@ def test_shut_door_is_discovered_and_named(page):
     until(lambda: not page.evaluate("astro.got.house.doors[0].closed"))
 
 
+def test_looking_back_shows_the_house_of_then(page):
+    page.keyboard.press("Space")
+    until(lambda: page.evaluate("astro.got.news.paused"))
+    (ax, ay), (bx, by) = page.evaluate("astro.got.house.doors[0].jambs")
+    leaf = (0.5 * (ax + bx), 0.5 * (ay + by), 4)
+    until(lambda: ground(page, *leaf)[0] > 150.0)
+    shut = page.evaluate("astro.ring.findLastIndex((frame) => frame.house.doors[0].closed)")
+    page.locator("#scrub").evaluate("(input, at) => { input.value = at; input.oninput(); }", shut)
+    until(lambda: ground(page, *leaf)[0] < 50.0)  # blue
+    page.keyboard.press("End")
+    until(lambda: ground(page, *leaf)[0] > 150.0)
+    page.keyboard.press("Space")
+    until(lambda: not page.evaluate("astro.got.news.paused"))
+
+
 def test_reset_takes_everything_back(page):
     move_slider(page, "space", 1.0)
     until(lambda: page.evaluate("astro.got.news.values.space") == pytest.approx(1.5))
@@ -260,17 +290,9 @@ def test_keys_move_goals_and_people_and_shut_doors(page):
         until(lambda: page.evaluate("astro.got.house.doors[0].closed") == closed)  # noqa: B023
 
 
-BLUE = """([x, y]) => {
-  const [left, top] = astro.pixels(x, y), canvas = document.getElementById("ground");
-  const share = canvas.width / canvas.clientWidth, corner = [left * share - 8, top * share - 8];
-  const { data } = canvas.getContext("2d").getImageData(...corner, 16, 16);
-  return data.filter((_, k) => k % 4 === 2).reduce((a, b) => a + b);
-}"""
-
-
 def test_zone_is_drawn(page):
-    pixels = [page.evaluate(BLUE, place) for place in ([4.75, 0.65], [4.75, 1.0])]
-    assert pixels[0] < 0.95 * pixels[1]  # yellow: less blue than the floor beside it
+    # yellow: less blue than the floor beside it
+    assert ground(page, 4.75, 0.65, 16)[2] < 0.95 * ground(page, 4.75, 1.0, 16)[2]
 
 
 def test_fingers_tap_drag_and_pinch(page, browser, address):
