@@ -53,6 +53,8 @@ soak: install
 lint: install
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	@if [ -x $(BIN)/biome ]; then $(BIN)/biome lint --error-on-warnings; \
+	  else echo "no biome on this kind of machine: the page's JavaScript is not looked at"; fi
 	@find notebooks -name '*.ipynb' -not -path '*/.*' -print0 | xargs -0 -r $(BIN)/nbstripout --verify
 
 types: install

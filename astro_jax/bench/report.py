@@ -78,16 +78,25 @@ def read_report(path: Path, name: str, columns: Mapping[str, str]) -> Report:
     metrics, config, cases = (held.get(part) for part in ("metrics", "config", "cases"))
     if not (isinstance(metrics, dict) and isinstance(config, dict)):
         raise InputError("metrics and config", "missing", "two sections", where)
-    if not (isinstance(cases, list) and cases):
-        raise InputError("cases", "none", "a list of at least one", where)
-    rows = [_case(case, columns, f"{where}, case {k}") for k, case in enumerate(cases)]
+    rows = rows_of(cases, "case", columns, where)
     figures = {key: _column(value, NUMBER, key, where) for key, value in metrics.items()}
     return Report(name=name, metrics=figures, config=config, cases=rows)
 
 
-def _case(case: Any, columns: Mapping[str, str], where: str) -> dict[str, Any]:
+def rows_of(found: Any, what: str, columns: Mapping[str, str], where: str) -> list[dict[str, Any]]:
+    """The columns of each row of a table in a report; ``what`` a row is called.
+
+    Raises:
+      InputError: there are no rows, or a column is missing or of another kind.
+    """
+    if not (isinstance(found, list) and found):
+        raise InputError(f"{what}s", "none", "a list of at least one", where)
+    return [_row(row, what, columns, f"{where}, {what} {k}") for k, row in enumerate(found)]
+
+
+def _row(case: Any, what: str, columns: Mapping[str, str], where: str) -> dict[str, Any]:
     if not isinstance(case, dict):
-        raise InputError("case", case, "columns by their names", where)
+        raise InputError(what, case, "columns by their names", where)
     return {name: _column(case.get(name, ...), kind, name, where) for name, kind in columns.items()}
 
 

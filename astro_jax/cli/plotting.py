@@ -66,17 +66,35 @@ class PlotForecast(Picture):
     """What ``astro-jax bench forecast --json`` wrote."""
 
 
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class PlotFollow(Picture):
+    """How far from somebody the robot walked, and how long it had them in view."""
+
+    file: tyro.conf.Positional[Path]
+    """What ``astro-jax bench follow --json`` wrote."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class PlotScreen(Picture):
+    """Whether the screen showed the turns of a drive before the base made them."""
+
+    file: tyro.conf.Positional[Path]
+    """The episode.npz of ``astro-jax demo``."""
+
+
 Plot = (
     Annotated[PlotEpisode, tyro.conf.subcommand("episode")]
     | Annotated[PlotPlan, tyro.conf.subcommand("plan")]
+    | Annotated[PlotScreen, tyro.conf.subcommand("screen")]
     | Annotated[PlotRisk, tyro.conf.subcommand("risk")]
     | Annotated[PlotForecast, tyro.conf.subcommand("forecast")]
+    | Annotated[PlotFollow, tyro.conf.subcommand("follow")]
 )
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class PlotCommand:
-    """Draw what has been stored: an episode, one of its plans, or a bench's report."""
+    """Draw what has been stored: an episode, one of its plans, its turns, or a bench's report."""
 
     plot: tyro.conf.OmitSubcommandPrefixes[Plot]
 
@@ -95,10 +113,14 @@ def plot(command: PlotCommand) -> None:
         _plot_episode(asked, form)
     elif isinstance(asked, PlotPlan):
         _plot_plan(asked)
+    elif isinstance(asked, PlotScreen):
+        _plot_screen(asked)
     elif isinstance(asked, PlotRisk):
         _plot_risk(asked)
-    else:
+    elif isinstance(asked, PlotForecast):
         _plot_forecast(asked)
+    else:
+        _plot_follow(asked)
     Console().print(f"drawn: {asked.out}", highlight=False, soft_wrap=True)
 
 
@@ -140,6 +162,16 @@ def _plot_plan(asked: PlotPlan) -> None:
     draw(cycle_figure(record, cycle), asked.out, "out", asked.dpi)
 
 
+def _plot_screen(asked: PlotScreen) -> None:
+    from astro_jax.bench.intent import drive_of
+    from astro_jax.viz.heading import heading_figure
+    from astro_jax.viz.stored import read_episode
+
+    record = read_episode(asked.file)
+    drive = drive_of(0, record.ticks, math.inf)
+    draw(heading_figure(drive, record.robot.pan_limit), asked.out, "out", asked.dpi)
+
+
 def _plot_risk(asked: PlotRisk) -> None:
     from astro_jax.bench.report import NUMBER, TEXT, read_report
     from astro_jax.viz.reliability import reliability_figure
@@ -163,3 +195,22 @@ def _plot_forecast(asked: PlotForecast) -> None:
         expected = "a coverage for each of the nominal levels"
         raise InputError("curve", nominal, expected, str(asked.file))
     draw(calibration_figure(report), asked.out, "out", asked.dpi)
+
+
+def _plot_follow(asked: PlotFollow) -> None:
+    from astro_jax.bench.follow import BAND, BINS
+    from astro_jax.bench.report import NUMBER, NUMBERS, TEXT, read_report, rows_of
+    from astro_jax.viz.following import follow_figure
+
+    report = read_report(asked.file, "follow", {"stratum": TEXT, "in_view": NUMBER})
+    columns = {"stratum": TEXT, "histogram": NUMBERS}
+    episodes = rows_of(report.config.get("episodes"), "episode", columns, str(asked.file))
+    strata = {case["stratum"] for case in report.cases}
+    for episode in episodes:
+        if len(episode["histogram"]) != len(BINS) - 1:
+            expected = f"{len(BINS) - 1} counts"
+            raise InputError("histogram", episode["histogram"], expected, str(asked.file))
+        if episode["stratum"] not in strata:
+            expected = f"one of {', '.join(sorted(strata))}"
+            raise InputError("stratum", episode["stratum"], expected, str(asked.file))
+    draw(follow_figure(episodes, report.cases, BINS, BAND), asked.out, "out", asked.dpi)

@@ -116,15 +116,15 @@ def traced_planner(
         world, scene = given.world, given.scene
         return think(robot, config, given.params, world, scene, given.field, state, snapshot)
 
-    def draw(log: CycleLog, state: SimState) -> Picture:
-        return picture_of(config, log, state.robot.local_map)
+    def draw(given: Given, log: CycleLog, state: SimState) -> Picture:
+        return picture_of(config, given.params, given.field, log, state.robot.local_map)
 
     def see(given: Given, state: SimState):
         return observe(robot, config, given.world, given.scene, state)
 
     snapshot, _ = jax.eval_shape(see, given, state)
     after, log = jax.eval_shape(plan, given, state, snapshot)
-    lowered = jax.jit(plan).lower(given, state, snapshot), jax.jit(draw).lower(log, after)
+    lowered = jax.jit(plan).lower(given, state, snapshot), jax.jit(draw).lower(given, log, after)
     return lambda: (lowered[0].compile(), lowered[1].compile())
 
 
@@ -147,7 +147,7 @@ def run_cycle(
     clock = _Stopwatch()
     snapshot, state = clock.timed("see", engine.see, given, state)
     state, log = clock.timed("plan", think_of, given, state, snapshot)
-    picture = draw(log, state)
+    picture = draw(given, log, state)
     ticks = []
     for index in range(engine.ticks):
         wait(index)

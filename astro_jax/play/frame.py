@@ -36,7 +36,7 @@ COLOURS = {
 def house_message(
     robot: RobotConfig, config: PlannerConfig, stage: Stage, sizes: tuple[int, ...]
 ) -> bytes:
-    """All that changes seldom: the map, the truth, doors, the robot, sliders, colours."""
+    """All that changes seldom: the map, the truth, zones, doors, the robot, sliders, colours."""
     house = stage.house_map
     known = np.where(house.occupancy < 0, 2, house.occupancy >= 50).astype(np.uint8)
     surprise = style.surprising(house.occupancy, truth(stage))
@@ -47,6 +47,15 @@ def house_message(
         "doors": [
             {"name": door.name, "jambs": door.jambs.tolist(), "closed": closed}
             for door, closed in zip(stage.doors, stage.closed, strict=True)
+        ],
+        "zones": [
+            {
+                "name": zone.name,
+                "kind": zone.kind,
+                "outline": zone.outline.tolist(),
+                "colour": style.ZONES[zone.kind][0],
+            }
+            for zone in house.zones
         ],
         "robot": {
             "outline": outline(robot).tolist(),
@@ -109,14 +118,13 @@ def frame_message(
     timing: dict[str, float],
 ) -> bytes:
     """One cycle: what was weighed, what was chosen, what was driven meanwhile."""
-    picture, log, ticks, people, contacts, worth = jax.device_get(
+    picture, log, ticks, people, contacts = jax.device_get(
         (
             cycle.picture,
             (cycle.log.time, cycle.log.status, cycle.log.tracked),
             cycle.ticks,
             (after.people.xy_map, after.people.velocity_map),
             (after.contacts.contacts, after.contacts.at_fault),
-            (cycle.log.diagnostics.terms.progress, cycle.log.diagnostics.best_cost),
         )
     )
     time, status, tracked = log
@@ -146,8 +154,6 @@ def frame_message(
         "tracked": [bool(v) for v in tracked],
         "forecast": [bool(v) for v in picture.forecast_valid],
         "contacts": [int(v) for v in contacts],
-        # seconds of progress that the chosen plan is expected to gain, and its whole cost
-        "worth": _plain(worth),
         "cells_pose": _plain(picture.cells_pose),
         "cells_origin": _plain(picture.cells_origin),
         "timing": {name: round(value, 3) for name, value in timing.items()},
@@ -159,6 +165,8 @@ def frame_message(
         "plan": picture.plan,
         "survival": picture.survival,
         "speeds": picture.speed,
+        "promised": np.nan_to_num(picture.promised),
+        "counted": np.nan_to_num(picture.counted),
         "clouds": picture.people,
         "cells": picture.cells,
         "motion": np.array(motion, np.float32),

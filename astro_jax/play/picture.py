@@ -1,7 +1,7 @@
 """What a page shows of one cycle, made small on the device.
 
 A cycle's log comes in, in the house; places go out as millimetres from the robot, costs as an
-order, the local map as one byte a cell.
+order, the local map as one byte a cell, progress as it was promised and as it counted.
 """
 
 import jax
@@ -9,9 +9,11 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int, Int16, UInt8
 
-from astro_jax.config import PlannerConfig
+from astro_jax.config import PlannerConfig, PlannerParams
+from astro_jax.local.objective import remaining
+from astro_jax.products import loss, middle
 from astro_jax.sim.state import CycleLog
-from astro_jax.types import LocalMap, pytree
+from astro_jax.types import LocalMap, RouteField, pytree
 from astro_jax.world.grid import occupied
 
 STRIDE = 2
@@ -38,6 +40,10 @@ class Picture:
     survival: Float[Array, "T"]
     speed: Float[Array, "T"]
     """Of the plan, signed, m/s."""
+    promised: Float[Array, "T"]
+    """Seconds of progress up to each time, if nothing is touched; later ones count less."""
+    counted: Float[Array, "T"]
+    """The same, each as far as the robot is likely to get there untouched."""
     people: Float[Array, "a M C 6"]
     """Forecast at ``AHEAD``: x, y, σ along, σ across (m), direction of "along" (rad), weight."""
     forecast_valid: Array
@@ -49,8 +55,14 @@ class Picture:
     """Centre of cell [0, 0] in the map frame, m."""
 
 
-def picture_of(config: PlannerConfig, log: CycleLog, local_map: LocalMap) -> Picture:
-    """The picture of a cycle."""
+def picture_of(
+    config: PlannerConfig,
+    params: PlannerParams,
+    field: RouteField,
+    log: CycleLog,
+    local_map: LocalMap,
+) -> Picture:
+    """The picture of a cycle that was guided by ``field``."""
     seen = log.diagnostics
     xy = seen.candidate_xy_map[:, ::STRIDE]
     fine = jnp.isfinite(seen.cost) & jnp.all(jnp.isfinite(xy), axis=(1, 2))
@@ -68,6 +80,7 @@ def picture_of(config: PlannerConfig, log: CycleLog, local_map: LocalMap) -> Pic
         ],
         axis=-1,
     )
+    promised, counted = progress_of(config, params, field, log)
     unseen = jnp.abs(local_map.evidence) < SEEN
     cells = jnp.where(unseen, UNSEEN, jnp.where(occupied(local_map), OCCUPIED, FREE))
     return Picture(
@@ -77,12 +90,28 @@ def picture_of(config: PlannerConfig, log: CycleLog, local_map: LocalMap) -> Pic
         plan=log.plan_pose,
         survival=log.survival,
         speed=log.plan_twist[:, 0],
+        promised=promised,
+        counted=counted,
         people=components,
         forecast_valid=bodies.valid,
         cells=cells.astype(jnp.uint8),
         cells_pose=log.house_from_map,
         cells_origin=local_map.grid.origin,
     )
+
+
+def progress_of(
+    config: PlannerConfig, params: PlannerParams, field: RouteField, log: CycleLog
+) -> tuple[Float[Array, "T"], Float[Array, "T"]]:
+    """∫₀ᵗ γ (−Ṗ) dt and ∫₀ᵗ S γ (−Ṗ) dt of the plan, s (see ``local.objective``)."""
+    time = config.dt * jnp.arange(config.times, dtype=jnp.float32)[:, None]
+    liked = jnp.exp(-time / params.patience)
+    nearer = loss(remaining(params, field, log.plan_pose[..., None], time))
+    steps = jnp.concatenate(
+        [middle(worth) * nearer for worth in (liked, log.survival[:, None] * liked)], axis=1
+    )
+    gained = jnp.pad(jnp.cumsum(steps, axis=0), ((1, 0), (0, 0)))
+    return gained[:, 0], gained[:, 1]
 
 
 def _spread(log: CycleLog) -> tuple[tuple[int, ...], Float[Array, "t M C"]]:

@@ -23,7 +23,8 @@ def follow_figure(
       bins: edges of the histogram, m.
       band: the distance that is wanted, m.
     """
-    strata = list(dict.fromkeys(episode["stratum"] for episode in episodes))
+    # the first one on top
+    strata = list(dict.fromkeys(episode["stratum"] for episode in episodes))[::-1]
     figure = Figure(figsize=(9.0, 1.0 + 0.62 * len(strata)), dpi=120, layout="constrained")
     left, right = figure.subplots(1, 2, sharey=True, gridspec_kw={"width_ratios": [3, 1]})
     middle = 0.5 * (np.array(bins[:-1]) + np.array(bins[1:]))
@@ -36,15 +37,14 @@ def follow_figure(
         case = next(case for case in cases if case["stratum"] == stratum)
         right.barh(k + 0.4, 100 * case["in_view"], height=0.7, color=style.SCREEN)
         share = f"{100 * case['in_view']:.1f}"
-        right.text(4, k + 0.4, share, ha="left", va="center", color="white")
+        right.text(4, k + 0.4, share, ha="left", va="center", color=style.INK, fontsize=9)
     left.set(xlim=(0.0, 4.0), ylim=(0.0, len(strata)), xlabel="distance to the person, m")
     left.set_yticks(np.arange(len(strata)) + 0.4, strata)
-    left.tick_params(axis="y", length=0)
     right.set(xlim=(0.0, 100.0), xlabel="time in view, %")
     for axes in (left, right):
         for side in ("top", "right"):
             axes.spines[side].set_visible(False)
-        axes.spines["bottom"].set_color(style.FAINT)
-        axes.spines["left"].set_color(style.FAINT)
+        style.dress(axes)
+        axes.tick_params(axis="y", length=0)
     left.set_title("shaded: the wanted 1 to 2 m", fontsize=9, color=style.FAINT, loc="left")
     return figure

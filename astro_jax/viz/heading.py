@@ -10,6 +10,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.patheffects import withStroke
 
 from astro_jax.sim.turns import SHOWN, Turn
 from astro_jax.viz import style
@@ -80,4 +81,5 @@ def _lead(axes: Axes, time: np.ndarray, yaw: np.ndarray, turn: Turn) -> None:
         f"{turn.lead:.1f} s", (base - turn.lead, level), xytext=(-2, 3 if above else -3),
         textcoords="offset points", fontsize=8.5, color=style.TURN, ha="right",
         va="bottom" if above else "top",
+        path_effects=[withStroke(linewidth=2.5, foreground=style.FREE)],
     )  # fmt: skip

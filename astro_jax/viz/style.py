@@ -34,9 +34,10 @@ BAND, GRID = "#eef1f4", "#e4e7eb"
 """What is within bounds, and the lines to read a value by."""
 
 COST = LinearSegmentedColormap.from_list(
-    "cost", ["#004d1e", "#3f8f2e", "#a8a826", "#eeb53c", "#f59a5d", "#fb8273"]
+    "cost", ["#004d1e", "#2f7d2c", "#7f9426", "#c9a032", "#f09a68", "#ffa29a"]
 )
-"""0 is the best candidate, 1 the worst; CIE lightness 28, 53, 67, 77, 72, 67."""
+"""0 is the best candidate, 1 the worst; CIE lightness 28, 46, 58, 68, 71, 76, and it rises as
+well for who sees no red, no green or no blue."""
 
 TIME = ListedColormap(colormaps["viridis"](np.linspace(0.0, 0.92, 256)), "time")
 """0 is the start of a drive, 1 its end; without the palest, which is lost on white."""

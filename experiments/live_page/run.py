@@ -22,6 +22,13 @@ from playwright.sync_api import Page, sync_playwright
 
 # a loop through the packaged flat: kitchen, hall, bedroom, study, living room
 TOUR = [(2.2, 5.5), (5.3, 5.0), (8.0, 5.3), (9.3, 3.5), (4.0, 2.2)]
+# to the cycle of the last minute whose plan lost the most of its promised progress to doubt
+LOOK_BACK = """() => {
+  const doubts = astro.ring.map((frame) => frame.promised.at(-1) - frame.counted.at(-1));
+  const scrub = document.getElementById("scrub");
+  scrub.value = doubts.indexOf(Math.max(...doubts));
+  scrub.oninput();
+}"""
 
 
 @contextlib.contextmanager
@@ -94,7 +101,7 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--seconds", type=float, default=20.0)
     parser.add_argument("--candidates", default="600")
-    parser.add_argument("--shot", type=Path, help="where to keep a picture of the page")
+    parser.add_argument("--shot", type=Path, help="where to draw its most doubtful cycle")
     chosen = parser.parse_args()
     with served(chosen.candidates) as address, sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=shutil.which("chromium"))
@@ -104,6 +111,8 @@ def main() -> None:
         page.locator("#hint-close").click()
         print(json.dumps(measure(page, chosen.seconds), indent=1))
         if chosen.shot:
+            page.evaluate(LOOK_BACK)
+            time.sleep(0.5)
             page.screenshot(path=chosen.shot)
         browser.close()
 

@@ -129,7 +129,7 @@ def draw(sides, beside_walls, distances, meeting) -> Figure:
         right.plot(distances, speeds, color=style.PERSON, linestyle=dashes, linewidth=2, label=name)
     right.set(xlabel="distance of a person in a corridor too narrow to pass (m)")
     right.set_title("Somebody in the way", loc="left", fontsize=10)
-    right.legend(frameon=False, fontsize=9, loc="upper left")
+    right.legend(frameon=False, fontsize=9, loc="lower right")
     for axes in (left, right):
         axes.axhline(ROBOT.speed, color=style.FAINT, linewidth=0.8, linestyle=":")
         axes.set_ylim(-0.3, 0.85)

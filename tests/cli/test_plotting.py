@@ -1,5 +1,6 @@
 """``astro-jax plot``: pictures of what was stored; one line for what cannot be drawn."""
 
+import dataclasses
 import json
 
 import numpy as np
@@ -10,15 +11,19 @@ pytest.importorskip("matplotlib", reason="pictures need the extra viz")
 from PIL import Image
 
 from astro_jax import cli
+from astro_jax.bench.follow import BINS
 from astro_jax.bench.forecast import CURVE
 from astro_jax.bench.report import Report, write_json
-from astro_jax.viz import animation, calibration, plots, reliability
+from astro_jax.sim.turns import turns_of
+from astro_jax.viz import animation, calibration, following, heading, plots, reliability
 from astro_jax.viz.stored import write_episode
 from tests.viz.made_up import CYCLES, PLANNER, made_up
 
 RISK = {"kind": "crossing", "estimate": 0.2, "screening": None, "mc": 0.1, "mc_error": 0.01}
 CURVES = {"covered": list(CURVE), "covered_gauss": list(CURVE)}
 LEVELS = {"nll": -1.0, "nll_gauss": 0.0, "nll_gauss_tracked": -0.5}
+FOLLOW = {"stratum": "straight", "histogram": [0] * 12 + [5, 3] + [0] * (len(BINS) - 15)}
+VIEW = {"stratum": "straight", "in_view": 0.9}
 FORECAST = {"scene": "eth", "time": 0.4, **CURVES, **LEVELS}
 
 
@@ -32,6 +37,7 @@ def folder(tmp_path_factory):
     for report in (
         Report(name="risk", metrics=metrics, cases=cases),
         Report(name="forecast", metrics={}, config={"curve": CURVE}, cases=[FORECAST] * 2),
+        Report(name="follow", metrics={}, config={"episodes": [FOLLOW] * 2}, cases=[VIEW]),
     ):
         write_json(folder / f"{report.name}.json", report.as_dict())
     return folder
@@ -98,9 +104,10 @@ def test_reports_are_drawn_as_their_bench_draws_them(folder, tmp_path, monkeypat
     for name, module, figure in (
         ("risk", reliability, "reliability_figure"),
         ("forecast", calibration, "calibration_figure"),
+        ("follow", following, "follow_figure"),
     ):
         draw = getattr(module, figure)
-        keep = lambda report, name=name, draw=draw: shown.setdefault(name, draw(report))
+        keep = lambda *given, name=name, draw=draw: shown.setdefault(name, draw(*given))
         monkeypatch.setattr(module, figure, keep)
         out = str(tmp_path / f"{name}.svg")
         assert cli.main(["plot", name, str(folder / f"{name}.json"), "--out", out]) == 0
@@ -109,6 +116,28 @@ def test_reports_are_drawn_as_their_bench_draws_them(folder, tmp_path, monkeypat
     np.testing.assert_allclose(heights, np.log(truth / (1.0 - truth)))
     curve = next(line for line in shown["forecast"].axes[0].lines if line.get_label() == "eth")
     np.testing.assert_allclose(curve.get_xdata(), curve.get_ydata())
+    ((left, right),) = [shown["follow"].axes]
+    assert [text.get_text() for text in right.texts] == ["90.0"]
+    (_, heights) = left.collections[-1].get_paths()[0].vertices.T
+    assert heights.max() == pytest.approx(0.85)
+
+
+def test_screen_is_drawn_with_the_turns_of_the_drive(tmp_path, monkeypatch):
+    record = made_up()
+    time = np.asarray(record.ticks.time)
+    yaw = np.pi * np.clip((time - time[0]) / np.ptp(time), 0.0, 1.0)
+    pose = np.column_stack([np.zeros((len(time), 2)), yaw])
+    ticks = dataclasses.replace(record.ticks, pose_map=pose, pan=np.full(len(time), 0.5))
+    write_episode(tmp_path / "turns.npz", dataclasses.replace(record, ticks=ticks))
+    drives, draw = [], heading.heading_figure
+    monkeypatch.setattr(
+        heading, "heading_figure", lambda drive, limit: drives.append(drive) or draw(drive, limit)
+    )
+    out = tmp_path / "screen.svg"
+    assert cli.main(["plot", "screen", str(tmp_path / "turns.npz"), "--out", str(out)]) == 0
+    ((turn,),) = [drive.turns for drive in drives]
+    assert turn.angle == pytest.approx(np.pi, abs=0.01)
+    assert [turn] == turns_of(time, yaw, np.full(len(time), 0.5), np.full(len(time), 0.5))
 
 
 def changed(folder, name, **parts) -> str:
@@ -134,6 +163,18 @@ BAD = {
         ["curve"],
     ),
     "no levels": ("forecast", lambda f: changed(f, "forecast", config={}), ["curve"]),
+    "no episodes": ("follow", lambda f: changed(f, "follow", config={}), ["episodes"]),
+    "few bins": (
+        "follow",
+        lambda f: changed(f, "follow", config={"episodes": [{**FOLLOW, "histogram": [1]}]}),
+        ["histogram"],
+    ),
+    "unknown stratum": (
+        "follow",
+        lambda f: changed(f, "follow", config={"episodes": [{**FOLLOW, "stratum": "x"}]}),
+        ["stratum"],
+    ),
+    "no drive": ("screen", lambda f: "PK", ["archive"]),
     "no archive": ("episode", lambda f: "PK", ["archive"]),
     "a report": ("plan", lambda f: changed(f, "risk"), ["archive"]),
 }

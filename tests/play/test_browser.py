@@ -3,6 +3,7 @@
 One server for all; its time passes as fast as it can.
 """
 
+import json
 import math
 import os
 import re
@@ -30,8 +31,12 @@ pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this ma
 def address(tmp_path_factory) -> Iterator[str]:
     folder = tmp_path_factory.mktemp("served")
     (folder / "planner.yaml").write_text(planner_yaml(SMALL))
+    plan = write_map(folder)
+    # routes count on the whole of the speed: nothing changes but the picture
+    zone = "{name: rug, kind: slow, box: [4.6, 0.3, 5.6, 0.8], factor: 1.0}"
+    plan.with_suffix(".zones.yaml").write_text(f"zones:\n  - {zone}\n")
     command = [sys.executable, "-m", "astro_jax.cli", "play", "--port", "0", "--people", "1"]
-    command += ["--map", str(write_map(folder)), "--planner", str(folder / "planner.yaml")]
+    command += ["--map", str(plan), "--planner", str(folder / "planner.yaml")]
     command += ["--candidates", str(SMALL.candidates), "--seed", "3"]
     environment = dict(os.environ, PYTHONPATH=str(ROOT), PYTHONUNBUFFERED="1", COLUMNS="200")
     environment |= {"JAX_DISABLE_MOST_OPTIMIZATIONS": "1"}
@@ -70,15 +75,16 @@ def page(browser, address) -> Iterator[Any]:
     opened.on("pageerror", lambda error: trouble.append(str(error)))
     opened.on("console", lambda said: trouble.append(said.text) if said.type == "error" else None)
     opened.goto(address)
-    until(lambda: opened.evaluate("astro.ring.length > 0"))
+    # it may have to compile, beside others
+    until(lambda: opened.evaluate("astro.ring.length > 0"), 3 * PATIENCE)
     move_slider(opened, "pace", 1.0)
     yield opened
     assert trouble == []
 
 
-def until(holds: Callable[[], Any]) -> Any:
+def until(holds: Callable[[], Any], patience: float = PATIENCE) -> Any:
     """What ``holds`` says as soon as it says anything."""
-    deadline = time.monotonic() + PATIENCE
+    deadline = time.monotonic() + patience
     while time.monotonic() < deadline:
         found = holds()
         if found:
@@ -135,8 +141,35 @@ def arrived(page, x: float, y: float) -> bool:
     return math.hypot(at[0] - x, at[1] - y) < 0.25
 
 
+def hint(page) -> str:
+    """What is proposed to be tried next; nothing once all has been."""
+    return page.locator("#hint").inner_text() if page.locator("#hint").is_visible() else ""
+
+
+def ground(page, x: float, y: float, size: int) -> list[float]:
+    """Mean red, green and blue of a square of so many pixels on the lowest canvas."""
+    return page.evaluate(
+        """([x, y, size]) => {
+          const [left, top] = astro.pixels(x, y), canvas = document.getElementById("ground");
+          const share = canvas.width / canvas.clientWidth;
+          const corner = [left, top].map((v) => v * share - size / 2);
+          const { data } = canvas.getContext("2d").getImageData(...corner, size, size);
+          return [0, 1, 2].map((j) =>
+            data.filter((_, k) => k % 4 === j).reduce((a, b) => a + b) / size ** 2);
+        }""",
+        [x, y, size],
+    )
+
+
+def touch(session, *points: tuple[float, float], what: str) -> None:
+    fingers = [{"x": x, "y": y, "id": k} for k, (x, y) in enumerate(points)]
+    session.send("Input.dispatchTouchEvent", {"type": what, "touchPoints": fingers})
+
+
 def test_goal_is_reached(page):
+    assert "1 of 3" in hint(page)
     click(page, 1.0, 1.6)
+    assert "2 of 3" in hint(page)
     until(lambda: arrived(page, 1.0, 1.6))
     drag(page, (1.0, 1.6), (5.0, 1.0))  # the goal's own marker
     until(lambda: arrived(page, 5.0, 1.0))
@@ -150,6 +183,7 @@ def test_robot_yields_to_a_person_dragged_into_the_door(page):
     until(lambda: arrived(page, 5.3, 1.6))
     person = newest(page)["people"][:2]
     drag(page, (person[0], person[1]), middle)
+    assert hint(page) == ""  # a slider has been moved already
     until(lambda: math.dist(newest(page)["people"][:2], middle) < 0.15)
     click(page, 0.8, 1.6)
     begin = newest(page)["cycle"]
@@ -188,6 +222,21 @@ def test_shut_door_is_discovered_and_named(page):
     until(lambda: not page.evaluate("astro.got.house.doors[0].closed"))
 
 
+def test_looking_back_shows_the_house_of_then(page):
+    page.keyboard.press("Space")
+    until(lambda: page.evaluate("astro.got.news.paused"))
+    (ax, ay), (bx, by) = page.evaluate("astro.got.house.doors[0].jambs")
+    leaf = (0.5 * (ax + bx), 0.5 * (ay + by), 4)
+    until(lambda: ground(page, *leaf)[0] > 150.0)
+    shut = page.evaluate("astro.ring.findLastIndex((frame) => frame.house.doors[0].closed)")
+    page.locator("#scrub").evaluate("(input, at) => { input.value = at; input.oninput(); }", shut)
+    until(lambda: ground(page, *leaf)[0] < 50.0)  # blue
+    page.keyboard.press("End")
+    until(lambda: ground(page, *leaf)[0] > 150.0)
+    page.keyboard.press("Space")
+    until(lambda: not page.evaluate("astro.got.news.paused"))
+
+
 def test_reset_takes_everything_back(page):
     move_slider(page, "space", 1.0)
     until(lambda: page.evaluate("astro.got.news.values.space") == pytest.approx(1.5))
@@ -216,9 +265,60 @@ def test_time_stands_still_steps_and_goes_back(page):
     with page.expect_download() as saved:
         page.keyboard.press("e")
     assert saved.value.suggested_filename == f"moment-{begin}.json"
+    outcome = json.loads(Path(saved.value.path()).read_text())["outcome"]
+    ends = page.evaluate("[...astro.ring.at(-2).motion].slice(-4)")
+    assert outcome["pose"] == pytest.approx(ends[:3], abs=1e-6)
     page.keyboard.press("End")
     page.keyboard.press("Space")
     until(lambda: newest(page)["cycle"] > begin + 1)
+
+
+def test_keys_move_goals_and_people_and_shut_doors(page):
+    click(page, 1.0, 1.6)
+    until(lambda: page.evaluate("astro.got.news.goal?.[0]") == pytest.approx(1.0, abs=0.02))
+    page.keyboard.press("Shift+ArrowDown")
+    until(lambda: page.evaluate("astro.got.news.goal?.[1]") == pytest.approx(1.35, abs=0.02))
+    before = newest(page)["people"][:2]
+    page.keyboard.press("p")
+    page.keyboard.press("Shift+ArrowDown")
+    page.keyboard.press("Shift+ArrowDown")
+    sent = (before[0], before[1] - 0.5)
+    until(lambda: math.dist(newest(page)["people"][:2], sent) < 0.15)
+    page.keyboard.press("p")  # the goal again
+    for closed in (True, False):
+        page.keyboard.press("d")
+        until(lambda: page.evaluate("astro.got.house.doors[0].closed") == closed)  # noqa: B023
+
+
+def test_zone_is_drawn(page):
+    # yellow: less blue than the floor beside it
+    assert ground(page, 4.75, 0.65, 16)[2] < 0.95 * ground(page, 4.75, 1.0, 16)[2]
+
+
+def test_fingers_tap_drag_and_pinch(page, browser, address):
+    phone = browser.new_page(viewport={"width": 375, "height": 812}, has_touch=True)
+    phone.goto(address)
+    until(lambda: phone.evaluate("astro.ring.length > 0"))
+    phone.touchscreen.tap(*pixel(phone, 5.0, 2.4))
+    until(lambda: page.evaluate("astro.got.news.goal?.[1]") == pytest.approx(2.4, abs=0.05))
+    session = phone.context.new_cdp_session(phone)
+    touch(session, pixel(phone, 5.0, 2.4), what="touchStart")
+    touch(session, pixel(phone, 5.0, 2.0), what="touchMove")
+    touch(session, pixel(phone, 5.2, 1.2), what="touchMove")
+    touch(session, what="touchEnd")
+    until(lambda: page.evaluate("astro.got.news.goal?.[1]") == pytest.approx(1.2, abs=0.05))
+    metre = pixel(phone, 4.0, 1.6)[0] - pixel(phone, 3.0, 1.6)[0]
+    middle = pixel(phone, 3.0, 1.6)
+    two = lambda half: ((middle[0] - half, middle[1]), (middle[0] + half, middle[1]))
+    touch(session, *two(30), what="touchStart")
+    touch(session, *two(45), what="touchMove")
+    touch(session, *two(60), what="touchMove")
+    touch(session, what="touchEnd")
+    assert pixel(phone, 4.0, 1.6)[0] - pixel(phone, 3.0, 1.6)[0] == pytest.approx(
+        2 * metre, rel=0.05
+    )
+    phone.screenshot(path=SHOTS / "pinched.png")
+    phone.close()
 
 
 def test_goal_that_is_let_go_by_a_lost_page_stops_the_robot(page, browser, address):

@@ -9,6 +9,7 @@ import threading
 from multiprocessing import Pipe
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
@@ -28,12 +29,14 @@ from astro_jax.play.commands import (
     Walk,
 )
 from astro_jax.play.engine import Given, run_cycle
-from astro_jax.play.frame import frame_message
+from astro_jax.play.frame import frame_message, house_message
 from astro_jax.play.layout import Kind, unpack
 from astro_jax.play.moment import replay
-from astro_jax.play.picture import FREE, OCCUPIED, SEEN, UNSEEN, picture_of
+from astro_jax.play.picture import FREE, OCCUPIED, SEEN, UNSEEN, picture_of, progress_of
 from astro_jax.play.process import Outbox
 from astro_jax.play.sliders import STARTS, settings
+from astro_jax.route.house import Zone
+from astro_jax.route.zones import KINDS
 from astro_jax.world.forecast import moments
 from tests.play.made_up import DOOR_HIGH, DOOR_LOW, DOOR_X
 
@@ -201,12 +204,16 @@ def test_loop_does_not_wait_for_a_pipe_that_nobody_reads(driven):
 # ---- what is shown of a cycle ---------------------------------------------------------------
 
 
+def given_at_start(ready):
+    world, params = settings(ready.start.params, STARTS)
+    scene, field = ready.start.stage.scene, ready.start.field
+    return Given(world=world, params=params, scene=scene, field=field)
+
+
 @pytest.fixture(scope="module")
 def cycled(ready):
     """(Config with all candidates recorded, state after some cycles, the last cycle)."""
-    engine, start = ready.engine, ready.start
-    world, params = settings(start.params, STARTS)
-    given = Given(world=world, params=params, scene=start.stage.scene, field=start.field)
+    engine, start, given = ready.engine, ready.start, given_at_start(ready)
     state, cycle = start.state, None
     for _ in range(15):
         state, cycle = run_cycle(engine, engine.config.candidates, given, state)
@@ -227,6 +234,20 @@ def test_candidates_come_worst_first_where_they_are(cycled):
     # equal costs may swap
     assert np.mean(apart < 6e-4) > 0.9
     assert apart[-1] < 6e-4
+
+
+def test_progress_counts_as_far_as_the_robot_is_likely_to_get_there(ready):
+    config, given = ready.engine.config, given_at_start(ready)
+    _, cycle = run_cycle(ready.engine, config.candidates, given, ready.start.state)
+    # the robot's own frame is still that of the house: the objective has found the same
+    log, terms = cycle.log, cycle.log.diagnostics.terms
+    assert float(cycle.picture.counted[-1]) == pytest.approx(float(terms.progress), abs=1e-4)
+    assert float(cycle.picture.counted[-1]) > 0.5
+    half = dataclasses.replace(log, survival=jnp.full_like(log.survival, 0.5))
+    promised, counted = progress_of(config, given.params, given.field, half)
+    assert promised[0] == counted[0] == 0.0
+    np.testing.assert_allclose(promised, cycle.picture.promised, atol=1e-5)
+    np.testing.assert_allclose(counted, 0.5 * promised, atol=1e-5)
 
 
 def test_clouds_have_the_moments_of_the_forecast(cycled):
@@ -264,16 +285,27 @@ def test_cells_say_what_was_seen(cycled):
     assert cells[row, column] == FREE
 
 
-def test_costs_that_are_not_finite_are_not_shown(cycled):
+def test_costs_that_are_not_finite_are_not_shown(cycled, ready):
     config, (local_map, cycle) = cycled
-    log = cycle.log
+    log, guided = cycle.log, given_at_start(ready)
     cost = log.diagnostics.cost.copy()
     cost[::3] = np.nan
     cost[1] = np.inf
 
     bad = dataclasses.replace(log, diagnostics=dataclasses.replace(log.diagnostics, cost=cost))
-    picture = picture_of(config, bad, local_map)
+    picture = picture_of(config, guided.params, guided.field, bad, local_map)
     assert picture.usable == np.isfinite(cost).sum()
+
+
+def test_zones_lie_where_the_map_has_them(ready):
+    corners = np.array([[0.5, 0.5], [1.5, 0.5], [1.5, 1.0]])
+    zones = tuple(Zone(name=kind, kind=kind, outline=corners) for kind in KINDS.values())
+    house = dataclasses.replace(ready.start.stage.house_map, zones=zones)
+    stage = dataclasses.replace(ready.start.stage, house_map=house)
+    _, head, _ = unpack(house_message(ready.engine.robot, ready.engine.config, stage, (100,)))
+    assert [zone["kind"] for zone in head["zones"]] == list(KINDS)
+    assert all(zone["outline"] == corners.tolist() for zone in head["zones"])
+    assert len({zone["colour"] for zone in head["zones"]}) == len(KINDS)
 
 
 def test_frame_is_finite_json_and_small(cycled, ready):

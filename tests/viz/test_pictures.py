@@ -57,6 +57,8 @@ def test_colours_of_cost_are_told_apart_without_red_and_green():
     linear = lambda c: np.where(c <= 0.04045, c / 12.92, ((c + 0.055) / 1.055) ** 2.4)
     luminance = lambda rank: linear(np.array(style.COST(rank)[:3])) @ [0.2126, 0.7152, 0.0722]
     best, good, worst = luminance(0.0), luminance(0.25), luminance(1.0)
+    # dark is good and pale is bad all the way
+    assert np.all(np.diff([luminance(rank) for rank in np.linspace(0.0, 1.0, 21)]) > 0.0)
     assert best < 0.4 * good < 0.4 * worst
     red, green, _, _ = style.COST(1.0)
     assert red > 1.5 * green

@@ -13,8 +13,9 @@ function begin(canvas) {
   return [context, w, h];
 }
 
-// A curve over the plan's time; `low` and `high` of the axis, `format` for its two labels.
-export function drawCurve(canvas, values, { dt, low, high, colour, format, fill }) {
+// A curve over the plan's time; `low` and `high` of the axis, `format` for its two labels;
+// `beside` is dashed: what it would have been.
+export function drawCurve(canvas, values, { dt, low, high, colour, format, fill, beside }) {
   const [context, w, h] = begin(canvas), left = 38, bottom = h - 14, top = 5, right = w - 6;
   const x = (k) => left + (right - left) * k / (values.length - 1);
   const y = (v) => bottom - (bottom - top) * (v - low) / (high - low);
@@ -36,14 +37,26 @@ export function drawCurve(canvas, values, { dt, low, high, colour, format, fill 
   if (low < 0) {
     context.beginPath(); context.moveTo(left, y(0)); context.lineTo(right, y(0)); context.stroke();
   }
-  context.beginPath();
-  values.forEach((v, k) => context.lineTo(x(k), y(Math.min(Math.max(v, low), high))));
+  const trace = (curve) => {
+    context.beginPath();
+    curve.forEach((v, k) => { context.lineTo(x(k), y(Math.min(Math.max(v, low), high))); });
+  };
+  if (beside) {
+    trace(beside);
+    context.strokeStyle = "#55616f";
+    context.lineWidth = 1.5;
+    context.setLineDash([5, 4]);
+    context.stroke();
+    context.setLineDash([]);
+  }
+  trace(values);
   context.strokeStyle = colour;
   context.lineWidth = 2.5;
   context.lineJoin = "round";
   context.stroke();
   if (fill) {
-    context.lineTo(right, y(low)); context.lineTo(left, y(low));
+    const floor = y(Math.max(low, 0));
+    context.lineTo(right, floor); context.lineTo(left, floor);
     context.fillStyle = fill;
     context.fill();
   }

@@ -1,4 +1,4 @@
-// What is seen from above, in three layers: what hardly changes, a cycle, what moves.
+// What is seen from above and changes: a cycle, what moves. What hardly does: ground.js.
 
 export function clear(context) {
   context.setTransform(1, 0, 0, 1, 0, 0);
@@ -9,7 +9,7 @@ export function alpha(hex, share) {
   return hex + Math.round(255 * share).toString(16).padStart(2, "0");
 }
 
-function rgb(hex) { return [1, 3, 5].map((k) => parseInt(hex.slice(k, k + 2), 16)); }
+export function rgb(hex) { return [1, 3, 5].map((k) => parseInt(hex.slice(k, k + 2), 16)); }
 
 function placed(context, [x, y, yaw], paint) {
   context.save();
@@ -20,61 +20,12 @@ function placed(context, [x, y, yaw], paint) {
 }
 
 // An image of cells, row 0 the smallest y; `paint(k)` gives [r, g, b, a] of cell k.
-function cellImage(rows, columns, paint) {
+export function cellImage(rows, columns, paint) {
   const canvas = new OffscreenCanvas(columns, rows), context = canvas.getContext("2d");
   const image = context.createImageData(columns, rows);
   for (let k = 0; k < rows * columns; k++) image.data.set(paint(k), 4 * k);
   context.putImageData(image, 0, 0);
   return canvas;
-}
-
-// ---- the house ------------------------------------------------------------------------------
-
-export function houseImage(house) {
-  const [rows, columns] = house.known.shape, c = house.colours;
-  const colours = [rgb(c.free), rgb(c.wall), rgb(c.unknown)].map((v) => [...v, 255]);
-  const tape = house.stripes.map((hex) => [...rgb(hex), 255]);
-  return cellImage(rows, columns, (k) => {
-    const row = Math.floor(k / columns), column = k % columns;
-    return house.surprise[k] ? tape[((row + column) >> 1) % 2] : colours[house.known[k]];
-  });
-}
-
-export function drawGround(context, view, house, image, route) {
-  clear(context);
-  view.apply(context);
-  context.imageSmoothingEnabled = false;
-  const [rows, columns] = house.known.shape, r = house.resolution;
-  context.drawImage(image, house.origin[0] - r / 2, house.origin[1] - r / 2, columns * r, rows * r);
-  if (route) drawArrows(context, view, house, route, () => true, alpha(house.colours.guide, 0.45));
-  for (const door of house.doors) drawDoor(context, view, door, house.colours);
-}
-
-function drawDoor(context, view, { jambs: [[ax, ay], [bx, by]], closed }, colours) {
-  const dx = bx - ax, dy = by - ay, width = Math.hypot(dx, dy);
-  context.lineCap = "round";
-  const stroke = (colour, pixels) => {
-    context.strokeStyle = colour;
-    context.lineWidth = view.px(pixels);
-    context.stroke();
-  };
-  context.beginPath();
-  context.moveTo(ax, ay);
-  if (closed) {
-    context.lineTo(bx, by);
-    stroke("#ffffff", 9);
-    stroke(colours.door, 5.5);
-    return;
-  }
-  // ajar: the leaf swung out, and the arc that it swings along
-  context.lineTo(ax - dy, ay + dx);
-  stroke(colours.door, 2.5);
-  context.beginPath();
-  const from = Math.atan2(dy, dx);
-  context.arc(ax, ay, width, from, from + Math.PI / 2);
-  context.setLineDash([view.px(3), view.px(5)]);
-  stroke(alpha(colours.door, 0.45), 1.2);
-  context.setLineDash([]);
 }
 
 // ---- one cycle ------------------------------------------------------------------------------
@@ -86,7 +37,7 @@ export function drawCycle(context, view, house, route, frame, trail) {
   if (route) {
     const half = house.windows[0] / 2, [x0, y0] = frame.pose;
     const near = (x, y) => Math.abs(x - x0) < half && Math.abs(y - y0) < half;
-    drawArrows(context, view, house, route, near, alpha(house.colours.trail, 0.55));
+    drawArrows(context, view, route, near, alpha(house.colours.trail, 0.55));
   }
   drawTrail(context, view, house, trail);
   drawFan(context, view, house, frame);
@@ -113,7 +64,7 @@ function drawCells(context, view, house, frame) {
 
 const ARROW = [[-0.5, 0, 0.5, 0], [0.2, 0.2, 0.5, 0], [0.2, -0.2, 0.5, 0]];
 
-function drawArrows(context, view, house, route, wanted, colour) {
+export function drawArrows(context, view, route, wanted, colour) {
   const size = 0.42 * route.spacing;
   context.beginPath();
   for (let k = 0; k < route.arrows.length; k += 3) {
@@ -199,7 +150,7 @@ function drawPlan(context, view, house, frame) {
   context.stroke();
 }
 
-function outline(context, points) {
+export function outline(context, points) {
   context.beginPath();
   for (const [x, y] of points) context.lineTo(x, y);
   context.closePath();

@@ -19,7 +19,7 @@ export function unpack(buffer) {
 }
 
 export function connect({ on, answer, lost }) {
-  const address = new URL("socket" + location.search, location.href);
+  const address = new URL(`socket${location.search}`, location.href);
   address.protocol = "ws:";
   let socket = null, wait = 250;
   function open() {

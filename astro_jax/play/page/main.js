@@ -1,24 +1,27 @@
 // The live page: messages in, pictures out, commands back.
 import { connect, FRAME, HOUSE, NEWS, ROUTE } from "./link.js";
-import { drawCycle, drawGround, drawMoving, houseImage } from "./draw.js";
+import { drawCycle, drawMoving } from "./draw.js";
+import { drawGround, houseImage } from "./ground.js";
+import { Hands, listenToKeys } from "./keys.js";
 import { $, makeSliders, showFrame, showNews } from "./panel.js";
-import { listenToKeys, Tools } from "./tools.js";
+import { Tools } from "./tools.js";
+import { makeTour } from "./tour.js";
 import { View } from "./view.js";
 
 const REMEMBERED = 600;  // frames to scrub back through: a minute
 const layers = Object.fromEntries(["ground", "cycle", "moving"].map((id) => [id, $(id).getContext("2d")]));
 const view = new View();
-const got = { house: null, image: null, route: null, news: null };
+const got = { house: null, route: null, news: null };
 const ring = [];
 let back = null;  // index of the frame that is looked back at
 let arrived = 0, drawn = {};
 
-const send = connect({
+const tour = makeTour();
+const say = connect({
   on(kind, head) {
     if (kind === HOUSE) {
       const first = !got.house;
       got.house = head;
-      got.image = houseImage(head);
       makeSliders(head, send);
       if (got.news?.values) showNews(got.news);
       if (first) whole();
@@ -33,6 +36,11 @@ const send = connect({
   lost(reason) { veil(reason || "The connection is lost. Trying again …"); },
 });
 
+function send(what, fields) {
+  say(what, fields);
+  tour(what, fields);
+}
+
 function hear(news) {
   if (news.phase !== "driving") {
     veil(news.phase === "failed" ? news.note : `Getting ready: ${news.note} …`);
@@ -44,7 +52,8 @@ function hear(news) {
 
 function keep(frame) {
   if (ring.length && frame.cycle <= ring.at(-1).cycle) ring.length = 0;  // another process, another story
-  ring.push(frame);
+  // what was true and wanted then, to look back at
+  ring.push(Object.assign(frame, { house: got.house, route: got.route, goal: goal() }));
   arrived = performance.now();
   window.astro.cycles++;
   if (ring.length > REMEMBERED) { ring.shift(); if (back !== null) back = Math.max(back - 1, 0); }
@@ -72,7 +81,7 @@ function now() {
     people: Array.from({ length: people }, (_, j) => ({
       x: mix(frame.walks, 2 * people, 2 * j), y: mix(frame.walks, 2 * people, 2 * j + 1),
       vx: frame.people[4 * j + 2], vy: frame.people[4 * j + 3],
-      held: tools.grip?.kind === "person" && tools.grip.who === j,
+      held: hands.who === j || (tools.grip?.kind === "person" && tools.grip.who === j),
     })),
   };
 }
@@ -86,18 +95,18 @@ function goal() { return got.news?.goal ?? null; }
 function paint() {
   requestAnimationFrame(paint);
   window.astro.frames++;
-  const { house, image, route, news } = got, frame = shown();
-  if (!house || !frame || !news) return;
-  const here = now();
+  const frame = shown(), { news } = got, live = back === null;
+  if (!frame?.house || !news) return;
+  const { house, route } = live ? got : frame, here = now(), aim = live ? goal() : frame.goal;
   if (view.followed) view.centre(here.pose[0], here.pose[1]);
-  const moved = drawn.view !== view.version || drawn.route !== route || drawn.house !== house;
-  const guide = news.goal || back !== null ? route : null;
+  const moved = drawn.view !== view.version || drawn.route !== route || drawn.house !== house || drawn.aim !== (aim !== null);
+  const guide = aim ? route : null, image = drawn.house === house ? drawn.image : houseImage(house);
   if (moved) drawGround(layers.ground, view, house, image, guide);
   if (moved || drawn.frame !== frame) drawCycle(layers.cycle, view, house, guide, frame, trail());
-  if (drawn.frame !== frame || drawn.news !== news) showFrame(house, frame, news);
+  if (drawn.frame !== frame || drawn.news !== news || drawn.live !== live) showFrame(house, frame, live ? news : {});
   const wish = tools.wish && [tools.wish[0], tools.wish[1], tools.wish[2] ?? Math.atan2(tools.wish[1] - here.pose[1], tools.wish[0] - here.pose[0])];
-  drawMoving(layers.moving, view, house, frame, here, back === null ? goal() : null, wish);
-  drawn = { view: view.version, house, frame, route, news };
+  drawMoving(layers.moving, view, house, frame, here, aim, wish);
+  drawn = { view: view.version, house, image, frame, route, news, live, aim: aim !== null };
 }
 
 function whole() {
@@ -132,18 +141,14 @@ function showScrub() {
 
 function look(index) {
   back = index >= ring.length - 1 ? null : Math.max(index, 0);
-  drawn = {};
   showScrub();
 }
 
 // ---- hands ------------------------------------------------------------------------------------
 
-const tools = new Tools($("moving"), send, () => ({ house: got.house && ring.length ? got.house : null, frame: shown(), now: ring.length ? now() : null, goal: goal(), view, back: back !== null }));
-
-function nudge(dx, dy) {
-  const from = goal() ?? [...now().pose];
-  send("goal", { x: from[0] + dx, y: from[1] + dy, yaw: Math.atan2(Math.sin(from[2]), Math.cos(from[2])), faces: true });
-}
+const see = () => ({ house: got.house && ring.length ? got.house : null, now: ring.length ? now() : null, goal: goal(), view, back: back !== null });
+const tools = new Tools($("moving"), send, see);
+const hands = new Hands(send, see);
 
 const pause = () => send("pause", { on: !got.news?.paused });
 const step = () => { look(Infinity); send("step"); };
@@ -158,17 +163,16 @@ $("zoom").onclick = toggle;
 $("export").onclick = exported;
 $("scrub").oninput = () => look(Number($("scrub").value));
 $("live").onclick = () => look(Infinity);
-$("hint-close").onclick = () => { $("hint").hidden = true; };
-$("moving").addEventListener("pointerdown", () => { $("hint").hidden = true; });
-listenToKeys({
+listenToKeys(() => got.house && ring.length > 0, {
   " ": pause, s: () => send("stop"), r: () => send("reset"), z: toggle, e: exported,
   ArrowLeft: () => look((back ?? ring.length - 1) - 1),
   ArrowRight: () => (back === null ? got.news?.paused && step() : look(back + 1)),
   Home: () => look(0), End: () => look(Infinity),
   g: () => tools.over && send("goal", { x: tools.over[0], y: tools.over[1] }),
   1: () => tools.choose("move"), 2: () => tools.choose("put"), 3: () => tools.choose("erase"),
-  ShiftArrowLeft: () => nudge(-0.25, 0), ShiftArrowRight: () => nudge(0.25, 0),
-  ShiftArrowUp: () => nudge(0, 0.25), ShiftArrowDown: () => nudge(0, -0.25),
+  ShiftArrowLeft: () => hands.nudge(-1, 0), ShiftArrowRight: () => hands.nudge(1, 0),
+  ShiftArrowUp: () => hands.nudge(0, 1), ShiftArrowDown: () => hands.nudge(0, -1),
+  p: () => hands.pick(), d: () => hands.door(),
 });
 
 // ---- the rest ---------------------------------------------------------------------------------

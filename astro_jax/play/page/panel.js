@@ -1,6 +1,7 @@
 // The panel beside the map: what the robot does, curves, sliders, legend.
 import { drawCurve, drawTiming, PARTS } from "./curves.js";
 import { drawGoal } from "./draw.js";
+import { hatched } from "./ground.js";
 import { View } from "./view.js";
 
 export const $ = (id) => document.getElementById(id);
@@ -14,14 +15,16 @@ export function showFrame(house, frame, news) {
   write("speed", `${tidy(frame.speed)} m/s`);
   write("scale", `${Math.round(100 * frame.scale)} %`);
   write("contacts", `${frame.contacts[0]}${frame.contacts[1] ? `, ${frame.contacts[1]} its fault` : ""}`);
-  const { survival, speeds } = frame, end = survival.at(-1), top = house.robot.speed, c = house.colours;
+  const { survival, speeds, promised, counted } = frame, end = survival.at(-1), top = house.robot.speed, c = house.colours;
   write("survival-end", percent(end));
   write("speed-end", `up to ${tidy(Math.max(...speeds, 0))} m/s`);
-  write("worth", `${frame.worth[0].toFixed(1)} s nearer to the goal`);
+  write("counted-end", `${tidy(counted.at(-1))} of ${tidy(promised.at(-1))} s`);
   const shared = { dt: house.dt };
   drawCurve($("survival"), survival, { ...shared, low: end > 0.9 ? 0.9 : end > 0.5 ? 0.5 : 0, high: 1, colour: c.person, fill: `${c.person}22`, format: (v) => `${Math.round(100 * v)} %` });
+  const most = Math.ceil(Math.max(...promised, ...counted, 0.5)), least = Math.floor(Math.min(...promised, ...counted, 0) + 0.05);
+  drawCurve($("progress"), counted, { ...shared, low: least, high: most, colour: house.costs[0], fill: `${house.costs[0]}26`, beside: promised, format: (v) => `${v} s` });
   const low = Math.min(...speeds) < -0.01 ? -0.25 : 0;
-  drawCurve($("speeds"), speeds, { ...shared, low, high: top, colour: c.plan, fill: low < 0 ? null : `${c.plan}1c`, format: (v) => v.toFixed(v < 0 ? 2 : top === v ? 2 : 0) });
+  drawCurve($("speeds"), speeds, { ...shared, low, high: top, colour: c.plan, fill: `${c.plan}1c`, format: (v) => v.toFixed(v < 0 ? 2 : top === v ? 2 : 0) });
   const t = frame.timing, period = 1000 * house.period;
   const parts = { plan: t.plan ?? 0, gate: t.gate ?? 0, world: (t.see ?? 0) + (t.world ?? 0), page: (t.frame ?? 0) + (t.lead ?? 0) };
   drawTiming($("timing"), parts, period);
@@ -106,6 +109,12 @@ export function makeSliders(house, send) {
 
 // ---- legend ---------------------------------------------------------------------------------
 
+const ZONES = {
+  "no-go": "A zone that routes keep out of",
+  slow: "A zone in which routes count on less speed",
+  stairs: "An edge to fall over; routes keep away from it",
+};
+
 function makeLegend(house) {
   const c = house.colours, costs = house.costs;
   const line = (colour, width, dash = []) => (g) => {
@@ -114,7 +123,7 @@ function makeLegend(house) {
   };
   const box = (colour, edge) => (g) => { g.fillStyle = colour; g.fillRect(8, 3, 24, 16); if (edge) { g.strokeStyle = edge; g.strokeRect(8.5, 3.5, 23, 15); } };
   const marks = [
-    [(g) => { g.fillStyle = c.robot; g.fillRect(6, 5, 20, 12); g.fillStyle = c.screen; g.fillRect(28, 4, 4, 14); }, "The robot, its exact footprint; the bar is its screen, the glow is where that looks"],
+    [(g) => { g.fillStyle = c.robot; g.fillRect(6, 5, 20, 12); g.fillStyle = c.screen; g.fillRect(28, 4, 4, 14); }, "The robot, its exact footprint; the bar is its screen, the glow is where it faces"],
     [(g) => { for (let k = 0; k < costs.length; k++) { g.fillStyle = costs[k]; g.fillRect(2 + 1.5 * k, 4, 2, 14); } }, "Every motion weighed in this cycle: dark is best, pale is worst. They begin where the robot will be when they can take effect: the later, the farther ahead"],
     [line(c.plan, 4), "The chosen plan, with the footprint every half second"],
     [(g) => { g.fillStyle = c.person; g.beginPath(); g.arc(20, 11, 8, 0, 7); g.fill(); }, "A person whom the robot knows of; hollow: it does not. Drag it; drag its arrow to let it walk that way"],
@@ -128,6 +137,10 @@ function makeLegend(house) {
     [line(c.faint, 1.5, [5, 3]), "Dashed: 6 × 6 m that the planner knows; dotted: 2 × 2 m that the gate watches at 50 Hz"],
     [line(c.trail, 2, [2, 4]), "The way driven in the last minute"],
   ];
+  for (const kind of new Set(house.zones.map((zone) => zone.kind))) {
+    const { colour } = house.zones.find((zone) => zone.kind === kind);
+    marks.push([(g) => { g.fillStyle = hatched(g, kind, colour, 0.7); g.fillRect(4, 2, 32, 18); g.strokeStyle = colour; g.strokeRect(4.5, 2.5, 31, 17); }, ZONES[kind]]);
+  }
   for (const [paint, words] of marks) {
     const item = document.createElement("li"), canvas = document.createElement("canvas"), text = document.createElement("span");
     Object.assign(canvas, { width: 80, height: 44 });

@@ -147,18 +147,3 @@ export class Tools {
     this.see().view.zoom(Math.exp(-event.deltaY / 500), ...this.place(event));
   }
 }
-
-// Keys: `acts` has what each does; nothing while a slider or a button has the focus and wants it.
-export function listenToKeys(acts) {
-  // after a click, unlike after a tab, keys are meant for the map
-  document.addEventListener("click", (event) => { if (event.detail) event.target.closest("button, input")?.blur(); });
-  document.addEventListener("keydown", (event) => {
-    if (event.ctrlKey || event.metaKey || event.altKey) return;
-    const here = document.activeElement, name = (event.shiftKey && event.key.startsWith("Arrow") ? "Shift" : "") + event.key;
-    const wanted = here?.tagName === "INPUT" ? /Arrow|Home|End|Page/ : here?.tagName === "BUTTON" ? /^( |Enter)$/ : null;
-    const act = acts[name.length === 1 ? name.toLowerCase() : name];
-    if (!act || wanted?.test(event.key)) return;
-    event.preventDefault();
-    act();
-  });
-}
