@@ -14,6 +14,7 @@ import jax.numpy as jnp
 
 from astro_jax.config import PlannerConfig, PlannerParams, RobotConfig
 from astro_jax.play.picture import Picture, picture_of
+from astro_jax.reactive.sight import backing
 from astro_jax.sim.episode import carry_out, decide, sense_nearby, start_episode, think
 from astro_jax.sim.observe import observe
 from astro_jax.sim.scene import Scene
@@ -111,13 +112,14 @@ def traced_planner(
     Tracing, which does not, is over when this returns.  Every candidate is kept for the picture.
     """
     config = dataclasses.replace(config, recorded_stride=1)
+    within = backing(robot)
 
     def plan(given: Given, state: SimState, snapshot):
         world, scene = given.world, given.scene
         return think(robot, config, given.params, world, scene, given.field, state, snapshot)
 
     def draw(given: Given, log: CycleLog, state: SimState) -> Picture:
-        return picture_of(config, given.params, given.field, log, state.robot.local_map)
+        return picture_of(within, config, given.params, given.field, log, state.robot.local_map)
 
     def see(given: Given, state: SimState):
         return observe(robot, config, given.world, given.scene, state)

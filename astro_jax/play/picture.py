@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int, Int16, UInt8
 
-from astro_jax.config import PlannerConfig, PlannerParams
+from astro_jax.config import PlannerConfig, PlannerParams, RobotConfig
 from astro_jax.local.objective import remaining
 from astro_jax.products import loss, middle
 from astro_jax.sim.state import CycleLog
@@ -56,6 +56,7 @@ class Picture:
 
 
 def picture_of(
+    robot: RobotConfig,
     config: PlannerConfig,
     params: PlannerParams,
     field: RouteField,
@@ -80,7 +81,7 @@ def picture_of(
         ],
         axis=-1,
     )
-    promised, counted = progress_of(config, params, field, log)
+    promised, counted = progress_of(robot, config, params, field, log)
     unseen = jnp.abs(local_map.evidence) < SEEN
     cells = jnp.where(unseen, UNSEEN, jnp.where(occupied(local_map), OCCUPIED, FREE))
     return Picture(
@@ -101,12 +102,19 @@ def picture_of(
 
 
 def progress_of(
-    config: PlannerConfig, params: PlannerParams, field: RouteField, log: CycleLog
+    robot: RobotConfig,
+    config: PlannerConfig,
+    params: PlannerParams,
+    field: RouteField,
+    log: CycleLog,
 ) -> tuple[Float[Array, "T"], Float[Array, "T"]]:
-    """∫₀ᵗ γ (−Ṗ) dt and ∫₀ᵗ S γ (−Ṗ) dt of the plan, s (see ``local.objective``)."""
+    """∫₀ᵗ γ (−Ṗ) dt and ∫₀ᵗ S γ (−Ṗ) dt of the plan, s (see ``local.objective``).
+
+    ``robot``: as the planner has it, with the limits that plans keep (``reactive.sight.backing``).
+    """
     time = config.dt * jnp.arange(config.times, dtype=jnp.float32)[:, None]
     liked = jnp.exp(-time / params.patience)
-    nearer = loss(remaining(params, field, log.plan_pose[..., None], time))
+    nearer = loss(remaining(robot, params, field, log.plan_pose[..., None], time))
     steps = jnp.concatenate(
         [middle(worth) * nearer for worth in (liked, log.survival[:, None] * liked)], axis=1
     )

@@ -35,6 +35,7 @@ from astro_jax.play.moment import replay
 from astro_jax.play.picture import FREE, OCCUPIED, SEEN, UNSEEN, picture_of, progress_of
 from astro_jax.play.process import Outbox
 from astro_jax.play.sliders import STARTS, settings
+from astro_jax.reactive.sight import backing
 from astro_jax.route.house import Zone
 from astro_jax.route.zones import KINDS
 from astro_jax.world.forecast import moments
@@ -243,8 +244,9 @@ def test_progress_counts_as_far_as_the_robot_is_likely_to_get_there(ready):
     log, terms = cycle.log, cycle.log.diagnostics.terms
     assert float(cycle.picture.counted[-1]) == pytest.approx(float(terms.progress), abs=1e-4)
     assert float(cycle.picture.counted[-1]) > 0.5
+    robot = backing(ready.engine.robot)
     half = dataclasses.replace(log, survival=jnp.full_like(log.survival, 0.5))
-    promised, counted = progress_of(config, given.params, given.field, half)
+    promised, counted = progress_of(robot, config, given.params, given.field, half)
     assert promised[0] == counted[0] == 0.0
     np.testing.assert_allclose(promised, cycle.picture.promised, atol=1e-5)
     np.testing.assert_allclose(counted, 0.5 * promised, atol=1e-5)
@@ -293,7 +295,8 @@ def test_costs_that_are_not_finite_are_not_shown(cycled, ready):
     cost[1] = np.inf
 
     bad = dataclasses.replace(log, diagnostics=dataclasses.replace(log.diagnostics, cost=cost))
-    picture = picture_of(config, guided.params, guided.field, bad, local_map)
+    robot = backing(ready.engine.robot)
+    picture = picture_of(robot, config, guided.params, guided.field, bad, local_map)
     assert picture.usable == np.isfinite(cost).sum()
 
 
