@@ -28,6 +28,10 @@ $(BIN)/python:
 demo: install
 	$(BIN)/astro-jax demo --out out/demo $(ARGS)
 
+# a second thread gains nothing on the tests' small matrices and, while it waits for a core that
+# the other worker is using, turns round and round: robot/test_limits took 7 times the CPU
+test coverage soak: export OPENBLAS_NUM_THREADS ?= 1
+
 test: install
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(ARGS)
 

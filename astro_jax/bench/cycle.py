@@ -9,6 +9,7 @@ with an empty and then with the filled persistent cache.
 """
 
 import dataclasses
+import functools
 import tempfile
 import time
 
@@ -89,11 +90,12 @@ def bench_cycle(
     busy = load()
     params, latency = jax.tree.map(jnp.float32, (params, Latency()))
     traces = []
-    untraced = cycle_of(robot, config)
+    cycle_at = cycle_of(robot, config)
 
+    @functools.wraps(cycle_at)  # by another name the compiler would not know it again
     def traced(*arguments):
         traces.append(None)  # runs once per compilation
-        return untraced(*arguments)
+        return cycle_at(*arguments)
 
     cycle = jax.jit(traced)
     found = moments(robot, config, params, latency, people, MOMENTS, seed, cycle)

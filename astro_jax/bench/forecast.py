@@ -127,7 +127,8 @@ def sample(scene: Scene, ahead: int) -> Sample:
 def predicted(held: Sample, params: PlannerParams) -> Forecast:
     """The planner's forecast at the times of the future samples."""
     times = STEP * jnp.arange(1, len(held.future) + 1, dtype=jnp.float32)
-    return forecast(held.tracks, params, jnp.float32(0.0), times)
+    # op by op each of its steps would be compiled anew for every recording's number of windows
+    return jax.jit(forecast)(held.tracks, params, jnp.float32(0.0), times)
 
 
 # ---- fits ----------------------------------------------------------------------------

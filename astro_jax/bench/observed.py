@@ -59,14 +59,14 @@ def tracks_of(observed: Float[np.ndarray, "N S 2"], noise: float) -> Tracks:
         xy, velocity = xy + gain * a * off, velocity + gain * b * off
         a, b, c = a - gain * a * a, b - gain * a * b, c - gain * b * b
     count = len(observed)
-    every = lambda value: jnp.full(count, value, jnp.float32)
+    every = lambda value: jnp.asarray(np.full(count, value, np.float32))
     return dataclasses.replace(
         no_tracks(count),
-        xy_map=jnp.asarray(xy, jnp.float32),
-        velocity_map=jnp.asarray(velocity, jnp.float32),
+        xy_map=jnp.asarray(np.float32(xy)),
+        velocity_map=jnp.asarray(np.float32(velocity)),
         xy_var=every(a),
         xy_velocity_cov=every(b),
         velocity_var=every(c),
         radius=every(0.25),
-        valid=jnp.ones(count, bool),
+        valid=jnp.asarray(np.ones(count, bool)),
     )

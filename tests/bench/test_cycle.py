@@ -2,12 +2,14 @@
 
 import dataclasses
 import functools
+from unittest.mock import create_autospec
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from astro_jax import navigator
 from astro_jax.bench import clock
 from astro_jax.bench.bare import CELLS, _fields, judge_bare, nearest_cell, variants
 from astro_jax.bench.cycle import bench_cycle, cycle_of, with_sizes
@@ -93,9 +95,14 @@ def test_the_report_counts_steps_and_compilations(monkeypatch):
     monkeypatch.setattr(cycle, "compile_times", compile_times)
     monkeypatch.setattr(cycle, "MOMENTS", 2)
     monkeypatch.setattr(cycle, "STAGE_RUNS", 2)
-    # what the tests above have compiled comes out of the cache
+    # what the tests above have compiled comes out of the cache; all of ``think`` they have not
+    think = create_autospec(navigator.think, side_effect=lambda *given: given[4].plan_age)
+    monkeypatch.setattr(navigator, "think", think)
     report = bench_cycle(DEFAULT_ROBOT, SMALL, PlannerParams(), PEOPLE, 6, 4, 0)
     metrics = report.metrics
+    # traced once, whatever is run how often
+    (given,) = think.call_args_list
+    assert given.args[:2] == (DEFAULT_ROBOT, SMALL) and metrics["think_ms"] > 0.0
     assert seen["config"] == SMALL
     assert metrics["recompiles"] == 0 and metrics["candidates"] == 128
     steps = 128 * (SMALL.times - 1)

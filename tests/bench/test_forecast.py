@@ -97,7 +97,7 @@ def test_tracks_are_as_uncertain_as_they_say():
 
 def mixture():
     tracks = tracks_of(np.cumsum(np.ones((3, 8, 2)) * [0.4, 0.1], axis=1), 0.03)
-    return forecast(tracks, TRUE, 0.0, jnp.array([0.8, 2.0]))
+    return jax.jit(forecast)(tracks, TRUE, 0.0, jnp.array([0.8, 2.0]))
 
 
 def test_the_density_is_that_of_scipy():
@@ -121,10 +121,11 @@ def test_the_rank_is_the_mass_of_what_is_denser():
     """Both components are round and share a centre: their common mass within a circle."""
     bodies = mixture()
     bodies = dataclasses.replace(bodies, xy_map=bodies.xy_map.at[:].set(bodies.xy_map[:, :, 1:]))
+    ranked = jax.jit(rank)
     for radius in (0.1, 0.3, 0.8):
         places = bodies.xy_map[:, :, 0] + jnp.array([[[radius, 0.0]]])
         found = np.mean(
-            [rank(jax.random.key(k), bodies, places, 0.0) for k in range(6)], axis=(0, 2)
+            [ranked(jax.random.key(k), bodies, places, 0.0) for k in range(6)], axis=(0, 2)
         )
         for t in range(2):
             weight, var = np.asarray(bodies.weight[0]), np.asarray(bodies.xy_var[t, 0, :, 0])

@@ -125,7 +125,7 @@ def driven(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("driven")
     planner = folder / "small.yaml"
     planner.write_text(
-        "config:\n  candidates: 96\n  gradient_steps: 4\n  people: 2\n  map_cells: 80\n"
+        "config:\n  candidates: 96\n  gradient_steps: 0\n  people: 2\n  map_cells: 80\n"
     )
     ends = ["--start", "5.3", "5.2", "2.6", "--goal", "3.4", "6.3", "3.1"]
     out = folder / "out"

@@ -64,14 +64,14 @@ class Lab:
         grid = self.grid(np.zeros(blocked.shape), origin, self.config.map_resolution)
         return make_clearance(jnp.asarray(blocked), grid, self.config.clearance_cells, edges)
 
-    def plane(self, at_origin: float, slope_x: float, slope_y: float):
-        """A field v + g·p, which is sampled without error everywhere."""
-        x, y = np.meshgrid(*2 * [np.arange(8.0) - 4.0])
-        return smooth(self.grid(at_origin + slope_x * x + slope_y * y, (-4.0, -4.0), 1.0))
+    def plane(self, at_origin: float, slope_x: float, slope_y: float, cells: int = 80):
+        """A field v + g·p, which is sampled without error everywhere; of the size of any other."""
+        x, y = np.meshgrid(*2 * [np.arange(cells) * 8.0 / cells - 4.0])
+        return smooth(self.grid(at_origin + slope_x * x + slope_y * y, (-4.0, -4.0), 8.0 / cells))
 
     def wall(self, at_origin: float, slope_x: float, slope_y: float, edge: float = 0.0):
         """A clearance that is a plane, with an obstacle that is all thing or all edge."""
-        plane = self.plane(at_origin, slope_x, slope_y)
+        plane = self.plane(at_origin, slope_x, slope_y, self.config.map_cells)
         share = jnp.full((*plane.table.shape[:2], 1), edge, jnp.float32)
         return Clearance(
             table=jnp.concatenate([plane.table, share], axis=-1),

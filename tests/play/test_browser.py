@@ -43,7 +43,7 @@ def address(tmp_path_factory) -> Iterator[str]:
     # what test_loop.py compiles is the same
     cache = ROOT / ".venv" / ".jax_test_cache" if (ROOT / ".venv").is_dir() else folder
     environment |= {"JAX_COMPILATION_CACHE_DIR": str(cache)}
-    environment |= {"JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0.1"}
+    environment |= {"JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0"}
     # whoever runs the tests in the background has SIGINT ignored, and so would have the server
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) as server:

@@ -29,8 +29,6 @@ from astro_jax.world.health import DOUBTED, SETTLING, UNWATCHED
 from astro_jax.world.inbox import SECOND, empty_inbox, receive, snapshot
 from astro_jax.world.messages import Frames
 
-pytestmark = pytest.mark.usefixtures("compiled_quickly")
-
 ROBOT = DEFAULT_ROBOT
 CONFIG = PlannerConfig(candidates=64, gradient_steps=4, map_cells=64, people=2, recorded_stride=8)
 PARAMS = jax.tree.map(jnp.float32, PlannerParams())
@@ -154,6 +152,11 @@ def cycle(parts):
     return run
 
 
+@functools.cache
+def begin():
+    return jax.jit(functools.partial(start_episode, ROBOT, CONFIG, WORLD.told))
+
+
 def again(snapshot):
     """The same messages one cycle later."""
     later = lambda part: dataclasses.replace(part, age=part.age + CONFIG.period)
@@ -168,8 +171,7 @@ def again(snapshot):
 def driven(cycle, fault, begins=2.0, lasts=2.0, seconds=16.0, world=None):
     """Speeds per tick, statuses per cycle, reasons per tick, and the end."""
     scene, _ = world or hall()
-    begin = jax.jit(functools.partial(start_episode, ROBOT, CONFIG, WORLD.told))
-    state = begin(scene, jax.random.key(3))
+    state = begin()(scene, jax.random.key(3))
     healthy = {name: jnp.asarray(value, jnp.asarray(value).dtype) for name, value in NONE.items()}
     healthy = jax.tree.map(lambda x: x.astype(jnp.float32) if x.dtype != bool else x, healthy)
     bad = healthy | {name: jnp.asarray(value, healthy[name].dtype) for name, value in fault.items()}
@@ -344,8 +346,7 @@ def test_17_through_messages_it_drives_as_well_and_the_same_after_a_month(parts)
     sense, go_on = parts
     world = hall(((3.6, 0.5),))
     scene = world[0]
-    begin = jax.jit(functools.partial(start_episode, ROBOT, CONFIG, WORLD.told))
-    state = begin(scene, jax.random.key(3))
+    state = begin()(scene, jax.random.key(3))
     capacity = CONFIG.people + 1  # as many as the simulated detector may report
     boxes = [empty_inbox(ROBOT, capacity=capacity) for _ in range(2)]
     starts = [SECOND, SECOND + 30 * 24 * 3600 * SECOND]
