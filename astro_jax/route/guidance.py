@@ -3,7 +3,8 @@
 Looks of the local map come in; the route that guides from now on goes out.  Three things make a
 new search worth its time: the map is contradicted (``planner.revise``), what contradicted it is
 gone, or the robot has not come nearer to the goal for a while.  Then whatever stands about, people
-who do not move included, counts as a wall for some time: there may be a way around.
+who do not move included, counts as a wall for some time: there may be a way around.  If there is
+none and somebody stands before the robot, it makes way for them (``route/lay_by.py``).
 """
 
 import dataclasses
@@ -12,6 +13,7 @@ import math
 import numpy as np
 from jaxtyping import Float
 
+from astro_jax.route.lay_by import lay_by
 from astro_jax.route.planner import Route, avoid, revise
 from astro_jax.types import Grid
 
@@ -26,6 +28,8 @@ PROGRESS = 0.5
 """By how much it has to fall to count, s."""
 DETOUR = 20.0
 """For so long what holds the robot up counts as a wall, s."""
+MAKES_WAY = 15.0
+"""For so long it leaves the way to somebody who stands before it, s."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
@@ -53,11 +57,15 @@ class Guidance:
     since: float = math.inf
     """When it was reached, s; inf before the first look."""
     detour_until: float = -math.inf
+    onward: Route | None = None
+    """While the robot makes way until then: the way that it takes up again."""
 
 
 def look_again(before: Guidance, look: Look) -> Guidance:
     """The guidance after a look; the same object if nothing has changed."""
     route, until = before.route, before.detour_until
+    if before.onward is not None:
+        return _making_way(before, before.onward, look)
     if until < look.time and math.isfinite(until):
         nothing = np.empty((0, 2))
         route, until = avoid(route, look.pose, nothing, nothing), -math.inf
@@ -69,10 +77,23 @@ def look_again(before: Guidance, look: Look) -> Guidance:
         return dataclasses.replace(before, least=to_go, since=look.time)
     if look.time - before.since <= WITHOUT_PROGRESS:
         return before
-    route = avoid(route, look.pose, *in_the_way(look))
+    things, bodies = in_the_way(look)
+    route = avoid(route, look.pose, things, bodies)
     if route is not before.route:
         to_go, until = route.to_go(look.pose), look.time + DETOUR
-    return Guidance(route=route, least=to_go, since=look.time, detour_until=until)
+        return Guidance(route=route, least=to_go, since=look.time, detour_until=until)
+    aside = lay_by(route, look.pose, bodies)
+    if aside is None:
+        return dataclasses.replace(before, least=to_go, since=look.time)
+    return Guidance(route=aside, detour_until=look.time + MAKES_WAY, onward=route)
+
+
+def _making_way(before: Guidance, onward: Route, look: Look) -> Guidance:
+    if look.time <= before.detour_until:
+        route = revise(before.route, look.local_map, look.pose, look.house_from_map)
+        return before if route is before.route else dataclasses.replace(before, route=route)
+    route = revise(onward, look.local_map, look.pose, look.house_from_map)
+    return Guidance(route=route, least=route.to_go(look.pose), since=look.time)
 
 
 def in_the_way(look: Look) -> tuple[Float[np.ndarray, "n 2"], Float[np.ndarray, "m 2"]]:

@@ -132,6 +132,20 @@ def avoid(
     ``things`` are places where something stands, ``bodies`` people and their like (house, m).
     Without either, what was avoided before is not avoided any more.
     """
+    cells = taken(route, pose_map, things, bodies)
+    if np.array_equal(cells, route.avoided):
+        return route
+    found = _searched_again(dataclasses.replace(route, avoided=cells), pose_map)
+    return route if found.failure and cells.any() else found
+
+
+def taken(
+    route: Route,
+    pose_map: Numbers,
+    things: Float[np.ndarray, "n 2"],
+    bodies: Float[np.ndarray, "m 2"],
+) -> Bool[np.ndarray, "H W"]:
+    """Cells in which these stand, but for those of the robot itself."""
     house = route.house_map
     cells = np.zeros_like(route.avoided)
     for points, radius in ((things, 0.0), (bodies, BODY)):
@@ -146,10 +160,7 @@ def avoid(
     row, column, _ = house.cell_of(np.asarray(pose_map)[:2])
     around, disc = beside(np.zeros_like(cells), int(row), int(column), _reach(route))
     cells[around] &= ~disc
-    if np.array_equal(cells, route.avoided):
-        return route
-    found = _searched_again(dataclasses.replace(route, avoided=cells), pose_map)
-    return route if found.failure and cells.any() else found
+    return cells
 
 
 def redirect(route: Route, pose_map: Numbers, goal: Goal) -> Route:

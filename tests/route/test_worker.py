@@ -10,9 +10,18 @@ import pytest
 from astro_jax.config import DEFAULT_ROBOT
 from astro_jax.route.blocker import blocker
 from astro_jax.route.field import guide_path, path_length
-from astro_jax.route.guidance import DETOUR, WITHOUT_PROGRESS, Guidance, Look, look_again
+from astro_jax.route.guidance import (
+    DETOUR,
+    MAKES_WAY,
+    WITHOUT_PROGRESS,
+    Guidance,
+    Look,
+    look_again,
+)
 from astro_jax.route.house import Door, HouseMap
+from astro_jax.route.lay_by import ASIDE
 from astro_jax.route.planner import plan_route
+from astro_jax.route.speed import circumscribed_radius
 from astro_jax.route.worker import (
     Cancelled,
     Failed,
@@ -248,9 +257,30 @@ def test_a_robot_that_gets_on_is_left_alone():
     assert all(guidance.route is found[0].route for guidance in found)
 
 
+def test_face_to_face_in_the_only_door_it_makes_way_and_comes_again():
+    """Where somebody can pass the robot, not past them, and not for ever."""
+    house, stands = house_with(DOORS[0]), np.array([3.0, 1.8])
+    guidance = Guidance(route=plan_route(house, DEFAULT_ROBOT, START, GOAL))
+    before, pose, changes, aside = guidance.route, (2.4, 1.8, 0.0), [], guidance
+    for now in np.arange(0.0, WITHOUT_PROGRESS + MAKES_WAY + 5.0):
+        last, guidance = guidance, look_again(guidance, look_at(pose, now, standing=[stands]))
+        if guidance.route is not last.route:
+            changes.append(now)
+            aside = guidance if guidance.onward else aside
+    # it waits, makes way, and takes up the same way again
+    assert changes == [WITHOUT_PROGRESS + 1.0, WITHOUT_PROGRESS + MAKES_WAY + 2.0]
+    assert guidance.route is before and guidance.onward is None
+    way = guide_path(aside.route.field, pose)
+    end = way[-1]
+    apart = np.hypot(*(np.array(house.xy_of(np.nonzero(house.blocked))) - end).T).min()
+    assert np.hypot(*(end - stands)) >= ASIDE - 0.1 and np.all(way[:, 0] < 2.8)
+    # side by side there: half a metre of person and the circle in which the robot turns
+    assert 2 * apart > 0.5 + 2 * circumscribed_radius(DEFAULT_ROBOT)
+
+
 def test_without_another_way_the_old_one_stays():
     guidance = Guidance(route=plan_route(house_with(DOORS[0]), DEFAULT_ROBOT, START, GOAL))
     before = guidance.route
     for now in np.arange(0.0, 3.0 * WITHOUT_PROGRESS):
-        guidance = look_again(guidance, look_at((2.4, 1.8, 0.0), float(now), standing=[(3.0, 1.8)]))
+        guidance = look_again(guidance, look_at((1.2, 1.8, 0.0), float(now), standing=[(3.0, 1.8)]))
     assert guidance.route is before and guidance.route.failure is None
