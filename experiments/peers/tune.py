@@ -34,12 +34,12 @@ GRIDS: Mapping[str, tuple[Any, Any, Sequence[Mapping[str, float]]]] = {
     "dwa": (
         dwa.dwa,
         dwa.Settings(),
-        [{"top_speed": v, "margin": m} for v in (0.5, 2.0) for m in (0.08, 0.2, 0.35)],
+        [{"margin": m} for m in (0.08, 0.25, 0.5)],
     ),
     "pursuit": (
         pursuit.pursuit,
         pursuit.Settings(),
-        [{"top_speed": v, "margin": m} for v in (0.5, 2.0) for m in (0.06, 0.2, 0.35)],
+        [{"margin": m} for m in (0.06, 0.25)],
     ),
     "orca": (
         orca.orca,
@@ -66,9 +66,7 @@ GRIDS: Mapping[str, tuple[Any, Any, Sequence[Mapping[str, float]]]] = {
             {},
             {"margin": 0.15},
             {"temperature": 0.3},
-            {"temperature": 3.0},
             {"last": 10.0, "along": 1.0},
-            {"last": 2.5, "along": 0.25},
             {"near": 10.0, "reach": 0.6},
             {"change": 1.0},
         ],
