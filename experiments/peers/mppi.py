@@ -24,21 +24,26 @@ from astro_jax.sim.steered import Choose, Known
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Settings:
-    """How they were chosen: see experiments/results."""
+    """Chosen in two steps, on training cases alone.
+
+    Of eleven sets with exact discs and no simulator (four cases of ``crowd``): with the
+    package's price of controls, λ Σ⁻¹ u ε, weak weights of progress crawl.  Then the best of three
+    in the simulator, on ten cases of ``crowd`` and twelve of ``crossing``.
+    """
 
     top_speed: float = 2.0
     samples: int = 600
     steps: int = 30
     dt: float = 0.1
     """s"""
-    supports: int = 10
+    supports: int = 6
     """Control points over the horizon."""
-    breadth: float = 2.0
+    breadth: float = 3.0
     """Of the kernel between them, steps."""
-    spread: float = 0.4
+    spread: float = 0.6
     """Standard deviation of the samples over the limits of v and ω."""
     temperature: float = 1.0
-    margin: float = 0.05
+    margin: float = 0.12
     """Around the footprint, where a touch begins, m."""
     reach: float = 0.4
     """Gaps below this cost, m."""
@@ -46,9 +51,9 @@ class Settings:
     """Per step."""
     near: float = 3.0
     """Per step, where the gap is gone; falls with its square."""
-    last: float = 5.0
+    last: float = 40.0
     """Per second of cost-to-go at the end."""
-    along: float = 0.5
+    along: float = 4.0
     """… and at each step."""
     change: float = 0.3
     """Per step and (change of v or ω over its limit)²."""
@@ -68,6 +73,8 @@ class Mppi:
             raise InputError("planner", f"mppi ({error})", expected) from error
         torch, s = self.torch, settings
         torch.set_num_threads(1)
+        # else the callback can wait for ever for its own arguments on a machine of few cores
+        jax.config.update("jax_cpu_enable_async_dispatch", False)
         self.settings, self.robot = settings, robot
         top = min(s.top_speed, robot.speed)
         self.most = torch.tensor([robot.wheel_acceleration, robot.yaw_acceleration]) * s.dt

@@ -34,7 +34,7 @@ GRIDS: Mapping[str, tuple[Any, Any, Sequence[Mapping[str, float]]]] = {
     "dwa": (
         dwa.dwa,
         dwa.Settings(),
-        [{"margin": m} for m in (0.08, 0.25, 0.5)],
+        [{"margin": m} for m in (0.08, 0.25)],
     ),
     "pursuit": (
         pursuit.pursuit,
@@ -64,11 +64,8 @@ GRIDS: Mapping[str, tuple[Any, Any, Sequence[Mapping[str, float]]]] = {
         mppi.Settings(),
         [
             {},
-            {"margin": 0.15},
-            {"temperature": 0.3},
-            {"last": 10.0, "along": 1.0},
-            {"near": 10.0, "reach": 0.6},
-            {"change": 1.0},
+            {"margin": 0.12},
+            {"change": 10.0},
         ],
     ),
 }
