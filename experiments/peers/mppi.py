@@ -9,6 +9,7 @@ on the way; being within reach of walls and discs; touching them; changing one's
 
 import dataclasses
 import importlib
+from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -172,8 +173,8 @@ class Mppi:
         return value + cell * (slope_x * (column - j) + slope_y * (row - i))
 
 
-def mppi(planner: Mppi) -> Choose:
-    """The planner, called from the simulation; one episode at a time."""
+def mppi(command: Callable[..., np.ndarray]) -> Choose:
+    """The planner, ``Mppi.command``, called from the simulation; one episode at a time."""
 
     def choose(known: Known) -> Float[Array, "2"]:
         tracks, to_go = known.tracks, known.way.cost_to_go
@@ -190,8 +191,6 @@ def mppi(planner: Mppi) -> Choose:
             tracks.valid,
             tracks.age,
         )
-        return io_callback(
-            planner.command, jax.ShapeDtypeStruct((2,), jnp.float32), *seen, ordered=True
-        )
+        return io_callback(command, jax.ShapeDtypeStruct((2,), jnp.float32), *seen, ordered=True)
 
     return choose

@@ -52,7 +52,7 @@ def drive_by(settings: Any, suite: str) -> Callable[[Setup], Drive]:
 
     def sampling(setup: Setup) -> Drive:
         planner = mppi.Mppi(setup.robot, settings)
-        go = driver(setup, at_rest(setup.robot, mppi.mppi(planner)))
+        go = driver(setup, at_rest(setup.robot, mppi.mppi(planner.command)))
 
         def drive(case: Case, seed: int, params: PlannerParams) -> Trace:
             planner.reset(seed)

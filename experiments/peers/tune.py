@@ -93,16 +93,6 @@ def handed_over(name: str, trial: Trial, names: Sequence[str], robot: RobotConfi
     return choose
 
 
-class Sampling:
-    """Stands for whichever controller the trial has."""
-
-    def __init__(self, trial: Trial):
-        self.trial = trial
-
-    def command(self, *seen: Any) -> np.ndarray:
-        return self.trial.planner.command(*seen)
-
-
 def main(planner: str, data: Path = Path("../shared/data")) -> None:
     """All sets of one peer: successes, then mean seconds of those, by suite."""
     _, usual, sets = GRIDS[planner]
@@ -114,7 +104,7 @@ def main(planner: str, data: Path = Path("../shared/data")) -> None:
 
         def of(setup: Setup, suite=suite, trial=trial) -> Drive:
             choose = (
-                mppi.mppi(Sampling(trial))
+                mppi.mppi(lambda *seen: trial.planner.command(*seen))
                 if planner == "mppi"
                 else handed_over(planner, trial, names, setup.robot)
             )
@@ -128,9 +118,12 @@ def main(planner: str, data: Path = Path("../shared/data")) -> None:
             settings = dataclasses.replace(usual, **one)
             if planner == "mppi":
                 trial.planner = mppi.Mppi(setup.robot, settings)
-                trial.planner.reset(0)
             trial.values = np.array([getattr(settings, k) for k in names], np.float32)
-            rows = [play(case, 0) for case in cases]
+            rows = []
+            for case in cases:
+                if trial.planner is not None:
+                    trial.planner.reset(0)
+                rows.append(play(case, 0))
             arrived = [row for row in rows if row["success"]]
             figures = {
                 key: float(np.mean([row[key] for row in arrived])) if arrived else np.nan
