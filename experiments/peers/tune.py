@@ -5,7 +5,7 @@ compilation per suite.
 """
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -80,9 +80,10 @@ class Trial:
     planner: Any = None
 
 
-def handed_over(name: str, trial: Trial, names: Sequence[str], robot: RobotConfig) -> Choose:
+def handed_over(
+    make: Callable[..., Choose], usual: Any, trial: Trial, names: Sequence[str], robot: RobotConfig
+) -> Choose:
     """The peer, asking ``trial`` for its settings at every call."""
-    make, usual, _ = GRIDS[name]
     shape = jax.ShapeDtypeStruct((len(names),), jnp.float32)
 
     def choose(known):
@@ -95,8 +96,7 @@ def handed_over(name: str, trial: Trial, names: Sequence[str], robot: RobotConfi
 
 def main(planner: str, data: Path = Path("../shared/data")) -> None:
     """All sets of one peer: successes, then mean seconds of those, by suite."""
-    _, usual, sets = GRIDS[planner]
-    usual = dataclasses.replace(usual, top_speed=2.0)
+    make, usual, sets = GRIDS[planner]
     names = sorted({name for one in sets for name in one})
     for suite, (variant, patterns) in TRAINING.items():
         trial = Trial(values=np.zeros(len(names), np.float32))
@@ -106,7 +106,7 @@ def main(planner: str, data: Path = Path("../shared/data")) -> None:
             choose = (
                 mppi.mppi(lambda *seen: trial.planner.command(*seen))
                 if planner == "mppi"
-                else handed_over(planner, trial, names, setup.robot)
+                else handed_over(make, usual, trial, names, setup.robot)
             )
             resting_there = suite == "crossing"
             return driver(setup, resting(setup.robot, choose) if resting_there else choose)
