@@ -18,7 +18,7 @@ from jax.experimental import io_callback
 from astro_jax.bench.suites import Order, named, player
 from astro_jax.config import RobotConfig
 from astro_jax.sim.steered import Choose
-from astro_jax.suites import crossing, crowd
+from astro_jax.suites import barn, crossing, crowd
 from astro_jax.suites.case import Drive, Setup
 from astro_jax.suites.drive import driver
 from experiments.peers import dwa, mppi, orca, pursuit
@@ -27,9 +27,10 @@ from experiments.peers.arrive import resting
 TRAINING = {
     "crowd": ("differential", ("circle-20[0-4]", "square-20[0-4]")),
     "crossing": ("300", ("*-490",)),
+    "barn": ("lidar", ("1", "5", "15", "25", "29")),
 }
 """Variant and cases of each suite."""
-SUITES: Mapping[str, Any] = {"crowd": crowd, "crossing": crossing}
+SUITES: Mapping[str, Any] = {"crowd": crowd, "crossing": crossing, "barn": barn}
 GRIDS: Mapping[str, tuple[Any, Any, Sequence[Mapping[str, float]]]] = {
     "dwa": (
         dwa.dwa,
@@ -68,6 +69,16 @@ GRIDS: Mapping[str, tuple[Any, Any, Sequence[Mapping[str, float]]]] = {
             {"change": 10.0},
         ],
     ),
+    "mppi in barn": (
+        mppi.mppi,
+        mppi.Settings(),
+        [
+            {"top_speed": 1.0},
+            {"top_speed": 1.0, "hit": 2000.0, "margin": 0.06},
+            {"top_speed": 1.0, "hit": 2000.0, "margin": 0.06, "change": 10.0},
+            {"top_speed": 2.0, "hit": 2000.0, "margin": 0.06, "change": 10.0},
+        ],
+    ),
 }
 """What makes each peer, its usual settings, and what is tried instead of them."""
 
@@ -94,18 +105,24 @@ def handed_over(
     return choose
 
 
-def main(planner: str, data: Path = Path("../shared/data")) -> None:
+def main(
+    planner: str,
+    suites: tuple[str, ...] = ("crowd", "crossing"),
+    data: Path = Path("../shared/data"),
+) -> None:
     """All sets of one peer: successes, then mean seconds of those, by suite."""
     make, usual, sets = GRIDS[planner]
     names = sorted({name for one in sets for name in one})
-    for suite, (variant, patterns) in TRAINING.items():
+    sampling = isinstance(usual, mppi.Settings)
+    for suite in suites:
+        variant, patterns = TRAINING[suite]
         trial = Trial(values=np.zeros(len(names), np.float32))
         order = Order(suite=suite, variant=variant, planner=planner, folder=data)
 
         def of(setup: Setup, suite=suite, trial=trial) -> Drive:
             choose = (
                 mppi.mppi(lambda *seen: trial.planner.command(*seen))
-                if planner == "mppi"
+                if sampling
                 else handed_over(make, usual, trial, names, setup.robot)
             )
             resting_there = suite == "crossing"
@@ -116,7 +133,7 @@ def main(planner: str, data: Path = Path("../shared/data")) -> None:
         cases = named(list(SUITES[suite].load(data, setup, variant)), patterns)
         for one in sets:
             settings = dataclasses.replace(usual, **one)
-            if planner == "mppi":
+            if sampling:
                 trial.planner = mppi.Mppi(setup.robot, settings)
             trial.values = np.array([getattr(settings, k) for k in names], np.float32)
             rows = []
