@@ -31,7 +31,7 @@ PEERS: Mapping[str, Any] = {
         ("mppi", mppi.Settings()),
     )
     for speed in (0.5, 1.0, 2.0)
-}
+} | {"mppi-barn": mppi.BARN}
 """Settings by name and top speed, m/s; none drives faster than its robot."""
 STATELESS: Mapping[type, Callable[..., Choose]] = {
     dwa.Settings: dwa.dwa,
