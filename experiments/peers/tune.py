@@ -64,9 +64,9 @@ GRIDS: Mapping[str, tuple[Any, Any, Sequence[Mapping[str, float]]]] = {
         mppi.mppi,
         mppi.Settings(),
         [
-            {},
+            {"margin": 0.05},
             {"margin": 0.12},
-            {"change": 10.0},
+            {"margin": 0.05, "change": 10.0},
         ],
     ),
     "mppi in barn": (
