@@ -91,7 +91,7 @@ def dwa(robot: RobotConfig, period: float, settings: Settings = Settings()) -> C
     def choose(known: Known) -> Float[Array, "2"]:
         v0, w0 = known.twist
         reach = period * brakes
-        top = min(s.top_speed, robot.speed)
+        top = jnp.minimum(s.top_speed, robot.speed)
         low, high = jnp.clip(v0 - reach[0], 0.0, top), jnp.clip(v0 + reach[0], 0.0, top)
         left, right = (
             jnp.clip(w0 + k * reach[1], -robot.yaw_rate, robot.yaw_rate) for k in (-1, 1)

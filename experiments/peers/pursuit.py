@@ -40,7 +40,7 @@ def pursuit(robot: RobotConfig, period: float, settings: Settings = Settings()) 
         x, y = guide_point(known, s.ahead) - known.pose_map[:2]
         bearing = wrap_angle(jnp.arctan2(y, x) - known.pose_map[2])
         curvature = 2.0 * jnp.sin(bearing) / jnp.maximum(jnp.hypot(x, y), 0.1)
-        top = min(s.top_speed, robot.speed)
+        top = jnp.minimum(s.top_speed, robot.speed)
         v = jnp.minimum(top, 0.5 * robot.yaw_rate / jnp.maximum(jnp.abs(curvature), 1e-3))
         metres, _ = free_along(
             robot, known, v[None], (v * curvature)[None], s.seconds, s.steps, s.margin

@@ -1,6 +1,7 @@
 """Drive the peers through a suite: the same scenes, seeds, sensing, mapping, wheels and referee."""
 
 import dataclasses
+import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -10,31 +11,56 @@ from rich.console import Console
 
 from astro_jax.bench.report import write_json
 from astro_jax.bench.suites import Order, run_suite
-from astro_jax.config import RobotConfig
+from astro_jax.config import PlannerParams, RobotConfig
+from astro_jax.errors import InputError
 from astro_jax.sim.steered import Choose
-from astro_jax.suites.case import Drive, Setup
+from astro_jax.suites.case import Case, Drive, Setup, Trace
 from astro_jax.suites.drive import driver
 from astro_jax.tables import suite_table
-from experiments.peers import dwa, pursuit
+from experiments.peers import dwa, mppi, orca, pursuit
+from experiments.peers.arrive import resting
 
-Make = Callable[[RobotConfig, float], Choose]
-
-
-def at(speed: float, make: Callable[..., Choose], settings: Any) -> Make:
-    """With another top speed, m/s."""
-    own = dataclasses.replace(settings, top_speed=speed)
-    return lambda robot, period: make(robot, period, own)
-
-
-PEERS: Mapping[str, Make] = {
-    f"{name}-{speed:g}": at(speed, make, settings)
-    for name, make, settings in (
-        ("dwa", dwa.dwa, dwa.Settings()),
-        ("pursuit", pursuit.pursuit, pursuit.Settings()),
+RESTING = ("crossing", "homes")
+"""Suites in which the goal is a pose at which the robot comes to rest."""
+PEERS: Mapping[str, Any] = {
+    f"{name}-{speed:g}": dataclasses.replace(settings, top_speed=speed)
+    for name, settings in (
+        ("dwa", dwa.Settings()),
+        ("pursuit", pursuit.Settings()),
+        ("orca", orca.Settings()),
+        ("mppi", mppi.Settings()),
     )
     for speed in (0.5, 1.0, 2.0)
+} | {"mppi-barn": mppi.BARN}
+"""Settings by name and top speed, m/s; none drives faster than its robot."""
+STATELESS: Mapping[type, Callable[..., Choose]] = {
+    dwa.Settings: dwa.dwa,
+    pursuit.Settings: pursuit.pursuit,
+    orca.Settings: orca.orca,
 }
-"""By name and top speed."""
+
+
+def drive_by(settings: Any, suite: str) -> Callable[[Setup], Drive]:
+    """What drives the cases of a suite with these settings."""
+
+    def at_rest(robot: RobotConfig, choose: Choose) -> Choose:
+        return resting(robot, choose) if suite in RESTING else choose
+
+    def stateless(setup: Setup) -> Drive:
+        choose = STATELESS[type(settings)](setup.robot, setup.config.period, settings)
+        return driver(setup, at_rest(setup.robot, choose))
+
+    def sampling(setup: Setup) -> Drive:
+        planner = mppi.Mppi(setup.robot, settings)
+        go = driver(setup, at_rest(setup.robot, mppi.mppi(planner.command)))
+
+        def drive(case: Case, seed: int, params: PlannerParams) -> Trace:
+            planner.reset(seed)
+            return go(case, seed, params)
+
+        return drive
+
+    return sampling if isinstance(settings, mppi.Settings) else stateless
 
 
 def main(
@@ -48,18 +74,18 @@ def main(
     json: Path | None = None,
 ) -> None:
     """One peer, one suite."""
-
-    def of(setup: Setup) -> Drive:
-        return driver(setup, PEERS[planner](setup.robot, setup.config.period))
-
+    if planner not in PEERS:
+        raise InputError("planner", planner, f"one of {', '.join(PEERS)}")
     order = Order(suite=suite, variant=variant, planner=planner, folder=data)
     report = run_suite(
         order,
         cases,
         runs,
         results=results,
-        driver=of,
-        on_row=lambda done, of, row: print(done, of, row["case"], row["success"], flush=True),
+        driver=drive_by(PEERS[planner], suite),
+        on_row=lambda done, of, row: print(
+            done, of, row["case"], row["success"], f"{row['wall_s']:.1f} s", flush=True
+        ),
     )
     Console(width=200).print(suite_table(report))
     if json is not None:
@@ -67,4 +93,8 @@ def main(
 
 
 if __name__ == "__main__":
-    tyro.cli(main)
+    try:
+        tyro.cli(main)
+    except InputError as error:
+        print(f"peers: {error}", file=sys.stderr)
+        sys.exit(2)
