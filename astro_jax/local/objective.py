@@ -170,13 +170,15 @@ def remaining(
 ) -> Float[Array, "T K"]:
     """P: seconds still to go, with the turn into the way and the final turn.
 
-    P = V + f·(1 − exp(−r²/2R²))·(‖∇V‖ + ∇V·h) + w·exp(−r²/2ρ²)·(1 − cos(ψ − ψ_goal)), h the
+    P = V +
+    2f·(1 − exp(−r²/2R²))·((½‖∇V‖ + ∇V·h)₊ / 1½)²/‖∇V‖ + w·exp(−r²/2ρ²)·(1 − cos(ψ − ψ_goal)), h the
     heading.  V does not know where the robot faces.  For one that backs as fast as it drives
-    that is right; others lose f = facing·(1 − reverse_speed/speed) metres of way or up to twice
-    that by turning round, and without that term they would rather creep backwards through a
-    whole house, where they do not look.  It fades within R = ``TURNED_BY`` of the goal, where
-    to back is quicker, and nowhere keeps the robot from getting nearer: facing away costs more
-    the farther it is.
+    that is right; others lose up to 2f = 2·facing·(1 − reverse_speed/speed) metres of way by
+    turning round, and without that term they would rather creep backwards through a whole
+    house, where they do not look.  It fades within R = ``TURNED_BY`` of the goal, where to back
+    is quicker, and nowhere keeps the robot from getting nearer: facing away costs more the
+    farther it is.  Up to 60° off the way it costs nothing: with f·(‖∇V‖ + ∇V·h), by which
+    every turn aside costs, a slow robot did not swerve any more around somebody in its way.
 
     A robot that comes with the wrong heading has to climb 2w at most; the horizon sees the
     turn behind it.  (Asking it to face the goal itself from afar, blended into the final
@@ -204,7 +206,9 @@ def remaining(
 
 
 def _facing_away(field: RouteField, pose_map: Float[Array, "T 3 K"]) -> Float[Array, "T K"]:
-    """‖∇V‖ + ∇V·h, s/m: none down the field, twice its slope up it."""
+    """2·((½‖∇V‖ + ∇V·h)₊ / 1½)²/‖∇V‖, s/m: none within 60° of the way, 2‖∇V‖ against it."""
     x, y = sample_slope(field.cost_to_go, pose_map[:, 0], pose_map[:, 1])
     c, s = cos_sin(pose_map[:, 2])
-    return jnp.sqrt(x**2 + y**2 + 1e-6) + x * c + y * s
+    slope = jnp.sqrt(x**2 + y**2 + 1e-6)
+    off = jnp.maximum(0.5 * slope + x * c + y * s, 0.0) / 1.5
+    return 2.0 * off**2 / slope

@@ -202,9 +202,9 @@ def test_to_face_up_the_field_costs_the_way_that_a_turn_is_worth(lab, potential)
     field = dataclasses.replace(field, cost_to_go=lab.plane(9.0, *slope))
     yaw = np.linspace(-3.0, 3.0, 25)
     poses = np.stack([np.full_like(yaw, 0.3), np.full_like(yaw, -0.4), yaw], axis=-1)
-    cosine = -(slope[0] * np.cos(yaw) + slope[1] * np.sin(yaw)) / 1.5
+    cosine = (slope[0] * np.cos(yaw) + slope[1] * np.sin(yaw)) / 1.5
     share = 1 - lab.robot.reverse_speed / lab.robot.speed
-    want = PlannerParams().facing * share * 1.5 * (1 - cosine)
+    want = PlannerParams().facing * share * 1.5 * 2 * np.maximum((0.5 + cosine) / 1.5, 0.0) ** 2
     np.testing.assert_allclose(ours(field, poses) - either(field, poses), want, atol=1e-4)
     np.testing.assert_allclose(np.ptp(either(field, poses)), 0.0, atol=1e-6)
 

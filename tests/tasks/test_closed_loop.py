@@ -19,7 +19,9 @@ from astro_jax.tasks.nouns import Dock, Follow, GoTo, Outcome, Person
 from .moments import HOUSE
 
 ROBOT = DEFAULT_ROBOT
-CONFIG = PlannerConfig(candidates=96, gradient_steps=0, people=2, near_bodies=2, map_cells=64)
+CONFIG = PlannerConfig(
+    candidates=96, descents=1, gradient_steps=2, people=2, near_bodies=2, map_cells=64
+)
 EVERY = 0.25
 """Between two samples of a person's way, s."""
 SAMPLES = 120
