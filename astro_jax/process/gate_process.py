@@ -124,10 +124,10 @@ class _Loop:
             number = max(number + 1, -(-(after - first) // self._period))
 
     def _tick(self, number: int, due: int, now: int, ending: bool) -> np.ndarray:
-        planner, _ = self._children
-        silent = {child.role: self._beats.silence(child.role, now) for child in self._children}
-        lives = {child.role: child.look(silent[child.role]) for child in self._children}
-        lives = lives[planner.role] and silent[planner.role] <= SILENT
+        planner, route = self._children
+        silence = self._beats.silence("planner", now)
+        lives, _ = planner.look(silence), route.look(self._beats.silence("route", now))
+        lives = lives and silence <= SILENT
         self._silences += self._was_alive and not lives
         self._was_alive = lives
         letter = self._planner.read(self._read)

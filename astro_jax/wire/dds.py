@@ -42,7 +42,11 @@ class Dds:
         self._dds, self._counts = _cyclone(), Counter()
         try:
             self._participant = _participant(domain, interface)
-            self._readers = {topic: self._reader(topic) for topic in listens}
+            self._readers = [
+                (topic, self._reader(topic, latched))
+                for topic in listens
+                for latched in sorted({False, topic.latched}, reverse=True)
+            ]
         except self._dds.core.DDSException as error:
             raise InputError("wire", f"dds ({error})", "a DDS domain that can be joined") from None
         self._writers: dict[Topic, Any] = {}
@@ -52,7 +56,7 @@ class Dds:
         if topic not in self._writers:
             there = self._topic(topic)
             self._writers[topic] = self._dds.pub.DataWriter(
-                self._participant, there, qos=_quality(topic)
+                self._participant, there, qos=_quality(topic, topic.latched)
             )
         data = encoded(topic.type, message)
         data += bytes(-len(data) % 4)
@@ -62,7 +66,7 @@ class Dds:
     def take(self) -> list[tuple[Topic, dict[str, Any]]]:
         """The newest of every topic, oldest first."""
         found = []
-        for topic, reader in self._readers.items():
+        for topic, reader in self._readers:
             came = self._dds.sub.ddspy_take(reader._ref, self._mask, MOST_TAKEN)
             if isinstance(came, int):
                 self._counts["unread"] += 1
@@ -84,7 +88,7 @@ class Dds:
 
     def close(self) -> None:
         """Leave."""
-        self._readers, self._writers = {}, {}
+        self._readers, self._writers = [], {}
         self._participant = None
 
     @property
@@ -95,8 +99,11 @@ class Dds:
     def _topic(self, topic: Topic) -> Any:
         return self._dds.topic.Topic(self._participant, topic.name, idl_type(topic.type))
 
-    def _reader(self, topic: Topic) -> Any:
-        return self._dds.sub.DataReader(self._participant, self._topic(topic), qos=_quality(topic))
+    def _reader(self, topic: Topic, latched: bool) -> Any:
+        # who asks for what was said before hears nothing of those who keep nothing, as publishers
+        # of ROS are unless told otherwise: of a latched topic there are two readers
+        there = self._topic(topic)
+        return self._dds.sub.DataReader(self._participant, there, qos=_quality(topic, latched))
 
 
 def dds_name(kind: str) -> str:
@@ -129,14 +136,14 @@ def idl_type(kind: str) -> Any:
     return idl.make_idl_struct(name.rpartition("::")[2], name.replace("::", "."), fields)
 
 
-def _quality(topic: Topic) -> Any:
+def _quality(topic: Topic, latched: bool) -> Any:
     qos = _cyclone().qos
     policy, duration = qos.Policy, _cyclone().util.duration
     policies = [
         policy.Reliability.Reliable(duration(milliseconds=0))
         if topic.reliable
         else policy.Reliability.BestEffort,
-        policy.Durability.TransientLocal if topic.latched else policy.Durability.Volatile,
+        policy.Durability.TransientLocal if latched else policy.Durability.Volatile,
         policy.History.KeepLast(topic.depth),
         # plain CDR, as ROS 2 speaks it
         policy.DataRepresentation(use_cdrv0_representation=True),

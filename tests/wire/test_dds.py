@@ -10,7 +10,7 @@ import pytest
 
 from astro_jax.errors import InputError
 from astro_jax.wire.dds import Dds, dds_name
-from astro_jax.wire.topics import CANDIDATES, COMMAND, DETECTIONS, GOAL, MAP, SCAN, TOPICS
+from astro_jax.wire.topics import CANDIDATES, COMMAND, DETECTIONS, E_STOP, GOAL, MAP, SCAN, TOPICS
 
 pytest.importorskip("cyclonedds")
 
@@ -51,6 +51,7 @@ maps = reads("rt/map", "nav_msgs/OccupancyGrid", reliable, Policy.Durability.Tra
 lines = reads("rt/candidates", "visualization_msgs/MarkerArray", best)
 scan = writes("rt/scan", "sensor_msgs/LaserScan", best, Policy.History.KeepLast(5))
 goal = writes("rt/goal_pose", "geometry_msgs/PoseStamped", reliable)
+stop = writes("rt/e_stop", "std_msgs/Bool", reliable)  # which keeps nothing for late comers
 bodies = writes("rt/detections", "vision_msgs/Detection3DArray", best)
 
 T = idl_type
@@ -74,6 +75,7 @@ found = {}
 until = time.monotonic() + 30
 while time.monotonic() < until and len(found) < 3:
     scan.write(sent_scan); goal.write(sent_goal); bodies.write(sent_bodies)
+    stop.write(T("std_msgs/Bool")(data=True))
     for one in twists.take(9):
         found["twist"] = [one.linear.x, one.angular.z]
     for one in maps.take(9):
@@ -88,7 +90,7 @@ sys.stdin.readline()
 
 
 def test_a_second_process_is_heard_and_hears():
-    wire = Dds((SCAN, GOAL, DETECTIONS), DOMAIN)
+    wire = Dds((SCAN, GOAL, DETECTIONS, E_STOP), DOMAIN)
     cells = np.arange(12) % 5
     # before anybody is there: a map waits for whoever comes late
     wire.publish(
@@ -105,7 +107,7 @@ def test_a_second_process_is_heard_and_hears():
     points = np.arange(12.0).reshape(4, 3)
     marker = {"points": points, "colors": np.full((4, 4), 0.5)}
     heard, until = {}, time.monotonic() + 30.0
-    while time.monotonic() < until and len(heard) < 3:
+    while time.monotonic() < until and len(heard) < 4:
         wire.publish(COMMAND, {"linear": {"x": 0.25}, "angular": {"z": -0.5}})
         wire.publish(CANDIDATES, {"markers": [marker]})
         heard.update(wire.take())
@@ -116,7 +118,7 @@ def test_a_second_process_is_heard_and_hears():
         wire.publish(COMMAND, {"linear": {"x": 0.25}, "angular": {"z": -0.5}})
         wire.publish(CANDIDATES, {"markers": [marker]})
         time.sleep(0.02)
-        if len(heard) == 3:
+        if len(heard) == 4:
             break
     found = json.loads(peer.stdout.readline())
     peer.communicate("\n")
@@ -128,11 +130,24 @@ def test_a_second_process_is_heard_and_hears():
     assert heard[SCAN]["ranges"].tolist() == [1.0, np.inf, 3.5]
     assert heard[SCAN]["header"] == {"stamp": {"sec": 12, "nanosec": 34}, "frame_id": "laser"}
     assert heard[GOAL]["pose"]["position"] == {"x": 1.0, "y": 2.0, "z": 0.0}
+    assert heard[E_STOP] == {"data": True}
     (body,) = heard[DETECTIONS]["detections"]
     assert (body["id"], body["results"][0]["hypothesis"]["class_id"]) == ("3", "child")
     assert body["bbox"]["size"] == {"x": 0.4, "y": 0.4, "z": 1.1}
     assert "malformed" not in wire.counts
     wire.close()
+
+
+def test_a_stop_that_was_pressed_before_is_heard_by_who_comes_late():
+    button = Dds((), DOMAIN)
+    button.publish(E_STOP, {"data": True})
+    late, heard, until = Dds((E_STOP,), DOMAIN), [], time.monotonic() + 30.0
+    while not heard and time.monotonic() < until:
+        heard = late.take()
+        time.sleep(0.02)
+    assert heard == [(E_STOP, {"data": True})]
+    button.close()
+    late.close()
 
 
 def test_names_are_those_of_ros():
