@@ -214,10 +214,11 @@ class Director:
         tone, said = answered(answer)
         if isinstance(answer, Found):
             self._field = _on_device(answer.route.field)
-            self.goal = answer.route.goal_map
-            aim = jnp.asarray(self.goal, jnp.float32)
-            scene = dataclasses.replace(self._stage.scene, goal_map=aim)
-            self._stage = dataclasses.replace(self._stage, scene=scene)
+            if not answer.makes_way:
+                self.goal = answer.route.goal_map
+                aim = jnp.asarray(self.goal, jnp.float32)
+                scene = dataclasses.replace(self._stage.scene, goal_map=aim)
+                self._stage = dataclasses.replace(self._stage, scene=scene)
             self._show_route(self._field)
         elif said:
             self.goal = None

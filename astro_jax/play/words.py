@@ -73,8 +73,10 @@ def doing(
 
 
 def answered(answer: Answer) -> tuple[Tone, str]:
-    """(Tone, sentence) for what the route layer has found; empty if there is a way."""
+    """(Tone, sentence) for what the route layer has found; empty if there is a way to the goal."""
     match answer:
+        case Found(makes_way=True):
+            return "slow", "After you: it makes way where two cannot pass."
         case Found() | Cancelled():
             return "good", ""
         case Unreachable(blocker=Blocker(place=(x, y), door=door)):

@@ -35,6 +35,8 @@ class Found:
 
     ticket: int
     route: Route
+    makes_way: bool = False
+    """It leads to where somebody can pass; the way to the goal comes again later."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -202,7 +204,8 @@ class RouteWorker:
                 way = self._blocker(look.pose, failure, blocked)
                 answer = Unreachable(ticket=ticket, failure=failure, blocker=way)
             elif after.route is not before.route and not failure:
-                answer = Found(ticket=ticket, route=after.route)
+                makes_way = after.onward is not None
+                answer = Found(ticket=ticket, route=after.route, makes_way=makes_way)
         except Exception as error:
             answer = Failed(ticket=ticket, error=error)
         with self._news:

@@ -79,9 +79,8 @@ def go(setting: Setting, task: GoTo, memory: GoMemory, belief: Belief) -> Step:
     if route.failure and belief.time - since > CLOSED_FOR_GOOD:
         return memory, brake(), Result(outcome=Outcome.BLOCKED, detail=str(route.failure))
     x, y, _ = route.goal_map
-    directive = Directive(
-        field=leashed(route.field), gaze=gaze.ahead(), doing="on the way", target=(x, y)
-    )
+    doing = "making way" if guidance.onward else "on the way"
+    directive = Directive(field=leashed(route.field), gaze=gaze.ahead(), doing=doing, target=(x, y))
     return memory, directive, None
 
 

@@ -49,7 +49,8 @@ class Ablation:
     seeds: Callable[..., Any] = seeds
 
 
-SAME_VARIANCE = 0.855 * 0.0064 + 0.145 * 0.11
+USUAL, WIDE = PlannerParams(), PlannerParams().walker_wide_share
+SAME_VARIANCE = (1 - WIDE) * USUAL.walker_noise + WIDE * USUAL.walker_noise_wide
 """Of the two scales of a walker's noise, weighted by their shares."""
 ABLATIONS: Mapping[str, Ablation] = {
     "all": Ablation(),

@@ -278,6 +278,24 @@ def test_face_to_face_in_the_only_door_it_makes_way_and_comes_again():
     assert 2 * apart > 0.5 + 2 * circumscribed_radius(DEFAULT_ROBOT)
 
 
+def test_to_make_way_is_no_other_goal(start_worker):
+    worker = start_worker(house_with(DOORS[0]), limit=60.0)
+    worker.ask(START, GOAL)
+    first, answers = answer_of(worker), []
+    until = time.monotonic() + 30.0
+    for now in np.arange(1000) * (WITHOUT_PROGRESS + 5.0):
+        worker.look(look_at((2.4, 1.8, 0.0), float(now), standing=[(3.0, 1.8)]))
+        time.sleep(0.02)
+        answers += [answer for answer in [worker.poll()] if answer]
+        if len(answers) == 2 or time.monotonic() > until:
+            break
+    assert isinstance(first, Found) and not first.makes_way
+    aside, again = answers
+    assert isinstance(aside, Found) and aside.makes_way
+    assert isinstance(again, Found) and not again.makes_way
+    assert again.route.goal_map == first.route.goal_map != aside.route.goal_map
+
+
 def test_without_another_way_the_old_one_stays():
     guidance = Guidance(route=plan_route(house_with(DOORS[0]), DEFAULT_ROBOT, START, GOAL))
     before = guidance.route
