@@ -27,8 +27,8 @@ class Line:
         came, self.waiting = self.waiting, []
         return came
 
-    def publish(self, topic, values):
-        self.said.append((topic, values))
+    def publish(self, topic, message):
+        self.said.append((topic, message))
 
     def close(self):
         pass
