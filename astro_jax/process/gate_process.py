@@ -27,7 +27,7 @@ from astro_jax.process.histogram import Histogram
 from astro_jax.process.keeper import Child
 from astro_jax.process.mailbox import Mailbox
 from astro_jax.process.parts import artifact_of, boxed, engine_for, joined
-from astro_jax.process.rights import GATE, come_first, keep_memory, no_pauses, resident
+from astro_jax.process.rights import GATE, come_first, give_back, keep_memory, no_pauses, resident
 from astro_jax.process.split import layouts
 from astro_jax.wire.told import command
 from astro_jax.wire.topics import COMMAND, ODOMETRY, SCAN
@@ -54,6 +54,7 @@ def run_gate(folder: Path, start: Start) -> int:
     runtime = Runtime(artifact, dataclasses.replace(engine, calls={**engine.calls, "think": _no}))
     gate = Gate(runtime)
     engine, box = boxed(start, "gate", artifact, engine)
+    give_back()
     # the box's thread too: one that has to wait its turn with the interpreter in its hands would
     # make the gate wait with it
     rights = {"turn": come_first(GATE), "memory": keep_memory()}

@@ -21,7 +21,7 @@ from astro_jax.process.folder import Start, write_stats
 from astro_jax.process.histogram import Histogram
 from astro_jax.process.mailbox import Letter, Mailbox, numpy_arrays
 from astro_jax.process.parts import artifact_of, boxed, engine_for, joined
-from astro_jax.process.rights import PLANNER, come_first, few_pauses, resident
+from astro_jax.process.rights import PLANNER, come_first, few_pauses, give_back, resident
 from astro_jax.process.shown import Shown
 from astro_jax.process.split import BRIEFED, layouts, part
 from astro_jax.process.ways import Ways
@@ -58,6 +58,7 @@ def run_planner(folder: Path, start: Start) -> int:
     )
     planner = _Planner(folder, start, Runtime(artifact, recorder), artifact, wire)
     few_pauses()
+    give_back()
     # not before: who computes for a second without a pause is held up, and the gate with it
     turn = come_first(PLANNER)
     print(f"robot: planner ready ({engine.name}; {turn})", file=sys.stderr, flush=True)

@@ -34,6 +34,15 @@ def few_pauses() -> None:
     gc.freeze()
 
 
+def give_back() -> bool:
+    """What was freed goes back to the system, if the C library knows how (glibc).
+
+    Compiling a planner leaves 1 GB of free blocks between others, of 1.6 GB.
+    """
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+    return trim is not None and bool(trim(0))
+
+
 def resident() -> float:
     """Memory of this process that is in use, MB."""
     try:
