@@ -312,7 +312,7 @@ class CostTerms:
     touched: Float[Array, "*batch"]
     """Expected contacts with bodies, weighted by their kind."""
     struck: Float[Array, "*batch"]
-    """Those of them while the robot is under way."""
+    """Those of them while it is under way, unless it would have been touched at rest as well."""
     pushed: Float[Array, "*batch"]
     """Expected square of the robot's own closing speed in them, (m/s)²."""
     bumped: Float[Array, "*batch"]

@@ -13,7 +13,7 @@ from astro_jax.local.screening import screening_hazard
 from astro_jax.robot import drive
 from astro_jax.robot.footprint import covering_discs, outline, overhang
 from astro_jax.robot.splines import SplineBasis
-from astro_jax.types import CostTerms, Motion, RouteField, WorldAtEffect, pytree
+from astro_jax.types import CostTerms, Forecast, Motion, RouteField, WorldAtEffect, pytree
 
 
 @pytree
@@ -56,11 +56,13 @@ def looks(robot: RobotConfig, config: PlannerConfig, params: PlannerParams) -> t
     """The quick look that ranks all candidates, and the exact one that has the last word."""
     shape, dt = outline(robot), config.dt * config.people_stride
 
+    def encounters(hazard: Callable[..., Encounter]) -> Callable[[Motion, Forecast], Encounter]:
+        return lambda motion, bodies: hazard(shape, params, motion, bodies, dt)
+
+    quickly = encounters(screening_hazard)
+
     def look(hazard: Callable[..., Encounter], discs: Discs) -> Look:
-        return Look(
-            discs=discs,
-            encounters=lambda motion, bodies: hazard(shape, params, motion, bodies, dt),
-        )
+        return Look(discs=discs, encounters=encounters(hazard), quickly=quickly)
 
     quick, exact = (
         Discs(centres=centres, radii=radii)

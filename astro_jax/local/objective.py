@@ -42,6 +42,8 @@ class Look:
 
     discs: Discs
     encounters: Callable[[Motion, Forecast], Encounter]
+    quickly: Callable[[Motion, Forecast], Encounter]
+    """The same, roughly: enough to say who is coming anyway."""
 
 
 def evaluate(
@@ -75,6 +77,7 @@ def evaluate(
     kind = world.forecast.kind
     struck = jnp.asarray(params.harm_of_kind)[kind][:, None, None] * loss(past_bodies)
     pushed = over_things(struck * middle(own_speed**2))
+    own_doing = struck * middle(1.0 - run_into_at_rest(world, look, coarse, dt * stride))
     struck = over_things(struck)
 
     time = dt * jnp.arange(config.times, dtype=jnp.float32)[:, None]
@@ -84,7 +87,7 @@ def evaluate(
     terms = CostTerms(
         progress=sum_over(worth * loss(remaining(robot, params, field, motion.pose_map, time))),
         touched=sum_over(struck),
-        struck=sum_over(struck * middle(answerable(coarse, dt * stride))),
+        struck=sum_over(over_things(own_doing) * middle(answerable(coarse, dt * stride))),
         pushed=sum_over(pushed),
         bumped=sum_over(bumped * middle(1.0 - edge)),
         rammed=sum_over(bumped * middle((1.0 - edge) * speed_squared)),
@@ -104,9 +107,10 @@ def total(params: PlannerParams, terms: CostTerms) -> Float[Array, "*batch"]:
 
     What touching a body costs depends on the robot's own part in it.  A robot that is run
     into while it rests harms less, and more than nothing, or it would not make way; one that
-    moves, or has just stopped there, is at fault; one that drives into somebody harms with the
-    square of its closing speed.  Counting the walker's speed as well made stopping look as bad
-    as pushing past: the robot did not brake.
+    moves, or has just stopped there, is at fault, unless it would have been run into at rest as
+    well (``run_into_at_rest``); one that drives into somebody harms with the square of its closing
+    speed.  Counting the walker's speed as well made stopping look as bad as pushing past: the
+    robot did not brake.
     """
     return (
         -terms.progress
@@ -159,6 +163,26 @@ def answerable(motion: Motion, dt: float) -> Float[Array, "t K"]:
     now = under_way(motion)
     lately = smoothed(now, dt, CAME_JUST_NOW)
     return 1.0 - (1.0 - now) * (1.0 - lately)
+
+
+def run_into_at_rest(
+    world: WorldAtEffect, look: Look, motion: Motion, dt: float
+) -> Float[Array, "M t 1"]:
+    """Probability that each body would by then have run into a robot that stays where it is.
+
+    Who is coming anyway is no reason to stand still: as far as that is likely, a robot that moves
+    and is touched no sooner does not answer for it.  The referee judges so too (``sim/contact.py``,
+    K2).  One that moves towards them is touched sooner, and does answer.  Without it a robot at
+    which somebody walked stopped half-way out of their course: being run into at rest was cheaper.
+    """
+    still = jnp.zeros_like(motion.twist[..., :1])
+    here = Motion(
+        pose_map=jnp.broadcast_to(world.pose_map[None, :, None], still.shape),
+        twist=still,
+        twist_dot=still,
+    )
+    hazard, _, _ = look.quickly(here, world.forecast)
+    return jax.lax.stop_gradient(1.0 - unharmed(hazard, dt))
 
 
 def remaining(

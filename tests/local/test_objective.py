@@ -317,6 +317,26 @@ def test_to_stop_in_somebodys_way_is_worse_than_to_have_stood_there(lab, terms_o
     assert harm[0] > 1.2 * harm[1]
 
 
+def test_who_is_run_into_anyway_does_not_answer_for_trying_to_get_away(lab, terms_of):
+    """Somebody walks at 1 m/s to where the robot is: it drives off before them, or at them."""
+    count = basis_of(lab.config).value.shape[1]
+    share = {}
+    for name, own in (("off", 0.4), ("at rest", 0.0), ("at them", -0.4)):
+        world = lab.world(command=(own, 0.0), xy=[(-1.2, 0.0)], velocity=[(1.0, 0.0)])
+        controls = straight(lab, np.full((1, count), own))
+        terms, alive = terms_of(lab.params, world, lab.field(), controls)
+        assert alive[-1, 0] < 0.3
+        share[name] = float(terms.struck[0] / terms.touched[0])
+    assert share["at rest"] == 0.0
+    assert share["off"] < 0.4
+    assert share["at them"] > 0.6
+    # beside their course nobody would have come: to drive into it is the robot's own doing
+    world = lab.world(command=(0.4, 0.0), xy=[(0.9, -2.4)], velocity=[(0.0, 1.0)])
+    terms, alive = terms_of(lab.params, world, lab.field(), straight(lab, np.full((1, count), 0.4)))
+    assert alive[-1, 0] < 0.7
+    assert terms.struck[0] > 0.9 * terms.touched[0]
+
+
 @pytest.mark.parametrize("where", ["clearance", "people", "cost_to_go", "pose", "velocity"])
 @pytest.mark.parametrize("value", [np.nan, np.inf])
 def test_what_is_not_a_number_makes_the_cost_not_finite(lab, terms_of, busy, where, value):
