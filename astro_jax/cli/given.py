@@ -56,7 +56,7 @@ def _flattened(png: io.BytesIO) -> io.BytesIO:
     made = io.BytesIO()
     with Image.open(png) as picture:
         few = picture.convert("RGB").quantize(
-            256, Image.Quantize.FASTOCTREE, dither=Image.Dither.NONE
+            256, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE
         )
         few.save(made, "png", optimize=True)
     return made

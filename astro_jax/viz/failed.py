@@ -264,8 +264,10 @@ def _whole_frame(case: Case, seen: Happened, shape: float) -> Frame:
 def _close_frame(case: Case, seen: Happened, span: Span, shape: float) -> Frame:
     """Around the way of the last seconds and who was touched; its end is in it in any case."""
     time, pose = np.asarray(seen.ticks.time), np.asarray(seen.ticks.pose_map)
-    touch, end = seen.telling, pose[seen.now, :2]
-    places = pose[(time >= span[0] - 1e-6) & (time <= span[1] + 1e-6), :2]
+    touch, so_far = seen.telling, pose[: seen.now + 1, :2]
+    so_far = so_far[np.isfinite(so_far).all(axis=-1)]
+    end = so_far[-1] if len(so_far) else np.asarray(case.scene.start_map, np.float64)[:2]
+    places = np.vstack([pose[(time >= span[0] - 1e-6) & (time <= span[1] + 1e-6), :2], end[None]])
     if touch is not None:
         end = touch.place
         late = (time >= touch.time - ONCOMING) & (time <= touch.time)
@@ -359,14 +361,21 @@ def _write(
 ) -> None:
     named = f"{row.get('suite', '')} {row.get('case', case.name)}, run {row.get('run', 0)}".strip()
     title = f"{named}: {ending(case, trace, row, seen)}"
-    figure.text(LEFT, 0.965, title, fontsize=15, weight="bold", color=style.INK)
-    figure.text(LEFT, 0.938, _summary(row, seen, distances), fontsize=10.5, color=style.INK)
+    _fitting(figure, 0.965, title, fontsize=15, weight="bold", color=style.INK)
+    _fitting(figure, 0.938, _summary(row, seen, distances), fontsize=10.5, color=style.INK)
     around = "around the touch" if seen.telling is not None else "before the end"
     for left, text in (
         (LEFT, f"The whole drive, 0 to {seen.end:.1f} s"),
         (RIGHT, f"{last[0]:.1f} to {last[1]:.1f} s, {around}"),
     ):
         figure.text(left, 0.903, text, fontsize=11, weight="bold", color=style.FAINT)
+
+
+def _fitting(figure: Figure, y: float, words: str, fontsize: float, **look: Any) -> None:
+    """A line of text, smaller if it would not end within the figure."""
+    text = figure.text(LEFT, y, words, fontsize=fontsize, **look)
+    room = (RIGHT + WIDTH - LEFT) * figure.bbox.width
+    text.set_fontsize(fontsize * min(1.0, room / text.get_window_extent().width))
 
 
 def _summary(row: Row, seen: Happened, distances: Distances) -> str:

@@ -19,7 +19,7 @@ from astro_jax.suites.gaps import outline_gaps
 from astro_jax.types import Kind
 from astro_jax.viz import shapes
 
-FASTEST = 7.0
+FASTEST = 10.0
 """Whoever is faster has not walked: they were put elsewhere, m/s."""
 BEYOND = 1.0
 """Bodies so far outside of the floor are not there, m."""
