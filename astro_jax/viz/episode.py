@@ -44,7 +44,7 @@ def episode_figure(record: EpisodeRecord) -> Figure:
     gate = figure.add_axes((left, 0.205, width, 0.12), sharex=speed)
     strip = figure.add_axes((left, 0.105, width, 0.035), sharex=speed)
     draw_speeds(speed, record.robot, ticks)
-    draw_gaps(near, record.log.time, people, walls)
+    draw_gaps(near, np.asarray(record.log.time), people, walls)
     draw_gate(gate, ticks)
     draw_time(strip, (0.0, end))
     for axes in (speed, near, gate):
@@ -74,7 +74,8 @@ def gaps(record: EpisodeRecord) -> tuple[Float[np.ndarray, "C"], Float[np.ndarra
 
     poses = jnp.asarray(log.pose_map, jnp.float32)
     people = to_people(poses, jnp.asarray(np.nan_to_num(log.people_xy), jnp.float32))
-    walls = wall_gaps(robot, log.pose_map, record.blocked, record.origin, record.resolution)
+    floor = (record.blocked, record.origin, record.resolution)
+    walls = wall_gaps(robot, np.asarray(log.pose_map), *floor)
     return np.asarray(people), walls
 
 

@@ -89,7 +89,7 @@ def told_on(case: Case) -> Int[np.ndarray, "H W"]:
     0 free, 100 occupied, between them percent, −1 unknown.
     """
     blocked = np.asarray(case.scene.blocked)
-    steps = np.stack(np.indices(blocked.shape)[::-1], axis=-1)
+    steps = np.moveaxis(np.indices(blocked.shape)[::-1], 0, -1)
     xy = np.asarray(case.scene.origin, np.float64) + float(case.scene.resolution) * steps
     row, column, inside = case.house_map.cell_of(xy)
     told = np.where(inside, case.house_map.occupancy[row, column], -1).astype(int)
@@ -198,8 +198,8 @@ def _point_out(axes: Axes, case: Case, seen: Happened, span: Span, frame: Frame)
     best = int(np.argmax(np.minimum(room, 6.0 * metres) - 100.0 * beyond))
     axes.annotate(
         f"touched at {touch.time:.2f} s",
-        touch.place,
-        xytext=offsets[best],
+        (float(touch.place[0]), float(touch.place[1])),
+        xytext=(float(offsets[best, 0]), float(offsets[best, 1])),
         textcoords="offset points",
         fontsize=9,
         color=style.CONTACT,

@@ -134,8 +134,9 @@ def _write_beside(
     axes: Axes, xy: Float[np.ndarray, "2"], direction: Float[np.ndarray, "2"], text: str
 ) -> None:
     """In this direction from a place, clear of it in any size of the picture."""
+    x, y = (float(value) for value in direction)
     axes.annotate(
-        text, xy, xytext=direction * [15.0, 9.0],
+        text, (float(xy[0]), float(xy[1])), xytext=(15.0 * x, 9.0 * y),
         textcoords="offset points", fontsize=8, color=style.INK, ha="center", va="center",
         annotation_clip=True, zorder=style.ROBOTS + 0.5,
         bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.75, "pad": 0.8},
