@@ -55,10 +55,8 @@ def _flattened(png: io.BytesIO) -> io.BytesIO:
 
     made = io.BytesIO()
     with Image.open(png) as picture:
-        few = picture.convert("RGB").quantize(
-            256, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE
-        )
-        few.save(made, "png", optimize=True)
+        plain, cover, exact = picture.convert("RGB"), Image.Quantize.MAXCOVERAGE, Image.Dither.NONE
+        plain.quantize(256, cover, kmeans=4, dither=exact).save(made, "png", optimize=True)
     return made
 
 
