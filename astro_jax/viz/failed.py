@@ -3,40 +3,29 @@
 In: a case, its setup, its trace and its row.  Out: a Matplotlib figure without global state.  On
 the left is the whole drive, on the right its last seconds, or those around the touch that counts:
 from above, and below that speed, distances and the gate over time.  Time is a colour, each side
-has its own scale.  Parts have a gid: ``robot``, ``person 0`` …, ``poses``, ``bodies``, ``goal``,
-``contacts``, ``floor``, ``close-up``; ``speed``, ``yaw rate``, ``people``, ``walls``, ``gate``.
+has its own scale.
 """
 
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float, Int
-from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.collections import LineCollection, PolyCollection
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.patches import Patch, Polygon, Rectangle
+from matplotlib.patches import Patch
 
 from astro_jax.suites.case import Case, Row, Setup, Trace
-from astro_jax.viz import episode, shapes, style, ways
-from astro_jax.viz.happened import Happened, ending, happened, unbroken
+from astro_jax.viz import episode, style
+from astro_jax.viz.ended import ending, summary
+from astro_jax.viz.floor_view import draw_frame_of, draw_ghosts, draw_view, point_out, told_on
+from astro_jax.viz.frames import close_frame, whole_frame
+from astro_jax.viz.happened import Happened, Span, happened, sampled
 
-Span = tuple[float, float]
-Frame = tuple[float, float, float, float]
+Distances = tuple[np.ndarray, np.ndarray, np.ndarray]
+"""Times (s), distances to the nearest body and to what stands (m)."""
 
 BEFORE, AFTER, LAST = 3.0, 0.5, 6.0
 """What the right side shows: around a touch; without one, of the end; s."""
-ONCOMING = 1.0
-"""How long before it whoever was touched is in the picture, s."""
-SAMPLES = 600
-"""Most places of a way, and most distances, that are drawn."""
-MARGIN, NEAR = 1.5, 0.9
-"""Around the whole drive, and around its last seconds, m."""
-LEAST, MOST = 2.6, 7.0
-"""Sides of the close-up, m."""
-CROWD = 10
-"""More bodies than that have thinner ways."""
 SIZE = (14.4, 10.4)
 """Of the figure, inches."""
 LEFT, RIGHT, WIDTH = 0.048, 0.548, 0.398
@@ -63,14 +52,14 @@ def failed_figure(case: Case, setup: Setup, trace: Trace, row: Row) -> Figure:
     overview = figure.add_axes((LEFT, ABOVE[0], WIDTH, ABOVE[1]))
     close_up = figure.add_axes((RIGHT, ABOVE[0], WIDTH, ABOVE[1]))
     shape = SIZE[0] * WIDTH / (SIZE[1] * ABOVE[1])
-    near = _close_frame(case, seen, last, shape)
-    _draw_view(overview, case, seen, whole, _whole_frame(case, seen, shape), 1.0)
-    _draw_view(close_up, case, seen, last, near, 1.7)
-    _draw_frame_of(overview, near)
-    _draw_ghosts(close_up, case, seen, last)
-    _point_out(close_up, case, seen, last, near)
-    _draw_curves(figure, LEFT, case, seen, whole, distances, last)
-    _draw_curves(figure, RIGHT, case, seen, last, distances, None)
+    near = close_frame(case, seen, last, shape)
+    draw_view(overview, case, seen, whole, whole_frame(case, seen, shape), 1.0)
+    draw_view(close_up, case, seen, last, near, 1.7)
+    draw_frame_of(overview, near)
+    draw_ghosts(close_up, case, seen, last)
+    point_out(close_up, case, seen, last, near)
+    _draw_curves(figure, LEFT, seen, whole, distances, last)
+    _draw_curves(figure, RIGHT, seen, last, distances, None)
     _write(figure, case, trace, row, seen, distances, last)
     _key(figure, case, seen)
     return figure
@@ -83,218 +72,9 @@ def last_span(seen: Happened) -> Span:
     return max(0.0, seen.telling.time - BEFORE), min(seen.end, seen.telling.time + AFTER)
 
 
-def told_on(case: Case) -> Int[np.ndarray, "H W"]:
-    """What the robot is told of each cell of the true floor; the truth, if it has no map.
-
-    0 free, 100 occupied, between them percent, −1 unknown.
-    """
-    blocked = np.asarray(case.scene.blocked)
-    steps = np.moveaxis(np.indices(blocked.shape)[::-1], 0, -1)
-    xy = np.asarray(case.scene.origin, np.float64) + float(case.scene.resolution) * steps
-    row, column, inside = case.house_map.cell_of(xy)
-    told = np.where(inside, case.house_map.occupancy[row, column], -1).astype(int)
-    return told if (told >= 0).any() else np.where(blocked, 100, 0)
-
-
-# ---- seen from above -----------------------------------------------------------------
-
-
-def _draw_view(
-    axes: Axes, case: Case, seen: Happened, span: Span, frame: Frame, scale: float
-) -> None:
-    """Floor, goal, ways and footprints within ``span``, bodies where they were at the touch."""
-    scene, ticks = case.scene, seen.ticks
-    axes.imshow(
-        style.cell_colours(told_on(case), np.asarray(scene.blocked)),
-        extent=_extent(case),
-        origin="lower",
-        interpolation="nearest",
-        zorder=style.CELLS,
-        gid="floor",
-    )
-    within = _sampled(seen, span)
-    time = np.asarray(ticks.time)[within]
-    around = np.flatnonzero(np.asarray(scene.present))
-    width = (0.8 if len(around) > CROWD else 1.2) * scale
-    for who in around:
-        way = unbroken(seen.people[within, who], time)
-        ways.draw_way(axes, way, time, span, width, f"person {who}", 0.75)
-    bodies = seen.people[seen.now]
-    there = np.isfinite(bodies).all(axis=-1)
-    discs = PolyCollection(list(shapes.circles(bodies[there], np.asarray(scene.radius)[there])))
-    discs.set(facecolor=style.PERSON, edgecolor="white", zorder=style.BODIES, gid="bodies")
-    axes.add_collection(discs, autolim=False)
-    held = np.asarray(ticks.pose_map)[within]
-    axes.plot(*held[:, :2].T, color="white", linewidth=5.0, zorder=style.PLANS)
-    ways.draw_way(axes, held[:, :2], time, span, 3.2, "robot")
-    apart = 0.08 * (frame[1] - frame[0])
-    places = np.array([t.place for t in seen.touches]).reshape(-1, 2)
-    ways.draw_poses(axes, seen.robot, ticks.time, ticks.pose_map, span, apart, places)
-    _draw_goal(axes, case)
-    axes.plot(
-        *places.T, "X", color=style.CONTACT, markeredgecolor="white", markersize=11,
-        zorder=style.ROBOTS + 1, gid="contacts",
-    )  # fmt: skip
-    axes.set(xlim=frame[:2], ylim=frame[2:], aspect="equal")
-    axes.set(xlabel="x (m)", ylabel="y (m)", facecolor=style.UNKNOWN)
-    style.dress(axes)
-
-
-def _draw_goal(axes: Axes, case: Case) -> None:
-    """All places that count as arrived, and the heading there if it counts."""
-    goal = np.asarray(case.scene.goal_map, np.float64)
-    reached = np.asarray(case.scene.reached, np.float64)
-    (ring,) = shapes.circles(goal[None, :2], reached[:1])
-    look: dict[str, Any] = {"facecolor": style.PLAN, "edgecolor": "none", "alpha": 0.15}
-    axes.add_patch(Polygon(ring, zorder=style.CLOUDS, gid="goal", **look))
-    strokes = [ring]
-    if reached[1] < np.pi:
-        strokes.append(shapes.goal_arrow(goal, float(reached[0])))
-    above = style.ROBOTS - 0.1
-    lines = LineCollection(strokes, colors=style.GOAL, linewidths=1.8, zorder=above)
-    axes.add_collection(lines, autolim=False)
-    axes.plot(*goal[:2, None], "o", color=style.GOAL, markersize=3.5, zorder=above)
-
-
-def _draw_ghosts(axes: Axes, case: Case, seen: Happened, span: Span) -> None:
-    """Where bodies were at the times of the robot's footprints, in the same colours."""
-    time = np.asarray(seen.ticks.time)
-    radius, rings, colours = np.asarray(case.scene.radius), [], []
-    for tick in _even(seen, span):
-        there = np.isfinite(seen.people[tick]).all(axis=-1)
-        rings += list(shapes.circles(seen.people[tick][there], radius[there]))
-        share = (time[tick] - span[0]) / max(span[1] - span[0], 1e-9)
-        colours += [style.TIME(share)] * int(there.sum())
-    outlines = LineCollection(rings, colors=colours, linewidths=1.1, zorder=style.BODIES + 0.1)
-    outlines.set_gid("ghosts")
-    axes.add_collection(outlines, autolim=False)
-
-
-def _draw_frame_of(axes: Axes, frame: Frame) -> None:
-    low, size = (frame[0], frame[2]), (frame[1] - frame[0], frame[3] - frame[2])
-    look: dict[str, Any] = {"fill": False, "edgecolor": style.CONTACT, "linewidth": 1.1}
-    box = Rectangle(low, *size, linestyle=(0, (4, 2)), zorder=style.ROBOTS + 0.8, **look)
-    box.set_gid("close-up")
-    axes.add_patch(box)
-
-
-def _point_out(axes: Axes, case: Case, seen: Happened, span: Span, frame: Frame) -> None:
-    """When it was touched, written where it hides least."""
-    touch = seen.telling
-    if touch is None:
-        return
-    metres = (frame[1] - frame[0]) / (72.0 * SIZE[0] * WIDTH)
-    angle = np.linspace(0.0, 2.0 * np.pi, 32, endpoint=False)
-    ring = np.stack([95.0 * np.cos(angle), 60.0 * np.sin(angle)], axis=-1)
-    offsets = np.concatenate([ring, 1.5 * ring, 2.2 * ring])  # points
-    places = touch.place + metres * offsets
-    half = metres * np.array([62.0, 14.0])
-    low, high = np.array(frame)[[0, 2]] + half, np.array(frame)[[1, 3]] - half
-    beyond = np.maximum(0.0, np.maximum(low - places, places - high)).max(axis=1)
-    hidden = _outlines(case, seen, span)
-    off = np.maximum(np.abs(places[:, None] - hidden[None]) - half, 0.0)
-    room = np.hypot(*np.moveaxis(off, -1, 0)).min(axis=1)
-    # the nearest one that is clear of what is drawn by a few points, or else by as much as can be
-    best = int(np.argmax(np.minimum(room, 6.0 * metres) - 100.0 * beyond))
-    axes.annotate(
-        f"touched at {touch.time:.2f} s",
-        (float(touch.place[0]), float(touch.place[1])),
-        xytext=(float(offsets[best, 0]), float(offsets[best, 1])),
-        textcoords="offset points",
-        fontsize=9,
-        color=style.CONTACT,
-        weight="bold",
-        ha="center",
-        va="center",
-        zorder=style.ROBOTS + 2,
-        bbox={"facecolor": "white", "edgecolor": style.CONTACT, "linewidth": 0.8, "pad": 2.5},
-        arrowprops={"arrowstyle": "-", "color": style.CONTACT, "shrinkB": 7},
-    )
-
-
-def _outlines(case: Case, seen: Happened, span: Span) -> Float[np.ndarray, "n 2"]:
-    """Places that lie on something drawn: footprints and bodies within ``span``."""
-    ticks = _even(seen, span)
-    boxes = shapes.placed(seen.ticks.pose_map[ticks], shapes.footprint(seen.robot))
-    rings = shapes.circles(
-        seen.people[ticks].reshape(-1, 2), np.tile(np.asarray(case.scene.radius), len(ticks))
-    )
-    drawn = np.concatenate([boxes.reshape(-1, 2), rings[:, ::4].reshape(-1, 2)])
-    return drawn[np.isfinite(drawn).all(axis=-1)]
-
-
-def _even(seen: Happened, span: Span) -> Int[np.ndarray, "n"]:
-    """Ticks at the times at which footprints are drawn."""
-    time = np.asarray(seen.ticks.time)
-    spacing = ways.spacing_of(span[1] - span[0])
-    even = np.arange(spacing * np.ceil(span[0] / spacing - 1e-6), span[1] + 1e-6, spacing)
-    return np.minimum(np.searchsorted(time, even - 1e-4), len(time) - 1)
-
-
-def _extent(case: Case) -> Frame:
-    """Outer edges of the floor, m."""
-    scene = case.scene
-    rows, columns = np.shape(scene.blocked)
-    cell = float(scene.resolution)
-    x, y = np.asarray(scene.origin, np.float64) - 0.5 * cell
-    return float(x), float(x + columns * cell), float(y), float(y + rows * cell)
-
-
-def _whole_frame(case: Case, seen: Happened, shape: float) -> Frame:
-    """Around way, start and goal; wider to fill the room, as far as there is a floor."""
-    goal, reached = np.asarray(case.scene.goal_map)[:2], float(np.asarray(case.scene.reached)[0])
-    ends = [goal - reached, goal + reached, np.asarray(case.scene.start_map)[:2]]
-    places = np.concatenate([np.asarray(seen.ticks.pose_map)[:, :2], ends])
-    places = places[np.isfinite(places).all(axis=-1)]
-    low, high = places.min(axis=0) - MARGIN, places.max(axis=0) + MARGIN
-    floor = np.array(_extent(case)).reshape(2, 2)
-    low, high = np.maximum(low, floor[:, 0] - 0.1), np.minimum(high, floor[:, 1] + 0.1)
-    size = high - low
-    wanted = np.maximum(size, [size[1] * shape, size[0] / shape])
-    for k in (0, 1):
-        room = min(wanted[k], floor[k, 1] - floor[k, 0] + 0.2)
-        if room > size[k]:
-            low[k] = np.clip(
-                0.5 * (low[k] + high[k] - room), floor[k, 0] - 0.1, floor[k, 1] + 0.1 - room
-            )
-            high[k] = low[k] + room
-    return float(low[0]), float(high[0]), float(low[1]), float(high[1])
-
-
-def _close_frame(case: Case, seen: Happened, span: Span, shape: float) -> Frame:
-    """Around the way of the last seconds and who was touched; its end is in it in any case."""
-    time, pose = np.asarray(seen.ticks.time), np.asarray(seen.ticks.pose_map)
-    touch, so_far = seen.telling, pose[: seen.now + 1, :2]
-    so_far = so_far[np.isfinite(so_far).all(axis=-1)]
-    end = so_far[-1] if len(so_far) else np.asarray(case.scene.start_map, np.float64)[:2]
-    places = np.vstack([pose[(time >= span[0] - 1e-6) & (time <= span[1] + 1e-6), :2], end[None]])
-    if touch is not None:
-        end = touch.place
-        late = (time >= touch.time - ONCOMING) & (time <= touch.time)
-        body = seen.people[late, touch.who] if touch.who is not None else end[None]
-        places = np.concatenate([places, body, end[None]])
-    places = places[np.isfinite(places).all(axis=-1)]
-    low, high = places.min(axis=0) - NEAR, places.max(axis=0) + NEAR
-    tall = float(np.clip(max((high - low)[0] / shape, (high - low)[1]), LEAST, MOST))
-    half = 0.5 * tall * np.array([shape, 1.0])
-    centre = np.clip(0.5 * (low + high), end - half + NEAR, end + half - NEAR)
-    floor = np.array(_extent(case)).reshape(2, 2)
-    inner = floor[:, 0] + half, floor[:, 1] - half
-    centre = np.where(inner[0] < inner[1], np.clip(centre, *inner), centre)
-    (x, y), (right, up) = centre.tolist(), half.tolist()
-    return x - right, x + right, y - up, y + up
-
-
-# ---- over time -----------------------------------------------------------------------
-
-
-Distances = tuple[np.ndarray, np.ndarray, np.ndarray]
-"""Times (s), distances to the nearest body and to what stands (m)."""
-
-
 def _distances(case: Case, seen: Happened, last: Span) -> Distances:
     """Over the whole drive, and at every tick of the last seconds."""
-    picks = np.union1d(_sampled(seen, (0.0, seen.end)), _sampled(seen, last))
+    picks = np.union1d(sampled(seen, (0.0, seen.end)), sampled(seen, last))
     poses = np.asarray(seen.ticks.pose_map)[picks]
     scene = case.scene
     walls = episode.wall_gaps(
@@ -311,7 +91,6 @@ def _distances(case: Case, seen: Happened, last: Span) -> Distances:
 def _draw_curves(
     figure: Figure,
     left: float,
-    case: Case,
     seen: Happened,
     span: Span,
     distances: Distances,
@@ -339,17 +118,6 @@ def _draw_curves(
     speed.set_xlim(*span)
 
 
-def _sampled(seen: Happened, span: Span) -> np.ndarray:
-    """Ticks within ``span``, at most about ``SAMPLES`` of them, the last one among them."""
-    time = np.asarray(seen.ticks.time)
-    ticks = np.flatnonzero((time >= span[0] - 1e-6) & (time <= span[1] + 1e-6))
-    stride = max(1, -(-len(ticks) // SAMPLES))
-    return np.unique(np.append(ticks[::stride], ticks[-1:]))
-
-
-# ---- in words ------------------------------------------------------------------------
-
-
 def _write(
     figure: Figure,
     case: Case,
@@ -362,7 +130,7 @@ def _write(
     named = f"{row.get('suite', '')} {row.get('case', case.name)}, run {row.get('run', 0)}".strip()
     title = f"{named}: {ending(case, trace, row, seen)}"
     _fitting(figure, 0.965, title, fontsize=15, weight="bold", color=style.INK)
-    _fitting(figure, 0.938, _summary(row, seen, distances), fontsize=10.5, color=style.INK)
+    _fitting(figure, 0.938, summary(row, seen, *distances[1:]), fontsize=10.5, color=style.INK)
     around = "around the touch" if seen.telling is not None else "before the end"
     for left, text in (
         (LEFT, f"The whole drive, 0 to {seen.end:.1f} s"),
@@ -376,23 +144,6 @@ def _fitting(figure: Figure, y: float, words: str, fontsize: float, **look: Any)
     text = figure.text(LEFT, y, words, fontsize=fontsize, **look)
     room = (RIGHT + WIDTH - LEFT) * figure.bbox.width
     text.set_fontsize(fontsize * min(1.0, room / text.get_window_extent().width))
-
-
-def _summary(row: Row, seen: Happened, distances: Distances) -> str:
-    _, people, walls = distances
-    ticks = seen.ticks
-    driven = float(np.nansum(np.hypot(*np.diff(ticks.pose_map[:, :2], axis=0).T)))
-    held = 100.0 * float(np.mean(np.asarray(ticks.scale) < 0.995))
-    parts = [f"planner {row['planner']}" if row.get("planner") else ""]
-    parts.append(f"variant {row['variant']}" if row.get("variant") else "")
-    parts.append(f"{driven:.1f} m driven in {seen.end:.1f} s")
-    if np.isfinite(people).any():
-        parts.append(f"nearest body {max(float(people.min()), 0.0):.2f} m")
-    wall = float(walls.min())
-    far = f"at least {episode.FAR:g} m away" if wall >= episode.FAR else f"{wall:.2f} m"
-    parts.append(f"nearest obstacle {far}")
-    parts.append(f"held back by the gate {held:.0f} % of the time")
-    return "   ·   ".join(part for part in parts if part)
 
 
 def _key(figure: Figure, case: Case, seen: Happened) -> None:

@@ -11,18 +11,23 @@ import numpy as np
 from jaxtyping import Float
 
 from astro_jax.config import RobotConfig
-from astro_jax.sim.contact import MOVING, SEPARATION_TIME
+from astro_jax.sim.contact import MOVING, SEPARATION_TIME, ContactState
 from astro_jax.sim.scene import Scene
 from astro_jax.sim.state import TickLog
 from astro_jax.suites.case import Case, Row, Setup, Trace
 from astro_jax.suites.gaps import outline_gaps
-from astro_jax.types import Kind
 from astro_jax.viz import shapes
 
+Span = tuple[float, float]
+"""From one time to another, s."""
+SAMPLES = 600
+"""Most places of a way, and most distances, that are drawn of a drive."""
 FASTEST = 10.0
 """Whoever is faster has not walked: they were put elsewhere, m/s."""
 BEYOND = 1.0
 """Bodies so far outside of the floor are not there, m."""
+CLOSING = 4.0
+"""Speed of approach of fast bodies, m/s."""
 SPOTS = 0.01
 """Between places of the outline that are held against the floor, m."""
 
@@ -77,8 +82,9 @@ def happened(case: Case, setup: Setup, trace: Trace, row: Row) -> Happened:
     gaps = np.where(np.isfinite(gaps), gaps, np.inf)
     touches: tuple[Touch, ...] = ()
     if row.get("collision", True):
-        touches = tuple(_by_outline(ticks, gaps) if robot.footprint else _counted(ticks, gaps))
-        touches = tuple(_placed(touch, scene, poses, people, outline) for touch in touches)
+        counts = trace.contacts
+        found = _by_outline(ticks, gaps) if robot.footprint else _counted(ticks, gaps, counts)
+        touches = tuple(_placed(touch, scene, poses, people, outline) for touch in found)
     return Happened(
         robot=robot,
         ticks=ticks,
@@ -96,33 +102,12 @@ def unbroken(xy: Float[np.ndarray, "N 2"], time: Float[np.ndarray, "N"]) -> np.n
     return np.where(jumped[:, None], np.nan, xy)
 
 
-def ending(case: Case, trace: Trace, row: Row, seen: Happened) -> str:
-    """How an episode ended that failed, in words."""
-    parts = []
-    if row.get("void"):
-        parts.append("void, as somebody overlapped the robot when they appeared")
-    if seen.telling is not None:
-        parts.append(_touched(case, row, seen, seen.telling))
-    elif row.get("collision") or row.get("at_fault"):
-        parts.append("touched something")
-    left = float(np.hypot(*(seen.ticks.pose_map[-1, :2] - np.asarray(case.scene.goal_map)[:2])))
-    if np.isfinite(trace.arrived_at):
-        parts.append(f"arrived after {seen.end:.1f} s")
-    elif row.get("timeout"):
-        parts.append(f"out of time after {seen.end:.1f} s, {left:.1f} m from the goal")
-    return "; ".join(parts) or f"no success after {seen.end:.1f} s"
-
-
-def _touched(case: Case, row: Row, seen: Happened, touch: Touch) -> str:
-    if touch.who is None:
-        whom = "something that stands"
-    else:
-        person = int(np.asarray(case.scene.kind)[touch.who]) == int(Kind.PERSON)
-        whom = "somebody" if person else "something that moves"
-    fault = {None: "", True: " at fault", False: ", not at fault,"}[row.get("at_fault")]
-    number = seen.touches.index(touch) + 1
-    order = f" (touch {number} of {len(seen.touches)})" if len(seen.touches) > 1 else ""
-    return f"touched {whom}{fault} after {touch.time:.1f} s{order}"
+def sampled(seen: Happened, span: Span) -> np.ndarray:
+    """Ticks within ``span``, at most ``SAMPLES + 1`` of them, the last one among them."""
+    time = np.asarray(seen.ticks.time)
+    ticks = np.flatnonzero((time >= span[0] - 1e-6) & (time <= span[1] + 1e-6))
+    stride = max(1, -(-len(ticks) // SAMPLES))
+    return np.unique(np.append(ticks[::stride], ticks[-1:]))
 
 
 def _there(scene: Scene, xy: np.ndarray) -> Float[np.ndarray, "N M 2"]:
@@ -136,23 +121,24 @@ def _there(scene: Scene, xy: np.ndarray) -> Float[np.ndarray, "N M 2"]:
     return np.where((on & np.asarray(scene.present))[..., None], xy, np.nan)
 
 
-def _counted(ticks: TickLog, gaps: np.ndarray) -> list[Touch]:
+def _counted(ticks: TickLog, gaps: np.ndarray, counts: ContactState) -> list[Touch]:
     """What the referee counted, whose robot is a rectangle too."""
     found = []
+    walls = int(counts.wall_contacts)
+    reach = _reach(ticks) if walls else np.inf
+    reach = -np.inf if walls and walls == int(counts.contacts) else reach
     for tick in np.flatnonzero(np.diff(ticks.contacts, prepend=0) > 0).tolist():
         # a body that only just touches may be apart again at the end of the tick
         near = gaps[max(tick - 1, 0) : tick + 1].min(axis=0)
         nearest = int(np.argmin(near)) if near.size else 0
-        who = nearest if near.size and near[nearest] < _reach(ticks, tick) else None
+        who = nearest if near.size and near[nearest] < reach else None
         found.append(_touch(ticks, tick, who))
     return found
 
 
-def _reach(ticks: TickLog, tick: int) -> float:
-    """How far bodies come within a tick at most, m."""
-    before = max(tick - 1, 0)
-    period = float(ticks.time[before + 1] - ticks.time[before]) if len(ticks.time) > 1 else 0.0
-    return 0.02 + 0.5 * period
+def _reach(ticks: TickLog) -> float:
+    """How far off whoever was touched may be at both ends of the tick, m."""
+    return 0.5 * CLOSING * float(np.diff(ticks.time[:2]).sum())
 
 
 def _by_outline(ticks: TickLog, gaps: np.ndarray) -> list[Touch]:

@@ -20,7 +20,8 @@ from astro_jax.suites.case import Case, Setup
 from astro_jax.suites.floor import FAR, floor_of, recorded_scene
 from astro_jax.types import Kind
 from astro_jax.viz import failed, shapes, style
-from astro_jax.viz.happened import ending, happened, unbroken
+from astro_jax.viz.ended import ending
+from astro_jax.viz.happened import SAMPLES, happened, unbroken
 from tests.suites.made_up import TICK, trace_of
 
 RADIUS, TICKS, STRUCK, SPEED = 0.25, 300, 200, 0.247
@@ -231,7 +232,24 @@ WORDS = {
         "touched something that moves at fault after 4.0 s",
     ),
     "two": ({}, {"struck": (STRUCK, 280)}, {}, "after 4.0 s (touch 1 of 2)"),
-    "a thing": ({}, {"struck": (20,)}, {}, "touched something that stands at fault after 0.4 s"),
+    "a thing": (
+        {},
+        {"struck": (20,), "contacts": 1, "wall_contacts": 1},
+        {},
+        "touched something that stands at fault after 0.4 s",
+    ),
+    "a thing, then somebody": (
+        {},
+        {"struck": (20, STRUCK), "contacts": 2, "wall_contacts": 1},
+        {},
+        "touched something that stands at fault after 0.4 s (touch 1 of 2)",
+    ),
+    "somebody, then a thing": (
+        {},
+        {"struck": (STRUCK, 280), "contacts": 2, "wall_contacts": 1},
+        {},
+        "touched somebody at fault after 4.0 s (touch 1 of 2)",
+    ),
     "out of time": (
         {"collision": False, "at_fault": False, "timeout": True},
         {"struck": ()},
@@ -284,7 +302,7 @@ def test_long_drives_are_drawn_with_few_places():
     trace = trace_of(np.column_stack([0.02 * time, 0 * time]), np.full((5000, 4, 2), FAR))
     figure = failed.failed_figure(case_of(), SETUP, trace, {**FAILED, "collision": False})
     way = named(figure.axes[0], "robot").get_segments()
-    assert failed.SAMPLES / 2 < len(way) <= failed.SAMPLES + 1
+    assert SAMPLES / 2 < len(way) <= SAMPLES + 1
     np.testing.assert_allclose(way[-1][1], trace.ticks.pose_map[-1, :2])
 
 
