@@ -167,7 +167,7 @@ def _key(figure: Figure, case: Case, seen: Happened) -> None:
     if seen.touches:
         cross = line(style.CONTACT, marker="X", linestyle="none", markersize=9)
         entries.append((cross, "touched"))
-    frame = Patch(facecolor="none", edgecolor=style.CONTACT, linestyle="--")
+    frame = Patch(facecolor="none", edgecolor=style.CONTACT, linestyle="--", linewidth=1.4)
     entries.append((frame, "right picture"))
     handles, labels = zip(*entries, strict=True)
     figure.legend(
