@@ -21,6 +21,10 @@ class InputError(ValueError):
         shown = shown if len(shown) <= 120 else shown[:117] + "..."
         super().__init__(f"{place}{field} is {shown}; expected {expected}")
 
+    def __reduce__(self):
+        """Whole again on the other side of a process's end."""
+        return type(self), (self.field, self.value, self.expected, self.where)
+
 
 class UnreachableError(InputError):
     """There is no way from the start to the goal for this robot."""

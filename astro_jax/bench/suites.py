@@ -41,6 +41,8 @@ SUITES: Mapping[str, Suite] = {
 PLANNERS = ("astro",)
 """Who can be asked to drive by name; others bring a driver of their own."""
 Driver = Callable[[Setup], Drive]
+Watch = Callable[[Case, Setup, Trace, Row], None]
+"""Is shown every episode in the process that drove it, before its row is written."""
 WHOLE = "all"
 
 
@@ -87,6 +89,10 @@ def named(names: Sequence[str], patterns: Sequence[str]) -> list[str]:
     return [name for name in names if any(fnmatch.fnmatchcase(name, p) for p in patterns)]
 
 
+def unwatched(case: Case, setup: Setup, trace: Trace, row: Row) -> None:
+    """Nobody looks on."""
+
+
 def run_suite(
     order: Order,
     patterns: Sequence[str] = (),
@@ -95,12 +101,14 @@ def run_suite(
     results: Path | None = None,
     driver: Driver | None = None,
     on_row: Callable[[int, int, Row], None] = lambda done, of, row: None,
+    watch: Watch = unwatched,
 ) -> Report:
     """Drive what ``results`` does not hold yet, and sum up all of it.
 
     ``driver`` makes another planner than the package's drive (in this process); the order's
     ``planner`` is then its name.  ``on_row`` is told how many episodes are done, of how many, and
-    the newest one.
+    the newest one.  ``watch`` is shown each episode that is driven with its trace, and a row that
+    also names suite, variant, planner, case and run; with several jobs it has to be picklable.
 
     Raises:
       InputError: an order, a case or a file that cannot be used.
@@ -122,7 +130,7 @@ def run_suite(
     tasks = missing(names, runs, done)
     done = {key: row for key, row in done.items() if key[0] in set(names) and key[1] < runs}
     total = len(names) * runs
-    for case, run, row in _driven(order, tasks, jobs, driver):
+    for case, run, row in _driven(order, tasks, jobs, driver, watch):
         line = plain({**same, "case": case, "run": run, "device": device(), **row})
         file.add(line)
         done[case, run] = line
@@ -183,29 +191,37 @@ class Play(Protocol):
         ...
 
 
-def player(order: Order, driver: Driver | None = None, setup: Setup | None = None) -> Play:
+def player(
+    order: Order,
+    driver: Driver | None = None,
+    setup: Setup | None = None,
+    watch: Watch = unwatched,
+) -> Play:
     """A function from (case, run) to the row of the episode; it compiles at the first one.
 
     A ``setup`` takes the place of the suite's own; ``params`` of a single episode that of the
-    setup's, without compiling again.
+    setup's, without compiling again.  ``watch`` is shown what was driven.
     """
     suite = SUITES[order.suite]
     setup = setup or suite.setup(order.variant)
     cases = suite.load(order.folder, setup, order.variant)
     drive = driver(setup) if driver else suite.driver(setup, order.variant)
+    told = {"suite": order.suite, "variant": order.variant, "planner": order.planner}
 
     def play(name: str, run: int, params: PlannerParams | None = None) -> Row:
         seed = seed_of(order, name, run)
         case = cases[name](seed)
         trace = drive(case, seed, params or setup.params)
         judged = suite.judge(case, setup, trace)
-        return {
+        row = {
             "seed": seed,
             "stratum": case.stratum,
             **judged,
             **_motion(case, trace),
             "wall_s": trace.wall_seconds,
         }
+        watch(case, setup, trace, {**told, "case": name, "run": run, **row})
+        return row
 
     return play
 
@@ -228,13 +244,17 @@ _play: Play | None = None
 
 
 def _driven(
-    order: Order, tasks: Sequence[tuple[str, int]], jobs: int, driver: Driver | None
+    order: Order,
+    tasks: Sequence[tuple[str, int]],
+    jobs: int,
+    driver: Driver | None,
+    watch: Watch,
 ) -> Iterator[tuple[str, int, Row]]:
     """(Case, run, row), as they come; each process has a core and a compilation of its own."""
     if not tasks:
         return
     if jobs == 1 or driver:
-        play = player(order, driver)
+        play = player(order, driver, watch=watch)
         for name, run in tasks:
             yield name, run, play(name, run)
         return
@@ -243,17 +263,17 @@ def _driven(
     for core in (cores() * jobs)[:jobs]:
         free.put(core)
     with ProcessPoolExecutor(
-        jobs, mp_context=context, initializer=_settle, initargs=(free, order)
+        jobs, mp_context=context, initializer=_settle, initargs=(free, order, watch)
     ) as pool:
         for finished in as_completed([pool.submit(_work, task) for task in tasks]):
             yield finished.result()
 
 
-def _settle(free: Any, order: Order) -> None:
+def _settle(free: Any, order: Order, watch: Watch) -> None:
     """In a new process: take a core for oneself before JAX makes its threads."""
     global _play
     pin([free.get()])
-    _play = player(order)
+    _play = player(order, watch=watch)
 
 
 def _work(task: tuple[str, int]) -> tuple[str, int, Row]:

@@ -36,8 +36,10 @@ def drive_suite(bench: BenchSuite) -> "Report":
     for name in ("runs", "jobs"):
         check_from(name, getattr(bench, name), 1)
     folder = Path() if isinstance(bench, NEEDS_NO_DATA) else Path(data_folder(bench.data))
-    from astro_jax.bench.suites import Order, run_suite
+    from astro_jax.bench.suites import Order, run_suite, unwatched
+    from astro_jax.cli.failures import failures_into
 
+    watch = unwatched if bench.plots is None else failures_into(bench.plots)
     order = Order(
         suite=NAMES[type(bench)], variant=bench.variant, planner=bench.planner, folder=folder
     )
@@ -58,4 +60,6 @@ def drive_suite(bench: BenchSuite) -> "Report":
             rate = f"{failed} failed, last one {row['wall_s']:.1f} s"
             progress.update(bar, completed=done, total=of, rate=rate)
 
-        return run_suite(order, bench.cases, bench.runs, bench.jobs, bench.results, on_row=show)
+        return run_suite(
+            order, bench.cases, bench.runs, bench.jobs, bench.results, on_row=show, watch=watch
+        )

@@ -23,10 +23,17 @@ if TYPE_CHECKING:
 PICTURES = (".png", ".svg", ".pdf")
 
 
-def draw(figure: "Figure", path: Path, field: str = "plot", dpi: float | None = None) -> None:
+def draw(
+    figure: "Figure",
+    path: Path,
+    field: str = "plot",
+    dpi: float | None = None,
+    flat: bool = False,
+) -> None:
     """Save it, whole or not at all; an InputError for ``field`` if that cannot be.
 
-    Fonts go into a PDF as outlines that journals take, and the same figure is the same file.
+    Fonts go into a PDF as outlines that journals take, and the same figure is the same file.  A
+    ``flat`` PNG has 256 colours, chosen for it, and a third of the size.
     """
     from matplotlib import rc_context
 
@@ -38,7 +45,19 @@ def draw(figure: "Figure", path: Path, field: str = "plot", dpi: float | None = 
     undated = {".png": {}, ".svg": {"Date": None}, ".pdf": {"CreationDate": None}}[form]
     with rc_context({"pdf.fonttype": 42, "svg.hashsalt": "astro_jax"}):
         figure.savefig(made, format=form[1:], dpi=dpi or "figure", metadata=undated)
+    if flat and form == ".png":
+        made = _flattened(made)
     write_whole(path, made.getvalue(), field)
+
+
+def _flattened(png: io.BytesIO) -> io.BytesIO:
+    from PIL import Image
+
+    made = io.BytesIO()
+    with Image.open(png) as picture:
+        plain, cover, exact = picture.convert("RGB"), Image.Quantize.MAXCOVERAGE, Image.Dither.NONE
+        plain.quantize(256, cover, kmeans=4, dither=exact).save(made, "png", optimize=True)
+    return made
 
 
 def check_from(field: str, value: int, low: int) -> None:

@@ -30,3 +30,24 @@ def nearest_gap(
     kept = np.asarray(ticks.time) <= trace.arrived_at
     poses, xy = np.asarray(ticks.pose_map)[kept], np.asarray(ticks.people_xy)[kept]
     return rectangle_gaps(poses, xy, radius, robot).min(axis=1)
+
+
+def outline_gaps(
+    poses: Float[np.ndarray, "N 3"],
+    xy: Float[np.ndarray, "N M 2"],
+    radius: Float[np.ndarray, "M"],
+    outline: Float[np.ndarray, "v 2"],
+) -> Float[np.ndarray, "N M"]:
+    """The same for any closed convex outline, counter-clockwise, in the frame of the base."""
+    c, s = np.cos(poses[:, 2])[:, None], np.sin(poses[:, 2])[:, None]
+    x, y = np.moveaxis(xy - poses[:, None, :2], -1, 0)
+    at = np.stack([c * x + s * y, c * y - s * x], axis=-1)
+    edges = np.diff(outline, axis=0)
+    inwards, outside = np.full(xy.shape[:2], -np.inf), np.full(xy.shape[:2], np.inf)
+    for corner, edge in zip(outline[:-1], edges, strict=True):
+        away, length = at - corner, float(np.hypot(*edge))
+        beyond = (away @ [edge[1], -edge[0]]) / length
+        along = np.clip((away @ edge) / length**2, 0.0, 1.0)
+        inwards = np.maximum(inwards, beyond)
+        outside = np.minimum(outside, np.linalg.norm(away - along[..., None] * edge, axis=-1))
+    return np.where(inwards <= 0.0, inwards, outside) - radius[None]

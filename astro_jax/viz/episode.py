@@ -10,14 +10,16 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
+from astro_jax.config import RobotConfig
 from astro_jax.sim.gaps import person_gap, wall_gap, window_for
+from astro_jax.sim.state import TickLog
 from astro_jax.types import Reason
 from astro_jax.viz import style
 from astro_jax.viz.record import EpisodeRecord
@@ -35,19 +37,19 @@ def episode_figure(record: EpisodeRecord) -> Figure:
     FigureCanvasAgg(figure)
     draw_ways(figure.add_axes(ROOM), record)
     people, walls = gaps(record)
+    ticks, end = record.ticks, float(record.ticks.time[-1])
     left, width = 0.62, 0.325
     speed = figure.add_axes((left, 0.645, width, 0.22))
     near = figure.add_axes((left, 0.385, width, 0.20), sharex=speed)
     gate = figure.add_axes((left, 0.205, width, 0.12), sharex=speed)
     strip = figure.add_axes((left, 0.105, width, 0.035), sharex=speed)
-    draw_speeds(speed, record)
-    draw_gaps(near, record, people, walls)
-    draw_gate(gate, record)
-    draw_time(strip, record)
+    draw_speeds(speed, record.robot, ticks)
+    draw_gaps(near, np.asarray(record.log.time), people, walls)
+    draw_gate(gate, ticks)
+    draw_time(strip, (0.0, end))
     for axes in (speed, near, gate):
         axes.tick_params(labelbottom=False)
-    time = record.ticks.time
-    speed.set_xlim(min(0.0, float(time[0])), float(time[-1]))
+    speed.set_xlim(min(0.0, float(ticks.time[0])), end)
     figure.text(0.045, 0.945, "One drive", fontsize=15, weight="bold", color=style.INK)
     figure.text(0.045, 0.905, summary(record, people, walls), fontsize=10.5, color=style.INK)
     _key(figure, record)
@@ -63,27 +65,38 @@ def gaps(record: EpisodeRecord) -> tuple[Float[np.ndarray, "C"], Float[np.ndarra
     sizes = (jnp.float32(robot.length), jnp.float32(robot.width))
     present = record.present & np.isfinite(log.people_xy).all(axis=(0, 2))
     radius = jnp.asarray(record.radius, jnp.float32)
-    window = window_for(robot.length, robot.width, record.resolution, FAR)
 
     @jax.jit
-    def both(poses, people):
-        to_people = lambda pose, xy: jnp.min(
-            person_gap(pose, *sizes, xy, radius, jnp.asarray(present))
-        )
-        to_walls = functools.partial(
-            wall_gap,
-            length=sizes[0],
-            width=sizes[1],
-            blocked=jnp.asarray(record.blocked),
-            origin=jnp.asarray(record.origin, jnp.float32),
-            resolution=jnp.float32(record.resolution),
-            window_cells=window,
-        )
-        return jax.vmap(to_people)(poses, people), jax.vmap(to_walls)(poses)
+    def to_people(poses, people):
+        return jax.vmap(
+            lambda pose, xy: jnp.min(person_gap(pose, *sizes, xy, radius, jnp.asarray(present)))
+        )(poses, people)
 
     poses = jnp.asarray(log.pose_map, jnp.float32)
-    people, walls = both(poses, jnp.asarray(np.nan_to_num(log.people_xy), jnp.float32))
-    return np.asarray(people), np.asarray(walls)
+    people = to_people(poses, jnp.asarray(np.nan_to_num(log.people_xy), jnp.float32))
+    floor = (record.blocked, record.origin, record.resolution)
+    walls = wall_gaps(robot, np.asarray(log.pose_map), *floor)
+    return np.asarray(people), walls
+
+
+def wall_gaps(
+    robot: RobotConfig,
+    poses: Float[np.ndarray, "N 3"],
+    blocked: Bool[np.ndarray, "H W"],
+    origin: Float[np.ndarray, "2"],
+    resolution: float,
+) -> Float[np.ndarray, "N"]:
+    """Distance of the footprint's rectangle to what stands on the true grid, up to ``FAR``, m."""
+    to_walls = functools.partial(
+        wall_gap,
+        length=jnp.float32(robot.length),
+        width=jnp.float32(robot.width),
+        blocked=jnp.asarray(blocked),
+        origin=jnp.asarray(origin, jnp.float32),
+        resolution=jnp.float32(resolution),
+        window_cells=window_for(robot.length, robot.width, resolution, FAR),
+    )
+    return np.asarray(jax.jit(jax.vmap(to_walls))(jnp.asarray(poses, jnp.float32)))
 
 
 def summary(record: EpisodeRecord, people: np.ndarray, walls: np.ndarray) -> str:
@@ -100,9 +113,8 @@ def summary(record: EpisodeRecord, people: np.ndarray, walls: np.ndarray) -> str
     return "   ·   ".join(parts)
 
 
-def draw_speeds(axes: Axes, record: EpisodeRecord) -> None:
-    """Forward speed (left scale) and yaw rate (right scale) as driven."""
-    ticks, robot = record.ticks, record.robot
+def draw_speeds(axes: Axes, robot: RobotConfig, ticks: TickLog) -> Axes:
+    """Forward speed (left scale) and yaw rate (right scale, whose axes are returned) as driven."""
     turning = axes.twinx()
     turning.plot(ticks.time, ticks.twist[:, 1], color=style.TURN, linewidth=1.2, gid="yaw rate")
     turning.set_ylim(-1.15 * robot.yaw_rate, 1.15 * robot.yaw_rate)
@@ -117,11 +129,16 @@ def draw_speeds(axes: Axes, record: EpisodeRecord) -> None:
         style.dress(panel)
     axes.yaxis.label.set_color(style.SPEED)
     turning.yaxis.label.set_color(style.TURN)
+    return turning
 
 
-def draw_gaps(axes: Axes, record: EpisodeRecord, people: np.ndarray, walls: np.ndarray) -> None:
+def draw_gaps(
+    axes: Axes,
+    time: Float[np.ndarray, "N"],
+    people: Float[np.ndarray, "N"],
+    walls: Float[np.ndarray, "N"],
+) -> None:
     """Distances of the footprint to the nearest person and wall, up to ``FAR``."""
-    time = record.log.time
     axes.plot(time, np.minimum(walls, FAR), color=style.WALL, linewidth=1.5, gid="walls")
     if np.isfinite(people).any():
         axes.plot(time, np.minimum(people, FAR), color=style.PERSON, linewidth=2.0, gid="people")
@@ -130,9 +147,8 @@ def draw_gaps(axes: Axes, record: EpisodeRecord, people: np.ndarray, walls: np.n
     style.dress(axes, grid=True)
 
 
-def draw_gate(axes: Axes, record: EpisodeRecord) -> None:
+def draw_gate(axes: Axes, ticks: TickLog) -> None:
     """What share of the planned speed the gate lets through."""
-    ticks = record.ticks
     share = 100.0 * ticks.scale
     axes.fill_between(ticks.time, share, 100.0, color=style.TURN, alpha=0.35, linewidth=0)
     axes.plot(ticks.time, share, color=style.TURN, linewidth=1.2, gid="gate")
@@ -141,11 +157,10 @@ def draw_gate(axes: Axes, record: EpisodeRecord) -> None:
     style.dress(axes)
 
 
-def draw_time(axes: Axes, record: EpisodeRecord) -> None:
-    """Which colour stands for which time."""
-    end = float(record.ticks.time[-1])
+def draw_time(axes: Axes, span: tuple[float, float]) -> None:
+    """Which colour stands for which time, from the first to the last one, s."""
     ramp = np.linspace(0.0, 1.0, 256)[None]
-    axes.imshow(ramp, extent=(0.0, end, 0.0, 1.0), cmap=style.TIME, aspect="auto")
+    axes.imshow(ramp, extent=(*span, 0.0, 1.0), cmap=style.TIME, aspect="auto")
     axes.set(yticks=[], xlabel="time (s): the colour of the ways")
     style.dress(axes)
 

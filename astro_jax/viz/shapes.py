@@ -44,6 +44,14 @@ def rectangle(length: float, width: float) -> Float[np.ndarray, "5 2"]:
     return 0.5 * corners * [length, width]
 
 
+def footprint(robot: RobotConfig) -> Float[np.ndarray, "v 2"]:
+    """The closed outline of the base: the polygon that was given, or its rectangle."""
+    if not robot.footprint:
+        return rectangle(robot.length, robot.width)
+    corners = np.array(robot.footprint, float)
+    return np.concatenate([corners, corners[:1]])
+
+
 def heading_mark(robot: RobotConfig) -> Float[np.ndarray, "4 2"]:
     """A triangle inside the footprint that points ahead."""
     half = 0.34 * robot.width

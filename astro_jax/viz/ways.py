@@ -1,14 +1,16 @@
 """Everybody's way from above, coloured by time.   [host]
 
-In: a record.  Out: artists on Matplotlib axes, named by their gid: ``robot``, ``person 0`` …,
-``poses``, ``contacts``.
+In: a record, or the way of one body.  Out: artists on Matplotlib axes, named by their gid:
+``robot``, ``person 0`` …, ``poses``, ``contacts``.
 """
 
 import numpy as np
 import numpy.typing as npt
+from jaxtyping import Float
 from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection, PolyCollection
 
+from astro_jax.config import RobotConfig
 from astro_jax.viz import layers, shapes, style
 from astro_jax.viz.record import EpisodeRecord
 
@@ -23,8 +25,9 @@ def draw_ways(axes: Axes, record: EpisodeRecord) -> None:
         zorder=style.CELLS,
     )
     log, ticks = record.log, record.ticks
+    span = (0.0, float(ticks.time[-1]))
     for who in np.flatnonzero(record.present):
-        _way(axes, record, log.people_xy[:, who], log.time, 1.6, f"person {who}")
+        draw_way(axes, log.people_xy[:, who], log.time, span, 1.6, f"person {who}")
         end = log.people_xy[-1, who]
         if np.isfinite(end).all():
             disc = shapes.circles(end[None], record.radius[who : who + 1])
@@ -36,8 +39,8 @@ def draw_ways(axes: Axes, record: EpisodeRecord) -> None:
     look = {"colors": style.TURN, "linewidths": 11.0, "alpha": 0.35, "zorder": style.TRAILS}
     axes.add_collection(LineCollection(bands, capstyle="round", **look), autolim=False)
     axes.plot(*ticks.pose_map[:, :2].T, color="white", linewidth=6.5, zorder=style.PLANS)
-    _way(axes, record, ticks.pose_map[:, :2], ticks.time, 4.2, "robot")
-    _draw_poses(axes, record)
+    draw_way(axes, ticks.pose_map[:, :2], ticks.time, span, 4.2, "robot")
+    draw_poses(axes, record.robot, ticks.time, ticks.pose_map, span)
     layers.goal(axes, record)
     touched = np.flatnonzero(np.diff(ticks.contacts, prepend=ticks.contacts[:1]) > 0)
     axes.plot(
@@ -50,51 +53,94 @@ def draw_ways(axes: Axes, record: EpisodeRecord) -> None:
     style.dress(axes)
 
 
-def _way(
+def draw_way(
     axes: Axes,
-    record: EpisodeRecord,
     xy: npt.ArrayLike,
     time: npt.ArrayLike,
+    span: tuple[float, float],
     width: float,
     name: str,
+    opacity: float = 1.0,
 ) -> None:
+    """A line through places (N, 2) in the colours of their times; gaps where they are not finite.
+
+    Args:
+      axes: where to draw; its limits stay.
+      xy: places in the map, m.
+      time: of the places, s.
+      span: times of the first and the last colour, s.
+      width: of the line, points.
+      name: its gid.
+      opacity: 0 … 1.
+    """
     xy, time = np.asarray(xy), np.asarray(time)
     pieces = np.stack([xy[:-1], xy[1:]], axis=1)
     whole = np.isfinite(pieces).all(axis=(1, 2))
     line = LineCollection(
         list(pieces[whole]), linewidths=width, capstyle="round", zorder=style.PLANS + 0.2
     )
-    line.set(array=time[:-1][whole], cmap=style.TIME, gid=name)
-    line.set_clim(0.0, float(record.ticks.time[-1]))
+    line.set(array=time[:-1][whole], cmap=style.TIME, gid=name, alpha=opacity)
+    line.set_clim(*span)
     axes.add_collection(line, autolim=False)
 
 
-def _draw_poses(axes: Axes, record: EpisodeRecord) -> None:
-    """The footprint at even times, with the time where it is long enough after the last."""
-    ticks, robot = record.ticks, record.robot
-    spacing = spacing_of(float(ticks.time[-1]))
-    picks = np.searchsorted(ticks.time, np.arange(0.0, float(ticks.time[-1]) + 1e-6, spacing))
-    picks = np.append(np.minimum(picks, len(ticks.time) - 1), len(ticks.time) - 1)
-    poses = ticks.pose_map[picks]
-    box = shapes.placed(poses, shapes.rectangle(robot.length, robot.width))
-    colours = style.TIME(ticks.time[picks] / float(ticks.time[-1]))
+def draw_poses(
+    axes: Axes,
+    robot: RobotConfig,
+    time: npt.ArrayLike,
+    pose_map: npt.ArrayLike,
+    span: tuple[float, float],
+    apart: float = 0.6,
+    aside_of: Float[np.ndarray, "n 2"] | None = None,
+) -> None:
+    """The footprint at even times, with the time where it is long enough after the last.
+
+    Args:
+      axes: where to draw; its limits stay.
+      robot: whose footprint it is.
+      time: of the poses, s.
+      pose_map: poses (N, 3).
+      span: times of the first and the last colour, s; footprints are drawn in between.
+      apart: least distance between two times that are written, m.
+      aside_of: other places to keep as far away from.
+    """
+    time, pose_map = np.asarray(time), np.asarray(pose_map)
+    begin, end = span
+    spacing = spacing_of(end - begin)
+    even = np.arange(spacing * np.ceil(begin / spacing - 1e-6), end + 1e-6, spacing)
+    picks = np.append(np.searchsorted(time, even - 1e-4), np.searchsorted(time, end - 1e-4))
+    picks = np.minimum(picks, len(time) - 1)
+    poses = pose_map[picks]
+    colours = style.TIME((time[picks] - begin) / max(end - begin, 1e-9))
+    box = shapes.placed(poses, shapes.footprint(robot))
     body = PolyCollection(list(box), facecolors="white", edgecolors=colours, linewidths=1.3)
     body.set(zorder=style.ROBOTS, gid="poses")
     heads = PolyCollection(list(shapes.placed(poses, shapes.heading_mark(robot))))
     heads.set(facecolor=colours, zorder=style.ROBOTS + 0.1)
     for collection in (body, heads):
         axes.add_collection(collection, autolim=False)
-    written = np.array([[np.inf, np.inf]])
+    written = np.full((1, 2), np.inf) if aside_of is None else np.vstack([aside_of, [[np.inf] * 2]])
     for tick, pose in zip(picks[:-1], poses[:-1], strict=True):
-        if np.linalg.norm(written - pose[:2], axis=1).min() < 0.6:
+        left = np.array([-np.sin(pose[2]), np.cos(pose[2])])
+        beside = pose[:2] + (0.5 * robot.width + 0.4 * apart) * left
+        if np.linalg.norm(written - beside, axis=1).min() < apart:
             continue
-        written = np.concatenate([written, pose[None, :2]])
-        aside = pose[:2] + 0.33 * np.array([-np.sin(pose[2]), np.cos(pose[2])])
-        axes.text(
-            aside[0], aside[1], f"{ticks.time[tick]:.0f} s", fontsize=8, color=style.INK,
-            ha="center", va="center", zorder=style.ROBOTS + 0.5,
-            bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.75, "pad": 0.8},
-        )  # fmt: skip
+        written = np.concatenate([written, beside[None]])
+        text = f"{time[tick]:.0f} s" if spacing >= 1.0 else f"{time[tick]:.1f} s"
+        _write_beside(axes, pose[:2] + 0.5 * robot.width * left, left, text)
+
+
+def _write_beside(
+    axes: Axes, xy: Float[np.ndarray, "2"], direction: Float[np.ndarray, "2"], text: str
+) -> None:
+    """In this direction from a place, clear of it in any size of the picture."""
+    x, y = (float(value) for value in direction)
+    axes.annotate(
+        text, (float(xy[0]), float(xy[1])), xytext=(15.0 * x, 9.0 * y),
+        textcoords="offset points", fontsize=8, color=style.INK, ha="center", va="center",
+        annotation_clip=True, zorder=style.ROBOTS + 0.5,
+        bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.75, "pad": 0.8},
+    )  # fmt: skip
 
 
 def spacing_of(seconds: float) -> float:

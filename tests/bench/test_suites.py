@@ -1,7 +1,10 @@
 """Running a suite: the same rows whatever happens in between."""
 
 import json
+import pickle
+from concurrent.futures import Future
 from types import SimpleNamespace
+from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -9,7 +12,7 @@ import pytest
 from astro_jax.bench import suites
 from astro_jax.bench.results_file import ResultsFile
 from astro_jax.bench.suites import Order, named, run_suite, seed_of, summary
-from astro_jax.errors import InputError
+from astro_jax.errors import InputError, MessageError
 from astro_jax.suites import barn
 from astro_jax.suites.case import Trace
 from tests.suites.made_up import trace_of
@@ -62,6 +65,22 @@ def suite(monkeypatch):
     monkeypatch.setattr(suites, "SUITES", {"made-up": found})
     monkeypatch.setattr(suites, "commit", lambda: "abc")
     return found
+
+
+class Seen:
+    """Whoever looks on, in a place where any copy of it leaves word."""
+
+    left: ClassVar[list] = []
+
+    def __call__(self, case, setup, trace, row):
+        self.left.append((row, case.name, trace))
+
+
+@pytest.fixture
+def seen():
+    Seen.left = []
+    yield Seen()
+    Seen.left = []
 
 
 def rows_of(report):
@@ -162,3 +181,64 @@ def test_seeds_do_not_depend_on_the_planner_or_the_variant():
     plain = seed_of(Order(suite="barn", variant="lidar"), "12", 0)
     assert plain == seed_of(Order(suite="barn", variant="late", planner="dwa"), "12", 0)
     assert plain != seed_of(Order(suite="barn", variant="lidar"), "12", 1)
+
+
+def test_every_episode_is_shown_before_it_is_written_and_none_again(suite, seen, tmp_path):
+    path = tmp_path / "results.jsonl"
+    run_suite(ORDER, results=path, watch=seen)
+    shown = {row["case"]: row for row, _, _ in seen.left}
+    lines = [json.loads(line) for line in path.read_text().splitlines()]
+    assert len(lines) == len(shown) == len(seen.left) == 6
+    for line in lines:
+        row = shown[line["case"]]
+        names = ("suite", "variant", "planner", "case", "run", "success", "far", "seed")
+        assert {name: row[name] for name in names} == {name: line[name] for name in names}
+    for row, name, trace in seen.left:
+        assert name == row["case"] and row["far"] == trace.ticks.pose_map[-1, 0]
+    run_suite(ORDER, results=path, watch=seen)
+    assert len(seen.left) == 6
+
+    def stops(case, setup, trace, row):
+        raise InterruptedDriveError
+
+    with pytest.raises(InterruptedDriveError):
+        run_suite(ORDER, runs=2, results=path, watch=stops)
+    assert len(path.read_text().splitlines()) == 6
+
+
+def test_with_several_jobs_each_process_shows_its_own(suite, seen, monkeypatch):
+    """The pool's processes are this one here; what it is given goes through a pickle."""
+
+    class Pool:
+        def __init__(self, jobs, mp_context, initializer, initargs):
+            assert jobs == 2
+            free, *given = initargs
+            initializer(free, *pickle.loads(pickle.dumps(given)))
+
+        def __enter__(self):
+            return self
+
+        def __exit__(self, *raised):
+            pass
+
+        def submit(self, work, *given):
+            done = Future()
+            done.set_result(work(*given))
+            return done
+
+    monkeypatch.setattr(suites, "ProcessPoolExecutor", Pool)
+    monkeypatch.setattr(suites, "pin", lambda wanted: None)
+    monkeypatch.setattr(suites, "_play", None)
+    report = run_suite(ORDER, jobs=2, watch=seen)
+    assert sorted(row["case"] for row, _, _ in seen.left) == [str(k) for k in range(6)]
+    far = {row["case"]: row["far"] for row in rows_of(report)}
+    assert {row["case"]: row["far"] for row, _, _ in seen.left} == far
+
+
+def test_what_is_wrong_in_another_process_is_told_in_this_one():
+    for kind in (InputError, MessageError):
+        error = pickle.loads(pickle.dumps(kind("plots", "/full", "a folder", "there")))
+        assert type(error) is kind and str(error) == str(
+            kind("plots", "/full", "a folder", "there")
+        )
+        assert (error.field, error.where) == ("plots", "there")

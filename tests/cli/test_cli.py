@@ -214,6 +214,8 @@ BAD_BENCH = {
     "unknown case": (["crossing", "--cases", "nobody-*"], ["cases", "nobody-*"]),
     "unknown variant": (["crossing", "--variant", "200"], ["variant", "200", "300"]),
     "unknown planner": (["crossing", "--planner", "nobody"], ["planner", "nobody", "astro"]),
+    "pictures in a file": (["crossing", "--plots", "Makefile/in"], ["plots", "Makefile/in"]),
+    "pictures as a file": (["crossing", "--plots", "Makefile"], ["plots", "Makefile"]),
     "no home runs": (["homes", "--runs", "0"], ["runs", "0"]),
     "replay below 0": (["surprise", "--replay", "-1"], ["replay", "-1"]),
     "replay at home": (["surprise", "--stack", "full", "--replay", "1"], ["replay", "--stack"]),
