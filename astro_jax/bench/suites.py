@@ -3,7 +3,9 @@
 The rules are in ``astro_jax/suites``, a module per suite.  Here cases become rows: made, driven,
 judged, written to a results file (``bench/results_file.py``) and summed up by stratum.  An
 episode's seed depends on the suite, its case and the number of the run, on nothing else: the same
-case gives the same row whatever else is run beside it, and in whatever process.
+case gives the same row whatever else is run beside it.  A process that is kept on one core
+(``jobs``) may add up in another order than one that is not, and a case that hangs on the last bit
+goes another way there (BARN 284 did).
 """
 
 import dataclasses

@@ -9,8 +9,10 @@ import math
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Bool, Float
 
+from astro_jax.products import apart, once
 from astro_jax.types import Scalar
 
 # ---- the robot against walls ---------------------------------------------------------
@@ -101,12 +103,11 @@ def _cells_nearby(pose, blocked, origin, resolution, window_cells):
     """Cell centres relative to the robot's (columns' x, rows' y) and which are occupied."""
     shape = tuple(min(window_cells, cells) for cells in blocked.shape)
     index = (pose[:2] - origin) / resolution  # of the robot's centre, fractional (x, y)
-
-    def first(axis: int, at: Array) -> Array:
-        centred = jnp.round(at - 0.5 * (shape[axis] - 1)).astype(jnp.int32)
-        return jnp.clip(centred, 0, blocked.shape[axis] - shape[axis])
-
-    row, column = first(0, index[1]), first(1, index[0])
+    size = np.array(shape[::-1], np.float32)
+    centred = jnp.round(index - 0.5 * (size - 1.0))
+    # worked out once: anew for each use, a half would be rounded up here and down there
+    centred = apart(once(centred[:, None]))[:, 0].astype(jnp.int32)
+    column, row = jnp.clip(centred, 0, np.array(blocked.shape[::-1]) - shape[::-1])
     occupied = jax.lax.dynamic_slice(blocked, (row, column), shape)
     x = ((column + jnp.arange(shape[1])) - index[0]) * resolution
     y = ((row + jnp.arange(shape[0])) - index[1]) * resolution

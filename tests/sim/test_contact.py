@@ -519,3 +519,20 @@ def test_referee_works_without_people_and_in_batches():
     after = jax.jit(jax.vmap(step))(states, poses, jnp.array([0.0, 0.1, jnp.inf]))
     np.testing.assert_array_equal(after.void, [True, False, False])
     np.testing.assert_array_equal(after.contacts, [0, 0, 0])
+
+
+def test_a_gap_is_exact_wherever_the_window_begins():
+    """Also half-way between two cells, where its first one is a matter of rounding."""
+    blocked = np.zeros((80, 120), bool)
+    blocked[38:42, 97:] = True
+    x = np.arange(0.6, 1.6, 0.025, dtype=np.float32)
+    poses = np.stack([x, 0 * x, 0 * x], axis=-1)
+    found = jax.jit(
+        jax.vmap(
+            lambda pose: gaps.wall_gap(
+                pose, 0.42, 0.25, jnp.asarray(blocked), jnp.array([-2.975, -1.975]), 0.05, 60
+            )
+        )
+    )(poses)
+    wall = -2.975 + 96.5 * 0.05
+    np.testing.assert_allclose(found, wall - 0.21 - x, atol=1e-5)
