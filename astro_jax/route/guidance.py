@@ -66,13 +66,19 @@ def look_again(before: Guidance, look: Look) -> Guidance:
     route, until = before.route, before.detour_until
     if before.onward is not None:
         return _making_way(before, before.onward, look)
-    if until < look.time and math.isfinite(until):
+    over = until < look.time and math.isfinite(until)
+    if over:
         nothing = np.empty((0, 2))
         route, until = avoid(route, look.pose, nothing, nothing), -math.inf
     route = revise(route, look.local_map, look.pose, look.house_from_map)
     to_go = route.to_go(look.pose)
-    if route is not before.route or not math.isfinite(before.since):
+    if over or not math.isfinite(before.since):
         return Guidance(route=route, least=to_go, since=look.time, detour_until=until)
+    if route is not before.route:
+        # the same place costs more or less by now: that is no progress
+        least = before.least + to_go - before.route.to_go(look.pose)
+        least = least if math.isfinite(least) else to_go
+        before = dataclasses.replace(before, route=route, least=least)
     if to_go < before.least - PROGRESS:
         return dataclasses.replace(before, least=to_go, since=look.time)
     if look.time - before.since <= WITHOUT_PROGRESS:

@@ -1,5 +1,6 @@
 """The route layer's own thread: floods, cancels, time limits and what holds a robot up."""
 
+import itertools
 import threading
 import time
 
@@ -249,6 +250,22 @@ def test_a_robot_that_is_held_up_by_somebody_takes_the_other_door_for_a_while():
     way = guide_path(found[int(WITHOUT_PROGRESS) + 2].route.field, pose)
     assert np.max(way[:, 1]) > 4.9
     assert path_length(way) > 6.0
+
+
+def test_a_new_way_from_where_it_stands_is_no_progress():
+    """Things come into sight behind the door, the way is searched anew: it is held up still."""
+    pose, stands = (2.4, 1.8, 0.0), [(3.0, 1.8)]
+    things = [(3.5, 3.6, 1.3 + 0.3 * k, 1.6 + 0.3 * k) for k in range(4)]
+    times = np.arange(0.0, WITHOUT_PROGRESS + 3.0)
+    found = driven(
+        look_at(pose, now, blocked=things[: 1 + int(now // 5.0)], standing=stands) for now in times
+    )
+    to_go = [guidance.route.to_go(pose) for guidance in found]
+    searched = [b.route is not a.route for a, b in itertools.pairwise(found)]
+    held_up = np.isfinite([guidance.detour_until for guidance in found])
+    assert sum(searched[: int(WITHOUT_PROGRESS)]) >= 3
+    assert np.flatnonzero(held_up)[0] == int(WITHOUT_PROGRESS) + 1
+    assert to_go[-1] > max(to_go[: int(WITHOUT_PROGRESS)]) + 2.0
 
 
 def test_a_robot_that_gets_on_is_left_alone():
