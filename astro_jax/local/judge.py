@@ -7,7 +7,7 @@ from jaxtyping import Array, Float
 
 from astro_jax.config import PlannerConfig, PlannerParams, RobotConfig
 from astro_jax.local.encounter import exact_hazard
-from astro_jax.local.objective import Encounter, Look, evaluate, total
+from astro_jax.local.objective import Encounter, Look, evaluate, run_into_at_rest, total
 from astro_jax.local.risk import Discs
 from astro_jax.local.screening import screening_hazard
 from astro_jax.robot import drive
@@ -40,11 +40,12 @@ def judge_of(
     look: Look,
 ) -> Judge:
     """The black box that the search looks into, for one world and one precision."""
+    anyway = run_into_at_rest(config, world, look)
 
     def judge(z: Float[Array, "n D K"]) -> tuple[Float[Array, "K"], Judged]:
         controls = drive.decode(robot, basis, world.command, world.command_dot, z)
         motion = drive.motion(robot, basis, world.pose_map, controls)
-        terms, alive = evaluate(robot, config, params, world, field, look, motion)
+        terms, alive = evaluate(robot, config, params, world, field, look, anyway, motion)
         return total(params, terms), Judged(
             controls=controls, motion=motion, terms=terms, survival=alive
         )

@@ -53,9 +53,14 @@ def evaluate(
     world: WorldAtEffect,
     field: RouteField,
     look: Look,
+    anyway: Float[Array, "M t 1"],
     motion: Motion,
 ) -> tuple[CostTerms, Float[Array, "T K"]]:
-    """The unweighted terms of each motion, and its survival over time."""
+    """The unweighted terms of each motion, and its survival over time.
+
+    ``anyway``: how likely each body would by then have run into a robot at rest
+    (``run_into_at_rest``); the same for all motions.
+    """
     dt, stride = config.dt, config.people_stride
     vx, vy, omega = (motion.twist[:, i] for i in range(3))
     ax, ay, turn = (motion.twist_dot[:, i] for i in range(3))
@@ -77,7 +82,7 @@ def evaluate(
     kind = world.forecast.kind
     struck = jnp.asarray(params.harm_of_kind)[kind][:, None, None] * loss(past_bodies)
     pushed = over_things(struck * middle(own_speed**2))
-    own_doing = struck * middle(1.0 - run_into_at_rest(world, look, coarse, dt * stride))
+    own_doing = struck * middle(1.0 - anyway)
     struck = over_things(struck)
 
     time = dt * jnp.arange(config.times, dtype=jnp.float32)[:, None]
@@ -166,7 +171,7 @@ def answerable(motion: Motion, dt: float) -> Float[Array, "t K"]:
 
 
 def run_into_at_rest(
-    world: WorldAtEffect, look: Look, motion: Motion, dt: float
+    config: PlannerConfig, world: WorldAtEffect, look: Look
 ) -> Float[Array, "M t 1"]:
     """Probability that each body would by then have run into a robot that stays where it is.
 
@@ -175,14 +180,14 @@ def run_into_at_rest(
     K2).  One that moves towards them is touched sooner, and does answer.  Without it a robot at
     which somebody walked stopped half-way out of their course: being run into at rest was cheaper.
     """
-    still = jnp.zeros_like(motion.twist[..., :1])
+    still = jnp.zeros((world.forecast.xy_map.shape[0], 3, 1))
     here = Motion(
         pose_map=jnp.broadcast_to(world.pose_map[None, :, None], still.shape),
         twist=still,
         twist_dot=still,
     )
     hazard, _, _ = look.quickly(here, world.forecast)
-    return jax.lax.stop_gradient(1.0 - unharmed(hazard, dt))
+    return 1.0 - unharmed(hazard, config.dt * config.people_stride)
 
 
 def remaining(

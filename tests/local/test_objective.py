@@ -12,7 +12,14 @@ from scipy.interpolate import BSpline
 from astro_jax.config import PlannerParams
 from astro_jax.local import encounter, risk, screening
 from astro_jax.local.judge import judge_of, looks
-from astro_jax.local.objective import answerable, evaluate, remaining, total, under_way
+from astro_jax.local.objective import (
+    answerable,
+    evaluate,
+    remaining,
+    run_into_at_rest,
+    total,
+    under_way,
+)
 from astro_jax.local.planner import basis_of
 from astro_jax.robot import drive
 from astro_jax.robot.footprint import covering_discs
@@ -50,7 +57,8 @@ def evaluator(lab, look=1):
     def terms_of(params, world, field, controls):
         motion = drive.motion(lab.robot, basis, world.pose_map, controls)
         chosen = looks(lab.robot, lab.config, params)[look]
-        return evaluate(lab.robot, lab.config, params, world, field, chosen, motion)
+        anyway = run_into_at_rest(lab.config, world, chosen)
+        return evaluate(lab.robot, lab.config, params, world, field, chosen, anyway, motion)
 
     return terms_of
 

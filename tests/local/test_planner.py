@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from astro_jax.local.judge import looks
-from astro_jax.local.objective import evaluate, total
+from astro_jax.local.objective import evaluate, run_into_at_rest, total
 from astro_jax.local.planner import basis_of
 from astro_jax.robot import drive
 from astro_jax.types import Status
@@ -74,7 +74,8 @@ def exact_cost(lab):
         stop = drive.decode(lab.robot, basis, *start, drive.encode(lab.robot, basis, *start, stop))
         both = jnp.stack([controls, stop], axis=-1)
         motion = drive.motion(lab.robot, basis, world.pose_map, both)
-        terms, _ = evaluate(lab.robot, lab.config, lab.params, world, field, exact, motion)
+        anyway = run_into_at_rest(lab.config, world, exact)
+        terms, _ = evaluate(lab.robot, lab.config, lab.params, world, field, exact, anyway, motion)
         return total(lab.params, terms)
 
     return cost
