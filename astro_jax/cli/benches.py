@@ -229,8 +229,8 @@ class BenchSuite:
     """File that every episode is added to, a line each; a run that was interrupted goes on from
     it."""
     plots: Path | None = None
-    """Folder for pictures of the episodes that failed, a PNG each (barn-237-0.png: suite, case,
-    run); what is in the results file already is not driven again and gets none."""
+    """Folder for pictures of the episodes that failed, a PNG each (barn-lidar-237-0.png: suite,
+    variant, case, run); what is in the results file already is not driven again and gets none."""
     json: Path | None = None
     """Where to write the report."""
 

@@ -30,7 +30,8 @@ class Failures:
             return
         from astro_jax.viz.failed import failed_figure
 
-        name = picture_name(str(row["suite"]), str(row["case"]), int(row["run"]))
+        suite, variant, named = (str(row[key]) for key in ("suite", "variant", "case"))
+        name = picture_name(suite, variant, named, int(row["run"]))
         draw(failed_figure(case, setup, trace, row), self.folder / name, "plots", flat=True)
 
 
@@ -55,9 +56,9 @@ def failures_into(folder: Path) -> Failures:
     return Failures(folder=folder)
 
 
-def picture_name(suite: str, case: str, run: int) -> str:
-    """``barn-237-0.png``; what no file name should hold is replaced, and the name told apart."""
+def picture_name(suite: str, variant: str, case: str, run: int) -> str:
+    """``barn-lidar-237-0.png``; what no file name should hold is replaced, and told apart."""
     plain = re.sub(r"[^A-Za-z0-9._-]", "_", case)[:LONGEST]
     if plain != case:
         plain += f"-{crc32(case.encode()):08x}"
-    return f"{suite}-{plain}-{run}.png"
+    return f"{suite}-{variant}-{plain}-{run}.png"

@@ -65,18 +65,18 @@ def test_failures_and_only_failures_get_a_picture(suite, tmp_path):
     folder, results = tmp_path / "new" / "pictures", tmp_path / "results.jsonl"
     command = ["bench", "crossing", "--plots", str(folder), "--results", str(results)]
     assert cli.main(command) == 0
-    expected = {picture_name("crossing", name, 0) for name in CASES[1:]}
+    expected = {picture_name("crossing", "plain", name, 0) for name in CASES[1:]}
     assert {path.name for path in folder.iterdir()} == expected
-    assert "crossing-touches-0.png" in expected
+    assert "crossing-plain-touches-0.png" in expected
     for path in folder.iterdir():
         assert path.stat().st_size < 200_000
         with Image.open(path) as picture:
             assert picture.size == (1440, 1040)
     # what is done is not driven again
-    (folder / "crossing-touches-0.png").unlink()
+    (folder / "crossing-plain-touches-0.png").unlink()
     assert cli.main([*command, "--runs", "2"]) == 0
-    again = {picture_name("crossing", name, run) for name in CASES[1:] for run in (0, 1)}
-    assert {path.name for path in folder.iterdir()} == again - {"crossing-touches-0.png"}
+    again = {picture_name("crossing", "plain", name, run) for name in CASES[1:] for run in (0, 1)}
+    assert {path.name for path in folder.iterdir()} == again - {"crossing-plain-touches-0.png"}
 
 
 def test_without_a_folder_there_is_no_picture(suite, tmp_path, monkeypatch):
@@ -116,10 +116,13 @@ def test_whoever_draws_can_be_sent_to_another_process():
 
 
 def test_names_of_files_are_plain_and_apart():
-    assert picture_name("barn", "237", 0) == "barn-237-0.png"
-    assert picture_name("crossing", "doorway-1.4-009", 3) == "crossing-doorway-1.4-009-3.png"
+    assert picture_name("barn", "lidar", "237", 0) == "barn-lidar-237-0.png"
+    name = picture_name("crossing", "0", "doorway-1.4-009", 3)
+    assert name == "crossing-0-doorway-1.4-009-3.png"
+    # an episode of one variant does not take the place of another's
+    assert name != picture_name("crossing", "300", "doorway-1.4-009", 3)
     odd = ["a/b", "a_b", "a b", "../b", "a\\b", "ä", "x" * 300, "x" * 301, "a\0b", "a\nb"]
-    names = [picture_name("homes", case, 0) for case in odd]
+    names = [picture_name("homes", "500", case, 0) for case in odd]
     assert len(set(names)) == len(odd)
     for name in names:
         assert len(name) < 150 and Path(name).name == name and name.isascii()
