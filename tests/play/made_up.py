@@ -10,7 +10,7 @@ from astro_jax.config import PlannerConfig
 
 WIDE, TALL, RESOLUTION = 6.0, 3.2, 0.05
 DOOR_X, DOOR_LOW, DOOR_HIGH = 3.0, 1.15, 2.05
-SMALL = PlannerConfig(candidates=100, gradient_steps=0, people=2, near_bodies=2, map_cells=80)
+SMALL = PlannerConfig(candidates=100, gradient_steps=3, people=2, near_bodies=2, map_cells=80)
 
 
 def write_map(folder: Path) -> Path:
