@@ -44,6 +44,8 @@ NEARER, BESIDE = 0.004, 0.25
 them (m) at that speed."""
 PASSING = 0.15
 """Acceleration (m/s²) of somebody whom the robot still passes in time."""
+UNSURE = 0.1
+"""An overlap (m) that may as well be none, by how well people are tracked."""
 RELEASE = 0.8
 """The allowed speed rises again by this at most, m/s²: what flickers is taken for there."""
 
@@ -162,7 +164,8 @@ def allowed_by_movers(
     leaving = jnp.minimum(farther, gap - staying) - LEAVING * driven[..., None]
     # nor, if they are not coming without a turn, to pass beside them slowly
     straight = dataclasses.replace(movers, turn=0.0, rush=jnp.maximum(movers.rush - DOUBT, 0.0))
-    coming = staying + radii - jax.vmap(jax.vmap(straight.at))(times)[1] < 0.0
+    # who already stands nearer than the margin is not coming for that
+    coming = staying + radii - jax.vmap(jax.vmap(straight.at))(times)[1] + MOVER_MARGIN < 0.0
     slow = (speeds <= BESIDE)[:, None, None]
     beside = gap - staying + jnp.where(slow, NEARER * speeds[:, None, None] / BESIDE, -jnp.inf)
     spared = jnp.where(coming, leaving, jnp.maximum(leaving, beside))
@@ -208,13 +211,15 @@ def passed_in_time(
 
     def nearest(driven):
         apart = rectangle_gap(robot, jax.vmap(to_frame)(along(path, driven), centres))
-        return jnp.min(apart - radii, axis=0), jnp.min(apart - least, axis=0)
+        touch = apart - least + MOVER_MARGIN
+        return jnp.min(apart - radii, axis=0), jnp.min(touch, axis=0)
 
     picked_up = speed * t + 0.5 * robot.wheel_acceleration * t**2
     let_go = ceiling * t + 0.5 * RELEASE * t**2
     going, going_steady = nearest(jnp.minimum(path.lengths, jnp.minimum(picked_up, let_go)))
     braking, braking_steady = nearest(travelled(robot, 0.0, speed, t))
-    no_way_out = (going_steady >= 0.0) & (braking_steady < 0.0)
+    better = going_steady >= jnp.minimum(braking_steady, 0.0) + UNSURE
+    no_way_out = (braking_steady < 0.0) & (going_steady >= -UNSURE) & better
     return (going >= braking) & ((going >= 0.0) | no_way_out)
 
 

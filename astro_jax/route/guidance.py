@@ -5,6 +5,12 @@ new search worth its time: the map is contradicted (``planner.revise``), what co
 gone, or the robot has not come nearer to the goal for a while.  Then whatever stands about, people
 who do not move included, counts as a wall for some time: there may be a way around.  If there is
 none and somebody stands before the robot, it makes way for them (``route/lay_by.py``).
+
+Around people it goes sooner: when it has waited for as long as the other way is longer.  Whoever
+does so loses at most twice what the best choice would have cost, however long they stand there
+(ski rental: Karlin, Manasse, Rudolph & Sleator, "Competitive snoopy caching", 1988).  The local
+planner does not find that way by itself: its horizon ends before it pays, so on an open floor
+robots stood a third of a metre before somebody who stood there, until the time was out.
 """
 
 import dataclasses
@@ -24,12 +30,15 @@ Most people walk on: on twenty busy errands through the flat (half a second late
 contact, two errands not done in a minute and 28.5 s, 20 s no contact, one not done and 24.3 s, no
 detours at all neither and 23.1 s.
 """
+PATIENT = 3.0
+"""After so long it goes around whoever stands, if that takes no longer than it has waited, s."""
 PROGRESS = 0.5
 """By how much it has to fall to count, s."""
 DETOUR = 20.0
 """For so long what holds the robot up counts as a wall, s."""
 MAKES_WAY = 15.0
 """For so long it leaves the way to somebody who stands before it, s."""
+NONE = np.empty((0, 2))
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
@@ -68,8 +77,7 @@ def look_again(before: Guidance, look: Look) -> Guidance:
         return _making_way(before, before.onward, look)
     over = until < look.time and math.isfinite(until)
     if over:
-        nothing = np.empty((0, 2))
-        route, until = avoid(route, look.pose, nothing, nothing), -math.inf
+        route, until = avoid(route, look.pose, NONE, NONE), -math.inf
     route = revise(route, look.local_map, look.pose, look.house_from_map)
     to_go = route.to_go(look.pose)
     if over or not math.isfinite(before.since):
@@ -81,8 +89,14 @@ def look_again(before: Guidance, look: Look) -> Guidance:
         before = dataclasses.replace(before, route=route, least=least)
     if to_go < before.least - PROGRESS:
         return dataclasses.replace(before, least=to_go, since=look.time)
-    if look.time - before.since <= WITHOUT_PROGRESS:
-        return before
+    waited = look.time - before.since
+    if waited <= WITHOUT_PROGRESS:
+        around = route if waited < PATIENT else avoid(route, look.pose, NONE, in_the_way(look)[1])
+        longer = around.to_go(look.pose) - to_go
+        if around is route or not longer <= waited:
+            return before
+        until = look.time + DETOUR
+        return Guidance(route=around, least=to_go + longer, since=look.time, detour_until=until)
     things, bodies = in_the_way(look)
     route = avoid(route, look.pose, things, bodies)
     if route is not before.route:
