@@ -99,7 +99,7 @@ def room(way, people, speed, reaction):
         away = np.hypot(*(centres - poses[:, :2]).T) - np.hypot(*(centres - first[:, :2]).T)
         spared = np.minimum(away - movers.LEAVING * metres, -nearer)
         if speed <= movers.BESIDE + 1e-6:
-            coming = rectangle_gap(first, centres) < radius - OPTIMISM
+            coming = rectangle_gap(first, centres) < radius - movers.MOVER_MARGIN - OPTIMISM
             beside = movers.NEARER * speed / movers.BESIDE - nearer
             spared = np.where(coming, spared, np.maximum(spared, beside))
         room = np.where(spared >= -OPTIMISM, np.maximum(gap, spared), gap)
@@ -246,7 +246,8 @@ def test_a_new_return_that_is_not_a_number_stops():
 
 def passed_twin(people, speed, ceiling, way):
     """By the docstring, for everybody: nearer by braking than by going on, and not touched by
-    going on; or by no swerve of theirs at least, if the rest would touch them."""
+    going on; or, if the rest would touch them unless they swerve, touched by less than a
+    decimetre that way, and by a decimetre less than at rest."""
     t, found = way["times"], []
     b = ROBOT.wheel_acceleration
     stop = np.minimum(t, speed / b)
@@ -262,7 +263,8 @@ def passed_twin(people, speed, ceiling, way):
         grown = 0.5 * movers.PASSING * ahead**2 + rush * ahead
         gaps = [rectangle_gap(poses, centres) - radius for poses in ways]
         going, braking = (np.min(gap - grown) for gap in gaps)
-        no_way_out = np.min(gaps[0]) >= 0.0 > np.min(gaps[1])
+        onward, rest = (np.min(gap) + movers.MOVER_MARGIN for gap in gaps)
+        no_way_out = rest < 0.0 and onward >= -movers.UNSURE and onward - rest >= movers.UNSURE
         found.append(going >= braking and (going >= 0.0 or no_way_out))
     return found
 
