@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 
 from astro_jax.config import PlannerParams
+from astro_jax.reactive.modes import next_mode
+from astro_jax.reactive.senses import GateState, Mode, Orders, initial_gate
 from astro_jax.sim.contact import ContactState, no_contacts
 from astro_jax.suites import crossing, drive
 from astro_jax.types import Scalar, pytree
@@ -20,6 +22,16 @@ class Driven:
     time: Scalar
     arrived_at: Scalar
     contacts: ContactState
+
+
+@pytree
+class SimpleBrain:
+    gate: GateState
+
+
+@pytree
+class SimpleState:
+    robot: SimpleBrain
 
 
 @pytest.fixture
@@ -39,6 +51,7 @@ def traced(monkeypatch):
     started = lambda *given: Driven(time=0.0, arrived_at=jnp.inf, contacts=no_contacts(1))
     monkeypatch.setattr(drive, "run_cycles", run_cycles)
     monkeypatch.setattr(drive, "start_episode", started)
+    monkeypatch.setattr(drive, "already_on", lambda state: state)
     monkeypatch.setattr(drive, "revise", lambda *given: None)
     no_way = lambda *given: SimpleNamespace(field=np.zeros(3), searches=1)
     monkeypatch.setattr(drive, "plan_route", no_way)
@@ -55,3 +68,14 @@ def test_other_params_drive_otherwise_and_compile_nothing(traced):
     ]
     np.testing.assert_allclose(arrivals, [3.0, 6.0, 3.0], rtol=1e-5)
     assert len(traced) == 1
+
+
+def test_the_robot_is_on_when_the_clock_begins():
+    """After a start the gate waits until all has been well for a while; here it has been."""
+    fresh = initial_gate(4)
+    on = drive.already_on(SimpleState(robot=SimpleBrain(gate=fresh))).robot.gate
+    modes = [
+        int(next_mode(gate, jnp.asarray(well), Orders(), jnp.float32(0.0), 0.02)[0])
+        for gate, well in ((fresh, True), (on, True), (on, False))
+    ]
+    assert modes == [Mode.STOPPED, Mode.RUNNING, Mode.STOPPED]
