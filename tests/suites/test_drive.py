@@ -2,6 +2,7 @@
 
 from pathlib import Path
 from types import SimpleNamespace
+from typing import cast
 
 import jax.numpy as jnp
 import numpy as np
@@ -11,6 +12,7 @@ from astro_jax.config import PlannerParams
 from astro_jax.reactive.modes import next_mode
 from astro_jax.reactive.senses import GateState, Mode, Orders, initial_gate
 from astro_jax.sim.contact import ContactState, no_contacts
+from astro_jax.sim.state import SimState
 from astro_jax.suites import crossing, drive
 from astro_jax.types import Scalar, pytree
 
@@ -73,7 +75,8 @@ def test_other_params_drive_otherwise_and_compile_nothing(traced):
 def test_the_robot_is_on_when_the_clock_begins():
     """After a start the gate waits until all has been well for a while; here it has been."""
     fresh = initial_gate(4)
-    on = drive.already_on(SimpleState(robot=SimpleBrain(gate=fresh))).robot.gate
+    state = cast(SimState, SimpleState(robot=SimpleBrain(gate=fresh)))
+    on = drive.already_on(state).robot.gate
     modes = [
         int(next_mode(gate, jnp.asarray(well), Orders(), jnp.float32(0.0), 0.02)[0])
         for gate, well in ((fresh, True), (on, True), (on, False))
