@@ -99,7 +99,7 @@ def room(way, people, speed, reaction):
         away = np.hypot(*(centres - poses[:, :2]).T) - np.hypot(*(centres - first[:, :2]).T)
         spared = np.minimum(away - movers.LEAVING * metres, -nearer)
         if speed <= movers.BESIDE + 1e-6:
-            coming = rectangle_gap(first, centres) < radius - movers.MOVER_MARGIN - OPTIMISM
+            coming = rectangle_gap(first, centres) < radius - OPTIMISM
             beside = movers.NEARER * speed / movers.BESIDE - nearer
             spared = np.where(coming, spared, np.maximum(spared, beside))
         room = np.where(spared >= -OPTIMISM, np.maximum(gap, spared), gap)
