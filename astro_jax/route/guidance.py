@@ -38,7 +38,8 @@ DETOUR = 20.0
 """For so long what holds the robot up counts as a wall, s."""
 MAKES_WAY = 15.0
 """For so long it leaves the way to somebody who stands before it, s."""
-NONE = np.empty((0, 2))
+NOWHERE = np.empty((0, 2))
+"""No places."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
@@ -68,6 +69,8 @@ class Guidance:
     detour_until: float = -math.inf
     onward: Route | None = None
     """While the robot makes way until then: the way that it takes up again."""
+    went_around: bool = False
+    """Whether it has gone around whoever stands since it last came nearer."""
 
 
 def look_again(before: Guidance, look: Look) -> Guidance:
@@ -77,26 +80,21 @@ def look_again(before: Guidance, look: Look) -> Guidance:
         return _making_way(before, before.onward, look)
     over = until < look.time and math.isfinite(until)
     if over:
-        route, until = avoid(route, look.pose, NONE, NONE), -math.inf
+        route, until = avoid(route, look.pose, NOWHERE, NOWHERE), -math.inf
     route = revise(route, look.local_map, look.pose, look.house_from_map)
     to_go = route.to_go(look.pose)
     if over or not math.isfinite(before.since):
-        return Guidance(route=route, least=to_go, since=look.time, detour_until=until)
+        began = Guidance(route=route, least=to_go, since=look.time, detour_until=until)
+        return dataclasses.replace(began, went_around=before.went_around)
     if route is not before.route:
         # the same place costs more or less by now: that is no progress
         least = before.least + to_go - before.route.to_go(look.pose)
         least = least if math.isfinite(least) else to_go
         before = dataclasses.replace(before, route=route, least=least)
     if to_go < before.least - PROGRESS:
-        return dataclasses.replace(before, least=to_go, since=look.time)
-    waited = look.time - before.since
-    if waited <= WITHOUT_PROGRESS:
-        around = route if waited < PATIENT else avoid(route, look.pose, NONE, in_the_way(look)[1])
-        longer = around.to_go(look.pose) - to_go
-        if around is route or not longer <= waited:
-            return before
-        until = look.time + DETOUR
-        return Guidance(route=around, least=to_go + longer, since=look.time, detour_until=until)
+        return dataclasses.replace(before, least=to_go, since=look.time, went_around=False)
+    if look.time - before.since <= WITHOUT_PROGRESS:
+        return _around_people(before, look, to_go)
     things, bodies = in_the_way(look)
     route = avoid(route, look.pose, things, bodies)
     if route is not before.route:
@@ -106,6 +104,28 @@ def look_again(before: Guidance, look: Look) -> Guidance:
     if aside is None:
         return dataclasses.replace(before, least=to_go, since=look.time)
     return Guidance(route=aside, detour_until=look.time + MAKES_WAY, onward=route)
+
+
+def _around_people(before: Guidance, look: Look, to_go: float) -> Guidance:
+    """Around whoever stands, once it has waited for as long as that is longer.
+
+    Not while it is on a detour already, whose walls would be forgotten; and only once before it
+    has come nearer again, or a way that leads nowhere would be tried for ever.
+    """
+    waited = look.time - before.since
+    if waited < PATIENT or before.went_around or math.isfinite(before.detour_until):
+        return before
+    around = avoid(before.route, look.pose, NOWHERE, in_the_way(look)[1])
+    longer = around.to_go(look.pose) - to_go
+    if around is before.route or not longer <= waited:
+        return before
+    return Guidance(
+        route=around,
+        least=to_go + longer,
+        since=look.time,
+        detour_until=look.time + DETOUR,
+        went_around=True,
+    )
 
 
 def _making_way(before: Guidance, onward: Route, look: Look) -> Guidance:

@@ -14,6 +14,7 @@ from astro_jax.route.field import guide_path, path_length
 from astro_jax.route.guidance import (
     DETOUR,
     MAKES_WAY,
+    NOWHERE,
     PATIENT,
     WITHOUT_PROGRESS,
     Guidance,
@@ -22,7 +23,7 @@ from astro_jax.route.guidance import (
 )
 from astro_jax.route.house import Door, HouseMap
 from astro_jax.route.lay_by import ASIDE
-from astro_jax.route.planner import plan_route
+from astro_jax.route.planner import avoid, plan_route
 from astro_jax.route.speed import circumscribed_radius
 from astro_jax.route.worker import (
     Cancelled,
@@ -249,10 +250,10 @@ def test_a_robot_that_is_held_up_by_somebody_takes_the_other_door_for_a_while():
     assert PATIENT < longer < WITHOUT_PROGRESS
     for now, guidance in zip(times, found, strict=True):
         away = guidance.route.to_go(pose) > first.to_go(pose) + 3.0
-        # the detour ends, and begins again only after another wait
+        # the detour ends, and begins again only after another, longer wait
         waited = np.ceil(longer)
         on_detour = waited <= now <= waited + DETOUR
-        assert away == (on_detour or now >= 2.0 * waited + DETOUR + 1.0), now
+        assert away == on_detour, now
     way = guide_path(around.route.field, pose)
     assert np.max(way[:, 1]) > 4.9
     assert path_length(way) > 6.0
@@ -289,6 +290,45 @@ def test_a_new_way_from_where_it_stands_is_no_progress():
     assert sum(searched[: first - 1]) >= 3
     # the old way has only got longer: the other is worth it sooner
     assert PATIENT < first <= expected
+
+
+def test_a_detour_is_not_forgotten_for_somebody_who_stands_elsewhere():
+    house, pose = house_with(*DOORS), (2.4, 1.8, 0.0)
+    first = plan_route(house, DEFAULT_ROBOT, START, GOAL)
+    around = avoid(first, pose, np.array([[3.0, y] for y in np.arange(1.4, 2.2, 0.05)]), NOWHERE)
+    assert around.to_go(pose) > first.to_go(pose) + 3.0
+    guidance = Guidance(route=around, least=around.to_go(pose), since=0.0, detour_until=DETOUR)
+    for now in np.arange(1.0, DETOUR):
+        guidance = look_again(guidance, look_at(pose, now, standing=[(1.2, 4.0)]))
+        assert guidance.route is around, now
+
+
+def test_a_way_around_that_leads_nowhere_is_not_tried_for_ever():
+    """Where somebody stands is never known to the centimetre; something holds it up as well."""
+    pose, random = (1.3, 2.4, 0.0), np.random.default_rng(0)
+    thing = (1.5, 1.6, 3.5, 3.6)
+    found = driven(
+        look_at(pose, t, [thing], [np.array([2.0, 2.4]) + random.normal(0.0, 0.04, 2)])
+        for t in np.arange(0.0, 3.0 * WITHOUT_PROGRESS)
+    )
+    row, column, _ = found[0].route.house_map.cell_of((1.55, 3.55))
+    counted = [bool(guidance.route.avoided[row, column]) for guidance in found]
+    changes = sum(b.route is not a.route for a, b in itertools.pairwise(found))
+    # around the body, back, and then around everything
+    assert any(counted) and changes <= 4
+
+
+def test_whoever_got_on_goes_around_the_next_one_as_soon():
+    guidance = Guidance(route=plan_route(house_with(DOORS[0]), DEFAULT_ROBOT, START, GOAL))
+    changed = []
+    for now in np.arange(0.0, DETOUR + 12.0):
+        on = now > PATIENT
+        pose, stands = ((1.8, 3.8, 0.0), (2.2, 3.1)) if on else ((1.2, 5.6, 0.0), (1.5, 4.9))
+        last, guidance = guidance, look_again(guidance, look_at(pose, now, standing=[stands]))
+        changed += [now] if guidance.route is not last.route else []
+    # the first detour ends, and after three seconds more the second begins
+    over = PATIENT + DETOUR + 1.0
+    assert changed == [PATIENT, over, over + PATIENT]
 
 
 def test_a_robot_that_gets_on_is_left_alone():
