@@ -16,8 +16,9 @@ from astro_jax.reactive.senses import Mode
 from astro_jax.sim.ambush.cast import PEOPLE, Ambush
 from astro_jax.sim.ambush.envelope import AT_FAULT, Kind
 from astro_jax.sim.ambush.episode import React, run_ambush, start_ambush
+from astro_jax.sim.ambush.script import EPISODE
 from astro_jax.sim.ambush.state import Tick
-from astro_jax.sim.ambush.strata import EPISODE, draw, stratum_of
+from astro_jax.sim.ambush.strata import draw, stratum_of
 from astro_jax.sim.ambush.trouble import Fault
 from astro_jax.types import Reason
 

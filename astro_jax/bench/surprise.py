@@ -23,8 +23,9 @@ from astro_jax.sim.ambush.cast import Ambush
 from astro_jax.sim.ambush.envelope import AT_FAULT, Kind
 from astro_jax.sim.ambush.episode import React, run_ambush, start_ambush
 from astro_jax.sim.ambush.oath import Oath
+from astro_jax.sim.ambush.script import EPISODE
 from astro_jax.sim.ambush.state import Tally
-from astro_jax.sim.ambush.strata import EPISODE, NOMINAL, STRATA, draw, stratum_of
+from astro_jax.sim.ambush.strata import NOMINAL, STRATA, draw, stratum_of
 from astro_jax.sim.contact import ContactState
 
 BATCH, AT_ONCE = 6 * len(STRATA), 560 * len(STRATA)

@@ -14,8 +14,9 @@ from astro_jax.reactive.watch import within_limits
 from astro_jax.sim.ambush.driver import blind_plan
 from astro_jax.sim.ambush.envelope import TURN, Kind, kind_of_contact, take_notice, unnoticed
 from astro_jax.sim.ambush.oath import check, sworn
+from astro_jax.sim.ambush.script import EPISODE
 from astro_jax.sim.ambush.shapes import Boxes, ray_boxes, ray_discs, separation
-from astro_jax.sim.ambush.strata import EPISODE, NOMINAL, STRATA, draw, stratum_of
+from astro_jax.sim.ambush.strata import NOMINAL, STRATA, draw, stratum_of
 from astro_jax.sim.ambush.trouble import Fault
 
 ROBOT, CONFIG = DEFAULT_ROBOT, DEFAULT_PLANNER
