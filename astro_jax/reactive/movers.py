@@ -21,7 +21,7 @@ from astro_jax.reactive.gaps import rectangle_gap
 from astro_jax.reactive.path import Path, along
 from astro_jax.reactive.sight import EXPLAINED
 from astro_jax.reactive.stopping import travelled
-from astro_jax.types import Scalar, Tracks
+from astro_jax.types import Scalar, Tracks, pytree
 
 MOVER_MARGIN = 0.05
 """Gap (m) to where somebody might be."""
@@ -50,14 +50,14 @@ RELEASE = 0.8
 """The allowed speed rises again by this at most, m/s²: what flickers is taken for there."""
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
+@pytree
 class Movers:
     """Discs that move and grow: xy + velocity·t, radius + ½·turn·t² + rush·t."""
 
     xy_map: Float[Array, "M 2"]
     velocity_map: Float[Array, "M 2"]
     radius: Float[Array, "M"]
-    turn: float
+    turn: Float[Array, "M"]
     rush: Float[Array, "M"]
     since: Float[Array, "M"]
     """From when they were there to the moment at which the command acts, s."""
@@ -99,7 +99,7 @@ def tracked(
         xy_map=jnp.where(seen[:, None], moved, tracks.xy_map),
         velocity_map=velocity,
         radius=tracks.radius + MOVER_MARGIN,
-        turn=TURN,
+        turn=jnp.full_like(tracks.radius, TURN),
         rush=DOUBT + jnp.where(speed <= FASTEST, 0.0, speed - FASTEST),
         since=jnp.where(seen, jnp.maximum(scan_age, 0.0), tracks.age) + delay,
         there=tracks.valid,
@@ -129,26 +129,31 @@ def appeared(
         xy_map=points_map[nearest],
         velocity_map=jnp.zeros((SECTORS, 2)),
         radius=jnp.full(SECTORS, MOVER_MARGIN),
-        turn=0.0,
+        turn=jnp.zeros(SECTORS),
         rush=jnp.full(SECTORS, RUSH),
         since=jnp.broadcast_to(jnp.maximum(scan_age, 0.0) + delay, (SECTORS,)),
         there=jnp.any(within, axis=0),
     )
 
 
-def allowed_by_movers(
-    robot: RobotConfig,
-    reaction: Scalar,
-    path: Path,
-    movers: Movers,
-    counted: Bool[Array, "M"],
-    wanted: Float[Array, ""],
-) -> Float[Array, ""]:
-    """Fastest path speed from which it stops before anybody can be there (m/s).
+@pytree
+class Stops:
+    """How near each of some stops would come to whom, if they went to where the robot drives."""
 
-    It is inf if ``wanted`` itself is slow enough.  Between the speeds that are tried it goes by
-    how far they are from their bounds.
-    """
+    speeds: Float[Array, "V"]
+    """From which the robot would stop, m/s; the last is the one that is wanted."""
+    gap: Float[Array, "V J M"]
+    """m, at ``INSTANTS`` moments of each stop."""
+    leaving: Float[Array, "V J M"]
+    """At least 0 where the robot leaves them, m."""
+    spared: Float[Array, "V J M"]
+    """The same, and where it passes slowly beside somebody who is not coming."""
+
+
+def stops(
+    robot: RobotConfig, reaction: Scalar, path: Path, movers: Movers, wanted: Float[Array, ""]
+) -> Stops:
+    """All stops that are tried, for everybody at once."""
     speeds = wanted * jnp.arange(1, SPEEDS + 1, dtype=jnp.float32) / SPEEDS
     stop = reaction + speeds / robot.wheel_acceleration
     times = stop[:, None] * jnp.arange(1, INSTANTS + 1, dtype=jnp.float32)[None] / INSTANTS
@@ -163,15 +168,27 @@ def allowed_by_movers(
     )
     leaving = jnp.minimum(farther, gap - staying) - LEAVING * driven[..., None]
     # nor, if they are not coming without a turn, to pass beside them slowly
-    straight = dataclasses.replace(movers, turn=0.0, rush=jnp.maximum(movers.rush - DOUBT, 0.0))
+    straight = dataclasses.replace(
+        movers, turn=jnp.zeros_like(movers.turn), rush=jnp.maximum(movers.rush - DOUBT, 0.0)
+    )
     # within the margin all count as coming, also who stands: with robots that creep along there
     # 39 of 2200 ambushes ended in a touch inside the envelope, without them 22
     coming = staying + radii - jax.vmap(jax.vmap(straight.at))(times)[1] < 0.0
     slow = (speeds <= BESIDE)[:, None, None]
     beside = gap - staying + jnp.where(slow, NEARER * speeds[:, None, None] / BESIDE, -jnp.inf)
     spared = jnp.where(coming, leaving, jnp.maximum(leaving, beside))
-    apart = _least(gap, leaving, counted)
-    room = _least(gap, spared, counted)
+    return Stops(speeds=speeds, gap=gap, leaving=leaving, spared=spared)
+
+
+def fastest(tried: Stops, counted: Bool[Array, "M"]) -> Float[Array, ""]:
+    """Fastest path speed from which it stops before any who count can be there (m/s).
+
+    It is inf if the wanted one itself is slow enough.  Between the speeds that are tried it goes
+    by how far they are from their bounds.
+    """
+    speeds = tried.speeds
+    apart = _least(tried.gap, tried.leaving, counted)
+    room = _least(tried.gap, tried.spared, counted)
     clear = room >= 0.0
     best = SPEEDS - 1 - jnp.argmax(clear[::-1])
     beyond = jnp.minimum(best + 1, SPEEDS - 1)
@@ -208,8 +225,9 @@ def passed_in_time(
     ``ceiling`` is how fast it may go by now (m/s); that rises by ``RELEASE``.
     """
     t, speed = path.times, jnp.asarray(speed)
-    walking = dataclasses.replace(movers, turn=PASSING)
-    steady = dataclasses.replace(movers, turn=0.0, rush=jnp.zeros_like(movers.rush))
+    walking = dataclasses.replace(movers, turn=jnp.full_like(movers.turn, PASSING))
+    still = jnp.zeros_like(movers.rush)
+    steady = dataclasses.replace(movers, turn=still, rush=still)
     centres, radii = jax.vmap(walking.at)(t)
     _, least = jax.vmap(steady.at)(t)
 
@@ -228,4 +246,6 @@ def passed_in_time(
 
 
 def _distance(here: Float[Array, "V J M 2"], there: Float[Array, "..."]) -> Float[Array, "V J M"]:
-    return jnp.linalg.norm(here - there, axis=-1)
+    # a sum over an axis of two takes ten times as long
+    apart = here - there
+    return jnp.sqrt(apart[..., 0] ** 2 + apart[..., 1] ** 2)

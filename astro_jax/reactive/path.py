@@ -90,9 +90,16 @@ def pose_of_plan(
 
 
 def along(path: Path, lengths: Float[Array, "*n"]) -> Float[Array, "*n 3"]:
-    """Poses after so many metres of ``path_speed``; beyond its end, the end."""
-    parts = [jnp.interp(lengths, path.lengths, path.poses[:, k]) for k in range(3)]
-    return jnp.stack(parts, axis=-1)
+    """Poses after so many metres of ``path_speed``; beyond its end, the end.
+
+    Of poses at the same length, where the path rests, it is the last.
+    """
+    # among so few a look at each takes a tenth of the time of a search by halves
+    passed = jnp.searchsorted(path.lengths, lengths, side="right", method="compare_all")
+    after = jnp.clip(passed, 1, path.lengths.shape[0] - 1)
+    start, step = path.lengths[after - 1], path.lengths[after] - path.lengths[after - 1]
+    share = jnp.clip((lengths - start) / jnp.where(step > 0.0, step, 1.0), 0.0, 1.0)
+    return path.poses[after - 1] + share[..., None] * (path.poses[after] - path.poses[after - 1])
 
 
 def upcoming_twists(

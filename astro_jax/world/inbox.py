@@ -212,7 +212,10 @@ def pose_at(inbox: Inbox, stamp: int) -> Float[np.ndarray, "3"]:
     NaN where no pose is near enough in time.
     """
     poses = inbox.odometry
-    later = next((k for k, pose in enumerate(poses) if pose.stamp >= stamp), len(poses))
+    # from the newest: what is asked for is rarely old
+    later = len(poses)
+    while later and poses[later - 1].stamp >= stamp:
+        later -= 1
     if later == len(poses):
         if not poses or stamp - poses[-1].stamp > STRETCH:
             return np.full(3, np.nan)
@@ -291,7 +294,7 @@ def _newest(inbox: Inbox, source: str, further: str) -> int:
 
 def _age(stamp: int, now: int) -> Float[Array, ""]:
     """Seconds: the difference is exact, and the same wherever the clock began."""
-    return _float32((now - stamp) / SECOND)
+    return _array(np.asarray((now - stamp) / SECOND, np.float32))
 
 
 def _float32(value: np.ndarray | float) -> Array:

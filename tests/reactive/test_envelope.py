@@ -103,7 +103,7 @@ def test_beside_somebody_it_drives_a_quarter_of_a_metre_a_second():
     def allowed(plan, tracks, wanted):
         start = jnp.float32(0.0), jnp.zeros(3), jnp.float32(0.0)
         way, standing = path.path_ahead(ROBOT, CONFIG, plan, *start), people(tracks)
-        return movers.allowed_by_movers(ROBOT, 0.1, way, standing, standing.there, wanted)
+        return movers.fastest(movers.stops(ROBOT, 0.1, way, standing, wanted), standing.there)
 
     speed = allowed(constant_plan(0.5, 0.0), tracks_of([(0.1, 0.44)]), f32(0.5))
     assert float(speed) == pytest.approx(0.25, abs=1e-6)

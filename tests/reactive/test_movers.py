@@ -40,7 +40,7 @@ def allowed(case, reaction, wanted):
     pose, phase = case.senses.pose_map, case.state.phase
     way = path.path_ahead(ROBOT, CONFIG, case.plan, phase, pose, jax.numpy.float32(0.0))
     people, points, returned = people_of(case)
-    speed = movers.allowed_by_movers(ROBOT, reaction, way, people, people.there, wanted)
+    speed = movers.fastest(movers.stops(ROBOT, reaction, way, people, wanted), people.there)
     return speed, vars(way), points, returned
 
 
@@ -233,9 +233,8 @@ def test_a_new_return_that_is_not_a_number_stops():
     def speed(new):
         way = path.path_ahead(ROBOT, CONFIG, *ahead(), jax.numpy.float32(0.0))
         strangers = movers.appeared(points, points, new, 0.04, DELAY)
-        return movers.allowed_by_movers(
-            ROBOT, 0.1, way, strangers, strangers.there, jax.numpy.float32(0.5)
-        )
+        tried = movers.stops(ROBOT, 0.1, way, strangers, jax.numpy.float32(0.5))
+        return movers.fastest(tried, strangers.there)
 
     assert np.isinf(speed(mask([True, True, False, True])))
     assert float(speed(mask([False, False, True, False]))) == 0.0
@@ -324,7 +323,9 @@ def test_who_does_not_count_is_not_there():
     def speed(counted):
         way = path.path_ahead(ROBOT, CONFIG, *ahead(), jax.numpy.float32(0.0))
         people = unseen(tracks_of([(0.75, 0.0)] * 3))
-        return movers.allowed_by_movers(ROBOT, 0.1, way, people, counted, jax.numpy.float32(0.6))
+        return movers.fastest(
+            movers.stops(ROBOT, 0.1, way, people, jax.numpy.float32(0.6)), counted
+        )
 
     assert np.isfinite(speed(mask([False, True, False])))
     assert np.isinf(speed(mask([False, False, False])))
