@@ -2,7 +2,8 @@
 
 The mutants are those that mutmut makes.  Its own runner forks after it has run the tests once,
 and a process in which XLA has threads must not fork; here JAX is imported before the fork and
-first used after it.  What compiles to the same program comes out of a compilation cache.
+first used after it.  One such process runs some mutants in turn, importing the gate and its
+tests anew for each.  What compiles to the same program comes out of a compilation cache.
 """
 
 import argparse
@@ -14,11 +15,13 @@ import importlib.util
 import json
 import os
 import random
+import select
 import signal
 import sys
 import time
 import traceback
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 
 HERE = Path(__file__).parent
@@ -34,8 +37,11 @@ TESTS = {
     "movers": ("envelope", "movers"),
     "sight": ("envelope", "sight"),
     "gate": ("speeds", "watch"),
+    "kept": ("kept",),
 }
 """The tests of each file, quick ones first."""
+AT_ONCE = 60
+"""So many mutants in one process: its compiled programs are kept until it ends."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -69,7 +75,7 @@ def mutants_of(file: str) -> list[Mutant]:
         within = mutation.contained_by_top_level_function
         mutant = Mutant(
             file=file,
-            function=within.name.value if within else "",
+            function=within.name.value if hasattr(within, "name") else "",
             line=int(changes[0].split()[1].lstrip("-").split(",")[0]),
             diff="\n".join(row for row in changes if not row.startswith("@@")),
             code=code,
@@ -83,41 +89,67 @@ def _as_it_is(file: str) -> Mutant:
     return Mutant(file=file, function="", line=0, diff="", code=code)
 
 
-def survives(mutant: Mutant, tests: list[str], timeout: float) -> str:
-    """``killed``, ``survived`` or ``timeout``, found out in a process of its own."""
+def verdicts(mutants: list[Mutant], tests: list[str], timeout: float) -> Iterator[str]:
+    """``killed``, ``survived`` or ``timeout`` of each in turn, from processes of their own.
+
+    Each process ends with the file as it is, which has to pass.
+    """
     OUT.mkdir(exist_ok=True)
-    place = OUT / f"{mutant.key}.py"
-    place.write_text(mutant.code)
+    done = 0
+    while done < len(mutants):
+        rest = mutants[done : done + AT_ONCE]
+        # whether it still tells right from wrong at its end
+        answers, child = _fork([*rest, _as_it_is(rest[-1].file)], tests)
+        for _ in rest:
+            ready, _, _ = select.select([answers], [], [], timeout)
+            answer = os.read(answers, 1) if ready else b""
+            done += 1
+            yield {b"0": "survived", b"1": "killed"}.get(answer, "killed" if ready else "timeout")
+            if not answer:  # it has died, or has to
+                break
+        else:
+            ready, _, _ = select.select([answers], [], [], timeout)
+            if not ready or os.read(answers, 1) != b"0":
+                raise SystemExit(f"{rest[-1].file}: the tests fail without a mutant; see {OUT}")
+        os.close(answers)
+        # it may have ended by itself by now
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(child, signal.SIGKILL)
+        os.waitpid(child, 0)
+
+
+def _fork(mutants: list[Mutant], tests: list[str]) -> tuple[int, int]:
+    """(Where the answers come from, a byte for each mutant, the process that gives them)."""
+    answers, told = os.pipe()
     child = os.fork()
-    if child == 0:
-        os.setpgid(0, 0)
+    if child:
+        with contextlib.suppress(PermissionError):  # it has done it itself
+            os.setpgid(child, child)
+        os.close(told)
+        return answers, child
+    os.setpgid(0, 0)
+    before = set(sys.modules)
+    for mutant in mutants:
+        place = OUT / f"{mutant.key}.py"
+        place.write_text(mutant.code)
         log = os.open(OUT / f"{mutant.key}.log", os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
         os.dup2(log, 1)
         os.dup2(log, 2)
-        status = 1
+        os.close(log)
+        fails = True
         try:
-            status = _test(f"astro_jax.reactive.{mutant.file}", place, tests)
+            fails = _test(f"astro_jax.reactive.{mutant.file}", place, tests) != 0
         except BaseException:
             traceback.print_exc()
         finally:
             sys.stdout.flush()
             sys.stderr.flush()
-            os._exit(status)
-    code = _wait(child, timeout)
-    place.unlink()
-    return "timeout" if code is None else "survived" if code == 0 else "killed"
-
-
-def _wait(child: int, timeout: float) -> int | None:
-    end = time.monotonic() + timeout
-    while time.monotonic() < end:
-        pid, status = os.waitpid(child, os.WNOHANG)
-        if pid:
-            return status
-        time.sleep(0.05)
-    os.killpg(child, signal.SIGKILL)
-    os.waitpid(child, 0)
-    return None
+        place.unlink()
+        os.write(told, b"1" if fails else b"0")
+        for name in set(sys.modules) - before:
+            if name.split(".")[0] in ("astro_jax", "tests"):
+                del sys.modules[name]
+    os._exit(0)
 
 
 def _test(module: str, place: Path, tests: list[str]) -> int:
@@ -132,8 +164,11 @@ def _test(module: str, place: Path, tests: list[str]) -> int:
     class Plugin:
         @staticmethod
         def pytest_configure():
+            import chex
             import jax
             from hypothesis import Phase, settings
+
+            chex.clear_trace_counter()
 
             # after conftest.py; a cache of its own: mutants are no use to other runs
             jax.config.update("jax_compilation_cache_dir", str(OUT / "compiled"))
@@ -150,7 +185,8 @@ def _test(module: str, place: Path, tests: list[str]) -> int:
             settings.load_profile("mutants")
 
     assert module not in sys.modules
-    sys.meta_path.insert(0, Finder)
+    finder = Finder()
+    sys.meta_path.insert(0, finder)
     files = [f"tests/reactive/test_{name}.py" for name in tests]
     options = [
         "-x",
@@ -163,7 +199,10 @@ def _test(module: str, place: Path, tests: list[str]) -> int:
         "--tb=line",
         "--assert=plain",
     ]
-    return int(pytest.main([*options, *files], plugins=[Plugin]))
+    try:
+        return int(pytest.main([*options, *files], plugins=[Plugin]))
+    finally:
+        sys.meta_path.remove(finder)
 
 
 def _import_everything_else() -> None:
@@ -203,19 +242,21 @@ def main() -> None:
         chosen = random.Random(0).sample(mutants, len(mutants)) if given.sample else mutants
         chosen = chosen[: given.sample]
         tests = given.tests or list(TESTS[file])
-        if not given.list and survives(_as_it_is(file), tests, given.timeout) != "survived":
-            raise SystemExit(f"{file}: the tests fail without a mutant; see {OUT}")
-        for mutant in [] if given.list else chosen:
-            before = known.get(mutant.key)
-            if before and not (given.again and before["verdict"] != "killed"):
-                continue
-            begin = time.monotonic()
-            verdict = survives(mutant, tests, given.timeout)
+        todo = [] if given.list else [m for m in chosen if _is_open(known.get(m.key), given.again)]
+        if todo:
+            list(verdicts([_as_it_is(file)], tests, given.timeout))
+        begin = time.monotonic()
+        for mutant, verdict in zip(todo, verdicts(todo, tests, given.timeout), strict=True):
             seconds = round(time.monotonic() - begin, 1)
+            begin = time.monotonic()
             known[mutant.key] = {"verdict": verdict, "seconds": seconds}
             given.json.write_text(json.dumps(known, indent=0))
             print(f"{verdict} {seconds} s {file}:{mutant.line}", flush=True)
         _tell(file, mutants, known)
+
+
+def _is_open(before: dict | None, again: bool) -> bool:
+    return not before or (again and before["verdict"] != "killed")
 
 
 def _tell(file: str, mutants: list[Mutant], known: dict) -> None:
