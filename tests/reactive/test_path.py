@@ -3,6 +3,7 @@
 import dataclasses
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
@@ -167,6 +168,17 @@ def test_along_goes_through_the_poses_and_ends_at_the_last():
     np.testing.assert_allclose(beyond[0], way.poses[-1], atol=1e-5)
     middle = path.along(way, 0.5 * (way.lengths[4:5] + way.lengths[5:6]))
     np.testing.assert_allclose(middle[0], 0.5 * (way.poses[4] + way.poses[5]), atol=1e-5)
+    before = path.along(way, -way.lengths[1:2])
+    np.testing.assert_allclose(before[0], way.poses[0], atol=1e-5)
+
+
+def test_where_the_path_rests_along_is_at_its_last_pose():
+    lengths = jnp.array([0.0, 0.0, 0.1, 0.1, 0.2, 0.2])
+    poses = jnp.outer(jnp.minimum(jnp.arange(6.0), 4.0), jnp.array([0.01, 0.02, 0.03]))
+    way = path.Path(poses=poses, times=lengths, lengths=lengths)
+    found = path.along(way, jnp.array([0.0, 0.05, 0.1, 0.2]))
+    between = 0.5 * (poses[1] + poses[2])
+    np.testing.assert_allclose(found, jnp.stack([poses[1], between, *poses[3:5]]), atol=1e-6)
 
 
 def test_upcoming_twists_are_those_it_will_send():
@@ -192,6 +204,11 @@ def test_upcoming_twists_of_a_slowed_robot_are_slowed_as_much():
     case = case_of(plan, (0.3, 0.1))
     slowed = path.upcoming_twists(ROBOT, CONFIG, case.state, plan)
     np.testing.assert_allclose(slowed, np.tile([[0.3, 0.1]], (6, 1)), atol=1e-5)
+    # curvature that is added is no slowness; who is faster than planned will not be
+    for twist, steer, scale in (((0.3, 0.22), 0.4, 0.5), ((0.7, 0.3), 0.0, 1.0)):
+        state = dataclasses.replace(running(twist, case.state.memory), steer=f32(steer))
+        found = path.upcoming_twists(ROBOT, CONFIG, state, plan)
+        np.testing.assert_allclose(found, np.tile([[0.6 * scale, 0.2 * scale]], (6, 1)), atol=1e-5)
     # a plan that pauses says nothing about how much
     pausing = plan_of(np.zeros((STEPS, 2)))
     state = running((0.3, 0.1), case.state.memory)

@@ -352,6 +352,8 @@ def test_the_stop_is_followed_along_its_own_way():
     for k in (3, index - 1, index, index + 1, index + 7, index + 25, len(way) - 3):
         phase = f32(k * TICK)
         np.testing.assert_allclose(at(phase, phase), fine[k], atol=2e-3)
+    # the stop begins at that very time, also for who is early
+    np.testing.assert_allclose(at(f32(CONFIG.tail_after), f32(0.5)), fine[25], atol=2e-3)
     late = f32((index + 2) * TICK)
     np.testing.assert_allclose(at(late, late - 0.1), fine[index - 3], atol=2e-3)
     before, after = (at(f32(t), f32(t)) for t in (CONFIG.tail_after - 1e-5, CONFIG.tail_after))
