@@ -58,6 +58,7 @@ def test_the_curvature_back_in_numbers(speed, aside, turned, expected):
         (0.1, (-0.2, 0.0, 0.0), 0.0, 0.0, 0.87),
         (0.1, (0.4, 0.0, 0.0), 0.0, 0.0, 1.15),
         (0.276, (0.4, 0.0, 0.0), 0.0, 0.0, 1.15),
+        (0.277, (0.4, 0.0, 0.0), 0.0, 0.0, 1.0),
         (0.278, (0.4, 0.0, 0.0), 0.0, 0.0, 1.0),
         (0.278, (-0.4, 0.0, 0.0), 0.0, 0.0, 0.87),
         # beside: a fifth of the way in each tick, no more than .04
@@ -66,6 +67,7 @@ def test_the_curvature_back_in_numbers(speed, aside, turned, expected):
         (0.1, (0.06, -0.3, 0.0), 0.1, 0.14, 1.0),
         (0.1, (0.06, -0.3, 0.0), 0.59, 0.592, 1.0),
         (0.1, (0.06, 0.3, 0.0), -0.7, -0.6, 1.0),
+        (0.1, (0.06, -0.3, 0.0), 0.7, 0.6, 1.0),
         # no pose
         (0.1, (np.nan, 0.0, 0.0), 0.1, 0.08, 1.0),
         (0.1, (0.06, 0.0, np.inf), 0.1, 0.08, 1.0),
@@ -77,16 +79,26 @@ def test_the_law_in_numbers(phase, pose, last, kappa, flow):
     np.testing.assert_allclose(found, (kappa, flow), atol=2e-5)
 
 
-def test_who_is_very_late_is_held_against_a_fifth_of_a_second_ago():
+@pytest.mark.parametrize(
+    ("phase", "pose", "share", "flow"),
+    [
+        (0.2, (-0.3, 0.03, 0.0), 0.0, 0.87),
+        (0.25, (-0.3, 0.03, 0.0), 0.5, 0.87),
+        (0.05, (0.4, 0.08, 0.22), 2.5, 1.15),
+    ],
+)
+def test_who_is_very_late_or_early_is_held_against_a_fifth_of_a_second_away(
+    phase, pose, share, flow
+):
     """On a curve the place that the plan had then is another, and so is its direction."""
-    plan, pose = constant(0.5, 1.0), [-0.3, 0.03, 0.0]
-    # .2 s after its start it is held against the start
-    place, there = jnp.zeros(3), jnp.asarray(f32(pose))
-    expected = 0.2 * float(curvature_back(jnp.float32(0.5), place, there))
-    kappa, flow = steered(plan, f32(0.2), f32(pose), f32(0.0))
-    assert float(flow) == pytest.approx(0.87)
-    assert 0.01 < abs(expected) < 0.04
-    assert float(kappa) == pytest.approx(expected, abs=2e-5)
+    plan = constant(0.5, 1.0)
+    # poses are .1 s apart: .2 s after its start it is held against the start
+    before = plan.motion.pose_map[int(share)]
+    place = before + share % 1.0 * (plan.motion.pose_map[int(share) + 1] - before)
+    back = curvature_back(jnp.float32(0.5), jnp.asarray(f32(place)), jnp.asarray(f32(pose)))
+    found = steered(plan, f32(phase), f32(pose), f32(0.0))
+    assert 0.005 < abs(0.2 * float(back)) < 0.04
+    np.testing.assert_allclose(found, (0.2 * float(back), flow), atol=2e-5)
 
 
 def test_lateness_counts_turns_as_way():
@@ -103,3 +115,10 @@ def test_time_runs_ahead_by_no_more_than_the_brakes_can_follow():
     law = jax.jit(lambda plan, *given: steer(weak, CONFIG, plan, *given))
     _, flow = law(constant(0.6, 0.0), f32(0.1), f32([0.4, 0.0, 0.0]), f32(0.0))
     assert float(flow) == pytest.approx(1.05)
+
+
+def test_a_slow_gate_takes_a_correction_back_in_one_tick_and_no_more():
+    slow = dataclasses.replace(CONFIG, gate_period=0.2, dt=0.2)
+    law = jax.jit(lambda plan, *given: steer(ROBOT, slow, plan, *given))
+    kappa, _ = law(constant(0.6, 0.0), f32(0.0), f32([0.0, 0.0, 0.0]), f32(0.1))
+    assert float(kappa) == pytest.approx(0.0, abs=1e-6)
