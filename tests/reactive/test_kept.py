@@ -1,6 +1,7 @@
 """What passed out of the scan's view is not driven into: how it is kept, and the gate's heed."""
 
 import dataclasses
+import functools
 import math
 
 import jax
@@ -17,6 +18,7 @@ from astro_jax.world.grid import scan_points
 from astro_jax.world.sight import glance
 from tests.reactive.cases import (
     BEAMS,
+    BEARINGS,
     NOTHING_KEPT,
     ROBOT,
     TICK,
@@ -33,19 +35,20 @@ from tests.reactive.cases import (
 )
 
 AGE = 0.04
+HERE = (0.0, 0.0, 0.0)
 
 
-@jax.jit
-def kept_after(kept: Kept, pose, scan, nobodys):
-    points, returned = scan_points(ROBOT, scan)
-    now = glance(ROBOT, scan)
-    return keep(ROBOT, kept, now, pose, points, returned & nobodys, scan.age, TICK)
+@functools.partial(jax.jit, static_argnums=0)
+def kept_after(robot, kept: Kept, pose, scan, nobodys):
+    points, returned = scan_points(robot, scan)
+    now = glance(robot, scan)
+    return keep(robot, kept, now, pose, points, returned & nobodys, scan.age, TICK)
 
 
-def look(kept, pose, ranges, nobodys=None):
+def look(kept, pose, ranges, nobodys=None, robot=ROBOT):
     scan = scan_of(ranges, eye_of(pose), AGE)
     nobodys = mask(np.ones(BEAMS)) if nobodys is None else nobodys
-    return jax.tree.map(np.asarray, kept_after(kept, np.float32(pose), scan, nobodys))
+    return jax.tree.map(np.asarray, kept_after(robot, kept, np.float32(pose), scan, nobodys))
 
 
 def turned_past(discs, turns, kept=NOTHING_KEPT):
@@ -130,16 +133,89 @@ def test_a_pose_that_is_no_number_leaves_nothing_but_numbers():
     assert not after.there.any() and np.all(np.isfinite(after.xy_map))
 
 
-def test_who_looks_everywhere_keeps_nothing():
-    around = dataclasses.replace(
-        ROBOT, sensor=dataclasses.replace(ROBOT.sensor, field_of_view=2 * math.pi)
-    )
-    scan = scan_of(np.full(BEAMS, 0.4), eye_of((0.0, 0.0, 0.0)), AGE)
-    points, returned = scan_points(around, scan)
-    now = glance(around, scan)
-    pose = jnp.zeros(3)
-    after = keep(around, NOTHING_KEPT, now, pose, points, returned, scan.age, TICK)
-    assert not np.any(after.there)
+@pytest.mark.parametrize(("view", "keeps"), [(2 * math.pi, False), (5.9, True)])
+def test_who_looks_everywhere_keeps_nothing(view, keeps):
+    sensor = dataclasses.replace(ROBOT.sensor, field_of_view=view)
+    around = dataclasses.replace(ROBOT, sensor=sensor)
+    after = look(NOTHING_KEPT, HERE, np.full(BEAMS, 0.4), robot=around)
+    assert np.any(after.there) == keeps
+    # what is not there leaves no trace
+    assert not np.any(after.xy_map[~after.there]) and not np.any(after.age[~after.there])
+
+
+# ---- its limits, in numbers ------------------------------------------------------------
+
+NONE = np.full(BEAMS, np.inf)
+
+
+def two_beams(first, near, far):
+    """The ranges of a beam and the next one, nothing else."""
+    ranges = NONE.copy()
+    ranges[[first, first + 1]] = near, far
+    return ranges
+
+
+@pytest.mark.parametrize(
+    ("first", "count"), [(0, 2), (18, 2), (19, 1), (20, 0), (248, 0), (249, 1), (250, 2), (268, 2)]
+)
+def test_twenty_degrees_of_each_edge_are_kept(first, count):
+    """270 beams, 1.0037° apart: up to the 20th.  They are of sectors of their own."""
+    after = look(NOTHING_KEPT, HERE, two_beams(first, 0.5, 0.5 + 0.02 * (first in (0, 268))))
+    beams = [b for b in (first, first + 1) if b < 20 or b >= BEAMS - 20]
+    assert len(beams) == count
+    points = np.asarray(scan_points(ROBOT, scan_of(np.full(BEAMS, 0.5), eye_of(HERE)))[0])
+    found = places(after)
+    assert (len(found) > 0) == (count > 0)
+    for place in found:
+        assert np.min(np.linalg.norm(points[beams] - place, axis=1)) < 0.021
+    np.testing.assert_allclose(after.age[after.there], AGE + TICK, rtol=1e-5)
+
+
+@pytest.mark.parametrize("first", [0, 5, BEAMS - 2, BEAMS - 8])
+@pytest.mark.parametrize("nearer", [0, 1])
+def test_two_returns_are_one_thing_up_to_ten_centimetres_apart(first, nearer):
+    angle = BEARINGS[1] - BEARINGS[0]
+    for apart, together in ((0.099, True), (0.101, False)):
+        far = 0.4 * math.cos(angle) + math.sqrt(apart**2 - (0.4 * math.sin(angle)) ** 2)
+        ranges = two_beams(first, *((far, 0.4) if nearer else (0.4, far)))
+        assert look(NOTHING_KEPT, HERE, ranges).there.any() == together
+
+
+@pytest.mark.parametrize(
+    ("place", "age", "free", "stays"),
+    [
+        # ten seconds
+        ((-0.4, 0.0), 9.97, np.inf, True),
+        ((-0.4, 0.0), 9.99, np.inf, False),
+        # sixty centimetres, of .42 m by .25 m of footprint
+        ((-0.809, 0.0), 1.0, np.inf, True),
+        ((-0.811, 0.0), 1.0, np.inf, False),
+        ((0.0, 0.724), 1.0, 0.1, True),
+        ((0.0, 0.726), 1.0, 0.1, False),
+        # seen through: free for five centimetres beyond it, from the eye at (.1, 0)
+        ((0.6, 0.0), 1.0, 0.449, True),
+        ((0.6, 0.0), 1.0, 0.51, True),
+        ((0.6, 0.0), 1.0, 0.549, True),
+        ((0.6, 0.0), 1.0, 0.551, False),
+    ],
+)
+def test_what_is_kept_until_when_in_numbers(place, age, free, stays):
+    kept = dataclasses.replace(kept_at(place), age=np.full(SECTORS, age, np.float32))
+    after = look(kept, HERE, np.full(BEAMS, free), mask(np.zeros(BEAMS)))
+    np.testing.assert_allclose(places(after), np.reshape([place][:stays], (-1, 2)), atol=1e-6)
+
+
+def test_a_sector_is_four_degrees_and_keeps_one():
+    def kept(bearings):
+        circle = 0.5 * np.stack([np.cos(bearings), np.sin(bearings)], axis=1)
+        return look(kept_at(*circle), HERE, np.full(BEAMS, 0.1), mask(np.zeros(BEAMS))).there.sum()
+
+    middles = np.radians(4.0 * np.arange(SECTORS) + 2.0)
+    assert kept(middles) == SECTORS
+    # one degree to either side of a middle, or of an edge
+    either = np.radians([-1.0, 1.0])
+    assert [kept(middles[k] + either) for k in (0, 30, 89)] == [1, 1, 1]
+    assert [kept(middles[k] + math.radians(2.0) + either) for k in (0, 30, 89)] == [2, 2, 2]
 
 
 # ---- the gate ------------------------------------------------------------------------
