@@ -149,10 +149,11 @@ def test_a_return_is_somebodys_within_fifteen_centimetres():
     # .1 s before the scan: 5 cm on, 2 cm to the right
     tracks = tracks_of([(1.0, 0.32)], (0.5, -0.2), age=0.14, radius=0.2)
     points = [(1.05, 0.649), (1.05, -0.051), (1.05, 0.3), (0.701, 0.3), (1.401, 0.3)]
-    returned = jnp.asarray([True, True, False, True, True])
+    points += [(1.05, 0.651), (1.05, -0.049)]
+    returned = jnp.asarray([True, True, False, True, True, True, True])
     there, mine = sight.claims(tracks, jnp.asarray(f32(points)), returned, f32(0.04))
     np.testing.assert_allclose(there[0], (1.05, 0.3), rtol=1e-5)
-    np.testing.assert_array_equal(mine[0], [True, False, False, True, False])
+    np.testing.assert_array_equal(mine[0], [True, False, False, True, False, False, True])
     assert not np.any(np.asarray(mine)[1:])
 
 

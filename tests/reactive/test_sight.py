@@ -227,6 +227,17 @@ def test_behind_the_sensor_nothing_is_in_sight():
     assert ahead == pytest.approx(SIGHT - ROBOT.length / 2 + ROBOT.sensor.mount_x, abs=0.22)
 
 
+def test_one_beam_that_says_nothing_hides_nothing():
+    """Between two that do; two of them are a gap."""
+    eye, poses = f32(eye_of((0.0, 0.0, 0.0))), f32(straight())
+    # 8° to the left the front left corner comes by
+    first = int(np.argmin(np.abs(BEARINGS - np.radians(8.0))))
+    for silent, hidden in ((0, False), (1, False), (2, True)):
+        free = np.full(BEAMS, 3.0)
+        free[first : first + silent] = 0.0
+        assert np.isfinite(seen(f32(free), eye, poses, poses[:, 0])) == hidden
+
+
 # ---- what is remembered ----------------------------------------------------------------
 
 
@@ -312,10 +323,12 @@ def test_a_frozen_scan_stays_with_the_place_it_was_first_seen_from():
 
 
 def test_plans_back_at_a_crawl_where_the_sensor_does_not_look():
-    around = dataclasses.replace(
-        ROBOT, sensor=dataclasses.replace(ROBOT.sensor, field_of_view=2 * np.pi)
+    nearly, around = (
+        dataclasses.replace(ROBOT, sensor=dataclasses.replace(ROBOT.sensor, field_of_view=view))
+        for view in (5.9, 2 * np.pi)
     )
-    assert sight.backing(ROBOT) == dataclasses.replace(ROBOT, reverse_speed=sight.BLIND_SPEED)
+    for robot in (ROBOT, nearly):
+        assert sight.backing(robot) == dataclasses.replace(robot, reverse_speed=sight.BLIND_SPEED)
     assert sight.backing(around) == around
     for slower in (0.0, 0.05):
         slow = dataclasses.replace(ROBOT, reverse_speed=slower)
