@@ -36,7 +36,7 @@ TESTS = {
     "tracking": ("tracking_law", "tracking"),
     "movers": ("envelope", "movers"),
     "sight": ("envelope", "sight"),
-    "gate": ("speeds", "watch"),
+    "gate": ("speeds", "tick", "watch"),
     "kept": ("kept",),
 }
 """The tests of each file, quick ones first."""
