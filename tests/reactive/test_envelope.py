@@ -79,22 +79,43 @@ def test_the_scan_shows_somebody_nearer_than_their_track(nearest, x):
         np.testing.assert_allclose(found.since, since, rtol=1e-5)
 
 
+@jax.jit
+def appeared(points, age):
+    new = jnp.ones(len(points), bool)
+    found = movers.appeared(points + 2.0, points, new, age, 0.18)
+    return found.there, *found.at(jnp.float32(0.1))
+
+
 def test_what_has_appeared_may_run_at_1_6_metres_a_second():
     points = f32([(0.5, 0.1), (0.7, 0.1), (-0.5, 0.3)])
-
-    @jax.jit
-    def appeared(age):
-        found = movers.appeared(
-            jnp.asarray(points) + 2.0, jnp.asarray(points), jnp.ones(3, bool), age, 0.18
-        )
-        return found.there, *found.at(jnp.float32(0.1))
-
     for age, since in ((0.04, 0.22), (-0.03, 0.18)):
-        there, centres, radii = map(np.asarray, appeared(f32(age)))
+        there, centres, radii = map(np.asarray, appeared(points, f32(age)))
         assert there.shape == (12,) and np.sum(there) == 2
         np.testing.assert_allclose(radii, 0.05 + 1.6 * (0.1 + since), rtol=1e-5)
         where = centres[there]
         np.testing.assert_allclose(sorted(where.tolist()), [[1.5, 2.3], [2.5, 2.1]], rtol=1e-6)
+
+
+def test_right_behind_it_is_a_place_and_what_is_no_number_is_everywhere():
+    for zero in (0.0, -0.0):
+        there, centres, _ = appeared(f32([(-0.5, zero)] * 3), f32(0.04))
+        np.testing.assert_allclose(centres[there], [[1.5, 2.0]], rtol=1e-6)
+    there, centres, _ = appeared(f32([(0.5, 0.1), (np.nan, 0.1), (-0.5, 0.3)]), f32(0.04))
+    assert np.all(there) and np.all(np.isnan(centres[:, 0]))
+
+
+def test_a_robot_leaves_if_three_tenths_of_its_way_are_away():
+    """From somebody right behind it all of it is, from somebody beside nothing."""
+
+    @jax.jit
+    def left(plan, tracks):
+        start = jnp.float32(0.0), jnp.zeros(3), jnp.float32(0.0)
+        way = path.path_ahead(ROBOT, CONFIG, plan, *start)
+        return movers.stops(ROBOT, 0.1, way, people(tracks), jnp.float32(0.5)).leaving[-1, -1]
+
+    way = 0.5 * 0.1 + 0.5**2 / 2.4
+    behind, aside, _ = left(constant_plan(0.5, 0.0), tracks_of([(-1.0, 0.0), (way / 2, 1.0)]))
+    np.testing.assert_allclose((behind, aside), (0.7 * way, -0.3 * way), atol=1e-5)
 
 
 def test_beside_somebody_it_drives_a_quarter_of_a_metre_a_second():
