@@ -128,28 +128,33 @@ def _fork(mutants: list[Mutant], tests: list[str]) -> tuple[int, int]:
         os.close(told)
         return answers, child
     os.setpgid(0, 0)
+    try:
+        for mutant in mutants:
+            os.write(told, b"1" if _fails(mutant, tests) else b"0")
+    finally:
+        os._exit(0)
+
+
+def _fails(mutant: Mutant, tests: list[str]) -> bool:
+    """Whether some test does; nothing of the mutant stays loaded."""
     before = set(sys.modules)
-    for mutant in mutants:
-        place = OUT / f"{mutant.key}.py"
-        place.write_text(mutant.code)
-        log = os.open(OUT / f"{mutant.key}.log", os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
-        os.dup2(log, 1)
-        os.dup2(log, 2)
-        os.close(log)
-        fails = True
-        try:
-            fails = _test(f"astro_jax.reactive.{mutant.file}", place, tests) != 0
-        except BaseException:
-            traceback.print_exc()
-        finally:
-            sys.stdout.flush()
-            sys.stderr.flush()
+    place, log = OUT / f"{mutant.key}.py", OUT / f"{mutant.key}.log"
+    place.write_text(mutant.code)
+    with log.open("w") as file:
+        os.dup2(file.fileno(), 1)
+        os.dup2(file.fileno(), 2)
+    try:
+        return _test(f"astro_jax.reactive.{mutant.file}", place, tests) != 0
+    except BaseException:
+        traceback.print_exc()
+        return True
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
         place.unlink()
-        os.write(told, b"1" if fails else b"0")
         for name in set(sys.modules) - before:
             if name.split(".")[0] in ("astro_jax", "tests"):
                 del sys.modules[name]
-    os._exit(0)
 
 
 def _test(module: str, place: Path, tests: list[str]) -> int:
