@@ -34,7 +34,7 @@ TESTS = {
     "watch": ("faults",),
     "path": ("path", "tracking_law", "tracking"),
     "tracking": ("tracking_law", "tracking"),
-    "movers": ("envelope", "movers"),
+    "movers": ("envelope", "fastest", "movers"),
     "sight": ("envelope", "sight"),
     "gate": ("speeds", "tick", "watch"),
     "kept": ("kept",),

@@ -40,8 +40,8 @@ def allowed(case, reaction, wanted):
     pose, phase = case.senses.pose_map, case.state.phase
     way = path.path_ahead(ROBOT, CONFIG, case.plan, phase, pose, jax.numpy.float32(0.0))
     people, points, returned = people_of(case)
-    speed = movers.fastest(movers.stops(ROBOT, reaction, way, people, wanted), people.there)
-    return speed, vars(way), points, returned
+    tried = movers.stops(ROBOT, reaction, way, people, wanted)
+    return movers.fastest(tried, people.there), vars(way), points, returned, vars(tried)
 
 
 def tracked_twin(tracks, points, returned, eye, scan_age, delay=DELAY):
@@ -114,7 +114,7 @@ def meetings(count):
         case = random_case(random)
         wanted = path_speed(planned_at(case.plan, float(case.state.phase)))
         reaction = f32(random.uniform(0.05, 0.2))
-        speed, way, points, returned = allowed(case, reaction, f32(wanted))
+        speed, way, points, returned, _ = allowed(case, reaction, f32(wanted))
         way = {name: np.asarray(value, float) for name, value in way.items()}
         scan = case.senses.scan
         seen = np.asarray(points, float), np.asarray(returned), np.asarray(scan.pose_map, float)
@@ -138,6 +138,50 @@ def test_an_allowed_speed_is_about_the_highest_that_can_be():
             above = np.linspace(speed + 1.1 * wanted / movers.SPEEDS, wanted, 30)
             rooms = [room(way, people, v, reaction) for v in above if v <= wanted]
             assert all(r < OPTIMISM for r in rooms)
+
+
+def test_stops_are_their_twin():
+    """Every number of them, with those of the docstrings written out."""
+    random, slow = np.random.default_rng(8), 0
+    for _ in range(25):
+        case = random_case(random)
+        wanted, reaction = random.uniform(0.1, 0.7), random.uniform(0.05, 0.2)
+        _, way, points, returned, tried = allowed(case, f32(reaction), f32(wanted))
+        tracks, scan = case.senses.tracks, case.senses.scan
+        seen = np.asarray(points, float), np.asarray(returned), np.asarray(scan.pose_map, float)
+        people = tracked_twin(tracks, *seen, float(scan.age))
+        way = {name: np.asarray(value, float) for name, value in way.items()}
+        speeds = wanted * np.arange(1, 11) / 10
+        np.testing.assert_allclose(tried["speeds"], speeds, rtol=1e-5)
+        v, t = speeds[:, None], (reaction + speeds / 1.2)[:, None] * np.arange(1, 9) / 8
+        braking = np.clip(t - reaction, 0.0, v / 1.2)
+        metres = v * np.minimum(t, reaction) + v * braking - 0.6 * braking**2
+        poses = np.stack([np.interp(metres, way["lengths"], p) for p in way["poses"].T], axis=-1)
+        for k, (xy, walk, radius, rush, since) in zip(
+            np.flatnonzero(tracks.valid), people, strict=True
+        ):
+            ahead = (t + since)[..., None]
+            centres = (xy + ahead * walk).reshape(-1, 2)
+            ahead, flat = ahead.ravel(), poses.reshape(-1, 3)
+            first = np.broadcast_to(way["poses"][0], flat.shape)
+            reach = radius + 0.35 * ahead**2 + rush * ahead
+            here, there = rectangle_gap(first, centres), rectangle_gap(flat, centres)
+            away = np.hypot(*(centres - flat[:, :2]).T) - np.hypot(*(centres - first[:, :2]).T)
+            leaving = np.minimum(away, there - here) - 0.3 * metres.ravel()
+            at = np.repeat(speeds, 8)
+            beside = there - here + np.where(at <= 0.25, 0.004 * at / 0.25, -np.inf)
+            coming = here - radius - (rush - 0.1) * ahead
+            spared = np.where(coming < 0.0, leaving, np.maximum(leaving, beside))
+            close = {"atol": 2e-4, "rtol": 0}
+            found = {
+                name: np.asarray(tried[name])[..., k].ravel() for name in tried if name != "speeds"
+            }
+            np.testing.assert_allclose(found["gap"], there - reach, **close)
+            np.testing.assert_allclose(found["leaving"], leaving, **close)
+            clear_cut = np.abs(coming) > 1e-3
+            np.testing.assert_allclose(found["spared"][clear_cut], spared[clear_cut], **close)
+            slow += np.sum(spared[clear_cut] > leaving[clear_cut])
+    assert slow > 20
 
 
 def test_a_track_that_is_too_fast_may_be_anywhere_in_between():
