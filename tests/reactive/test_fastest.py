@@ -50,6 +50,9 @@ def test_what_is_granted_to_a_speed_is_not_granted_above_it():
     gap, some = np.full(10, -0.3), np.where(np.arange(10) < 4, 0.1, -1.0)
     # who is left counts as clear, at the last such speed and between it and the next
     assert float(fastest(stops_of(gap, some, some), ALL)) == pytest.approx(0.4 + 0.1 / 4, abs=1e-5)
+    none = np.where(np.arange(10) < 4, 0.0, -1.0)
+    assert float(fastest(stops_of(gap, none, some), ALL)) == pytest.approx(0.4 + 0.1 / 4, abs=1e-5)
+    assert np.isinf(fastest(stops_of(gap, 0.0, 0.0), ALL))
     # who is passed slowly does only at it
     assert float(fastest(stops_of(gap, -1.0, some), ALL)) == pytest.approx(0.4, abs=1e-5)
     # or at .25, where that is more
