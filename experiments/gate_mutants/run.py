@@ -34,7 +34,7 @@ TESTS = {
     "watch": ("faults",),
     "path": ("path", "tracking_law", "tracking"),
     "tracking": ("tracking_law", "tracking"),
-    "movers": ("envelope", "fastest", "movers"),
+    "movers": ("envelope", "fastest", "passed", "movers"),
     "sight": ("envelope", "sight"),
     "gate": ("speeds", "tick", "watch"),
     "kept": ("kept",),
