@@ -62,7 +62,8 @@ def tracked_twin(tracks, points, returned, eye, scan_age, delay=DELAY):
             nearer = min(front - min(theirs), sight.EXPLAINED) if min(theirs) < front else 0.0
             xy, age = shown - nearer * away / np.hypot(*away), scan_age
         fast = np.hypot(*walk)
-        rush = movers.DOUBT + max(fast - movers.FASTEST, 0.0)
+        unsure = max(float(np.sqrt(tracks.velocity_var[k])) - movers.KNOWN, 0.0)
+        rush = movers.DOUBT + unsure + max(fast - movers.FASTEST, 0.0)
         walk = walk * min(1.0, movers.FASTEST / max(fast, 1e-9))
         found.append((xy, walk, radius + movers.MOVER_MARGIN, rush, age + delay))
     return found
@@ -99,7 +100,8 @@ def room(way, people, speed, reaction):
         away = np.hypot(*(centres - poses[:, :2]).T) - np.hypot(*(centres - first[:, :2]).T)
         spared = np.minimum(away - movers.LEAVING * metres, -nearer)
         if speed <= movers.BESIDE + 1e-6:
-            coming = rectangle_gap(first, centres) < radius - OPTIMISM
+            sure = radius + (rush - movers.DOUBT) * ahead
+            coming = rectangle_gap(first, centres) < sure - OPTIMISM
             beside = movers.NEARER * speed / movers.BESIDE - nearer
             spared = np.where(coming, spared, np.maximum(spared, beside))
         room = np.where(spared >= -OPTIMISM, np.maximum(gap, spared), gap)
@@ -150,6 +152,15 @@ def test_a_track_that_is_too_fast_may_be_anywhere_in_between():
     np.testing.assert_allclose(centres, [[2.5, 0], [1, 1.45], [1, 0]], atol=1e-5)
     walking = 0.22 + movers.MOVER_MARGIN + 0.5 * movers.TURN * 0.25 + 0.5 * movers.DOUBT
     np.testing.assert_allclose(radii, [walking + 1.0, walking, walking], atol=1e-5)
+
+
+def test_of_a_velocity_that_is_hardly_known_more_is_granted():
+    walks = put(tracks_of([(1.0, 0.0)] * 3), "velocity_var", f32([0.6**2, 0.2**2, 0.0]))
+    np.testing.assert_allclose(unseen(walks).rush, movers.DOUBT + np.array([0.4, 0, 0]), atol=1e-6)
+    for var in (np.nan, -1.0, np.inf):
+        case = case_of(constant_plan(0.6, 0.0), people=[(1.5, 0.0)])
+        lost = put(case, "senses.tracks.velocity_var", f32(np.full(3, var)))
+        assert float(allowed(lost, f32(0.1), f32(0.5))[0]) == 0.0
 
 
 def test_a_velocity_that_is_not_a_number_is_everywhere():
@@ -245,8 +256,8 @@ def test_a_new_return_that_is_not_a_number_stops():
 
 def passed_twin(people, speed, ceiling, way):
     """By the docstring, for everybody: nearer by braking than by going on, and not touched by
-    going on; or, if the rest would touch them unless they swerve, touched by less than a
-    decimetre that way, and by a decimetre less than at rest."""
+    going on; or, if the rest would touch them unless they swerve, not touched that way (by less
+    than a decimetre, if braking touches before the rest), and by a decimetre less."""
     t, found = way["times"], []
     b = ROBOT.wheel_acceleration
     stop = np.minimum(t, speed / b)
@@ -263,7 +274,10 @@ def passed_twin(people, speed, ceiling, way):
         gaps = [rectangle_gap(poses, centres) - radius for poses in ways]
         going, braking = (np.min(gap - grown) for gap in gaps)
         onward, rest = (np.min(gap) + movers.MOVER_MARGIN for gap in gaps)
-        no_way_out = rest < 0.0 and onward >= -movers.UNSURE and onward - rest >= movers.UNSURE
+        at_rest = t >= speed / ROBOT.wheel_acceleration
+        struck = np.any(gaps[1][~at_rest] + movers.MOVER_MARGIN < 0.0)
+        least = -movers.UNSURE if struck else 0.0
+        no_way_out = rest < 0.0 and onward >= least and onward - rest >= movers.UNSURE
         found.append(going >= braking and (going >= 0.0 or no_way_out))
     return found
 
