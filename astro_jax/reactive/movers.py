@@ -27,8 +27,10 @@ MOVER_MARGIN = 0.05
 """Gap (m) to where somebody might be."""
 TURN = 0.7
 """Acceleration that is granted to whoever is tracked, in any direction, m/s²."""
-DOUBT = 0.1
-"""What is granted besides, m/s: velocities are tracked to ± .15 m/s, later than they change."""
+DOUBT, KNOWN = 0.1, 0.2
+"""What is granted besides, m/s: velocities are tracked to ± .15 m/s, later than they change.  Of
+somebody seen for the first few times less is known: what their velocity's standard deviation has
+above ``KNOWN`` (m/s) is granted too."""
 FASTEST = 3.0
 """Faster tracks are taken for so fast, and may be anywhere within the difference, m/s."""
 RUSH = 1.6
@@ -100,7 +102,9 @@ def tracked(
         velocity_map=velocity,
         radius=tracks.radius + MOVER_MARGIN,
         turn=jnp.full_like(tracks.radius, TURN),
-        rush=DOUBT + jnp.where(speed <= FASTEST, 0.0, speed - FASTEST),
+        rush=DOUBT
+        + jnp.maximum(jnp.sqrt(tracks.velocity_var) - KNOWN, 0.0)
+        + jnp.where(speed <= FASTEST, 0.0, speed - FASTEST),
         since=jnp.where(seen, jnp.maximum(scan_age, 0.0), tracks.age) + delay,
         there=tracks.valid,
     )
@@ -219,12 +223,13 @@ def passed_in_time(
     It would come to a rest in their way.  They may change their velocity by ``PASSING`` only:
     a robot that drives on has more to answer for than one that rests.  Where the rest itself
     is a touch unless they swerve, not even that is granted: it is no way out then, if going on
-    is clearly better and a touch at most by what may as well be none (``UNSURE``): measured
-    to the millimetre, the noise of one look made robots stop in the way of those who would
-    just have passed behind them.
+    is clearly better and no touch.  Measured to the millimetre, the noise of one look made
+    robots stop in the way of those who would just have passed behind them: if they were touched
+    before they are at rest, a touch by what may as well be none (``UNSURE``) is none.
     ``ceiling`` is how fast it may go by now (m/s); that rises by ``RELEASE``.
     """
     t, speed = path.times, jnp.asarray(speed)
+    rest = speed / robot.wheel_acceleration
     walking = dataclasses.replace(movers, turn=jnp.full_like(movers.turn, PASSING))
     still = jnp.zeros_like(movers.rush)
     steady = dataclasses.replace(movers, turn=still, rush=still)
@@ -234,13 +239,15 @@ def passed_in_time(
     def nearest(driven):
         apart = rectangle_gap(robot, jax.vmap(to_frame)(along(path, driven), centres))
         gap = apart - least + MOVER_MARGIN
-        return jnp.min(apart - radii, axis=0), jnp.min(gap, axis=0)
+        moving = jnp.min(jnp.where((t < rest)[:, None], gap, jnp.inf), axis=0)
+        return jnp.min(apart - radii, axis=0), jnp.min(gap, axis=0), moving
 
     picked_up = speed * t + 0.5 * robot.wheel_acceleration * t**2
     let_go = ceiling * t + 0.5 * RELEASE * t**2
-    going, going_steady = nearest(jnp.minimum(path.lengths, jnp.minimum(picked_up, let_go)))
-    braking, braking_steady = nearest(travelled(robot, 0.0, speed, t))
-    better = going_steady >= jnp.maximum(braking_steady + UNSURE, -UNSURE)
+    going, going_steady, _ = nearest(jnp.minimum(path.lengths, jnp.minimum(picked_up, let_go)))
+    braking, braking_steady, braking_moving = nearest(travelled(robot, 0.0, speed, t))
+    none = jnp.where(braking_moving < 0.0, -UNSURE, 0.0)
+    better = going_steady >= jnp.maximum(braking_steady + UNSURE, none)
     no_way_out = (braking_steady < 0.0) & better
     return (going >= braking) & ((going >= 0.0) | no_way_out)
 

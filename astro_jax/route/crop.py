@@ -4,6 +4,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from astro_jax.geometry import cell_centres, compose, from_frame, inverse
+from astro_jax.products import settled
 from astro_jax.types import Grid, RouteField, SmoothGrid
 
 
@@ -30,7 +31,9 @@ def crop_field(field: RouteField, house_from_map: Float[Array, "3"], local: Grid
     ]
     return RouteField(
         cost_to_go=SmoothGrid(
-            table=jnp.stack(table, axis=-1), origin=local.origin, resolution=local.resolution
+            table=jnp.stack([settled(column) for column in table], axis=-1),
+            origin=local.origin,
+            resolution=local.resolution,
         ),
         goal_map=compose(inverse(house_from_map), field.goal_map),
         leash=field.leash,

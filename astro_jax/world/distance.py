@@ -7,7 +7,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
 from astro_jax.geometry import smooth
-from astro_jax.products import merges
+from astro_jax.products import merges, settled
 from astro_jax.types import Clearance, Grid
 
 INSIDE_CELLS = 4
@@ -28,7 +28,7 @@ def clearance_field(
     """
     outside = _distance(blocked, reach)
     inside = _distance(~blocked, INSIDE_CELLS)
-    cells = jnp.where(blocked, 0.5 - inside, outside - 0.5)
+    cells = settled(jnp.where(blocked, 0.5 - inside, outside - 0.5))
     field = smooth(
         Grid(values=cells * grid.resolution, origin=grid.origin, resolution=grid.resolution)
     )
@@ -37,8 +37,9 @@ def clearance_field(
     else:
         to_edge = _distance(edges & blocked, reach)
         nearest_is_edge = ((to_edge <= outside) & (outside < reach)).astype(jnp.float32)
+    columns = [*jnp.moveaxis(field.table, -1, 0), nearest_is_edge]
     return Clearance(
-        table=jnp.concatenate([field.table, nearest_is_edge[..., None]], axis=-1),
+        table=jnp.stack([settled(column) for column in columns], axis=-1),
         origin=grid.origin,
         resolution=grid.resolution,
     )

@@ -40,6 +40,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from astro_jax.config import PlannerParams
+from astro_jax.products import once
 from astro_jax.types import Forecast, Scalar, Tracks
 
 MAX_SPEED = 3.0
@@ -86,14 +87,20 @@ def forecast(
     velocity = share[:, :, None] * capped[:, None, :]
     slowing = jnp.asarray(params.walker_slowing) * t[..., None]
 
+    def whole(value: Float[Array, "#T #M #C #2"]) -> Float[Array, "T M C 2"]:
+        # or the evaluation of hundreds of candidates would compute it anew for each of them
+        rows = jnp.broadcast_to(value, (*count, 2)).reshape(count[0], -1)
+        return once(rows).reshape(*count, 2)
+
     def both_axes(value: Float[Array, "T M C"]) -> Float[Array, "T M C 2"]:
-        return jnp.broadcast_to(value[..., None], (*count, 2))
+        return whole(value[..., None])
 
     return Forecast(
-        xy_map=tracks.xy_map[None, :, None]
-        + t[..., None] * _average_decay(slowing) * velocity[None],
-        velocity_map=jnp.broadcast_to(jnp.exp(-slowing) * velocity[None], (*count, 2)),
-        axis_map=jnp.broadcast_to(along[None, :, None, :], (*count, 2)),
+        xy_map=whole(
+            tracks.xy_map[None, :, None] + t[..., None] * _average_decay(slowing) * velocity[None]
+        ),
+        velocity_map=whole(jnp.exp(-slowing) * velocity[None]),
+        axis_map=whole(along[None, :, None, :]),
         xy_var=both_axes(a + 2.0 * b * t + c * t**2 + q * t**3 / 3.0),
         xy_velocity_cov=both_axes(b + c * t + q * t**2 / 2.0),
         velocity_var=both_axes(c + q * t),

@@ -14,7 +14,8 @@ import numpy as np
 from jaxtyping import Array, Bool, Float
 
 from astro_jax.config import PlannerConfig, RobotConfig, SensorConfig
-from astro_jax.geometry import cell_centres, from_frame, to_frame, wrap_angle
+from astro_jax.geometry import cell_centres, from_frame, to_frame
+from astro_jax.products import settled
 from astro_jax.types import Grid, LocalMap, Scan, Tracks
 
 HIT, MISS = 0.85, -0.45
@@ -79,13 +80,13 @@ def update_map(
     """
     rolled = _roll(config, local, house, xy_map)
     sensed, edge = _evidence(robot, rolled.grid, scan, _beams_on_people(robot, scan, tracks))
+    sensed = settled(sensed)
     fading = math.exp(-config.period / FADING)
     evidence = jnp.where(sensed == 0.0, fading * rolled.evidence, rolled.evidence + sensed)
     evidence = jnp.clip(evidence, LOW, HIGH)
+    values = _together(_prior_at(house, house_from_map, rolled.grid), evidence)
     return LocalMap(
-        grid=dataclasses.replace(
-            rolled.grid, values=_together(_prior_at(house, house_from_map, rolled.grid), evidence)
-        ),
+        grid=dataclasses.replace(rolled.grid, values=settled(values)),
         evidence=evidence,
         edge=jnp.where(sensed > 0.0, edge, rolled.edge),
     )
@@ -150,20 +151,24 @@ def _evidence(
     distance = jnp.hypot(seen[..., 0], seen[..., 1])
     bearing = jnp.arctan2(seen[..., 1], seen[..., 0])
     spacing = sensor.field_of_view / (sensor.beams - 1)
-    beam = (wrap_angle(bearing) + sensor.field_of_view / 2) / spacing
+    # straight behind is on the right; a remainder, which would wrap any angle, takes far longer
+    bearing = jnp.where(bearing < jnp.pi, bearing, -bearing)
+    beam = (bearing + sensor.field_of_view / 2) / spacing
     in_view = (beam >= 0.0) & (beam <= sensor.beams - 1)
     lower = jnp.clip(jnp.floor(beam), 0, sensor.beams - 2).astype(jnp.int32)
     nearest = jnp.clip(jnp.round(beam), 0, sensor.beams - 1).astype(jnp.int32)
 
-    reach = jnp.where(scan.valid, jnp.minimum(scan.ranges, sensor.range_max), 0.0)
+    says = scan.valid & ~jnp.isnan(scan.ranges)
+    reach = jnp.where(says, jnp.minimum(scan.ranges, sensor.range_max), 0.0)
     margin = 0.7 * local.resolution
     # a cell lies between the beams ``lower`` and ``lower + 1``: both must pass
     clear = reach if scan.free is None else jnp.minimum(reach, scan.free)
-    passes = jnp.minimum(clear, jnp.concatenate([clear[1:], clear[-1:]]))
+    clear = jnp.where(jnp.isnan(clear), 0.0, clear)
+    passes = settled(jnp.minimum(clear, jnp.concatenate([clear[1:], clear[-1:]])))
     free = distance < passes[lower] - margin
     stops, edge = _obstacles(robot, scan)
-    wall = scan.valid & (scan.ranges < sensor.range_max) & stops & ~on_person
-    hit_at = jnp.where(wall, reach, jnp.inf)
+    wall = says & (scan.ranges < sensor.range_max) & stops & ~on_person
+    hit_at = settled(jnp.where(wall, reach, -1e6))  # nowhere, and a number: see ``settled``
     hit = jnp.abs(distance - hit_at[nearest]) <= margin
     increment = jnp.where(hit, HIT, jnp.where(free, MISS, 0.0))
     return jnp.where(in_view, increment, 0.0), edge[nearest]

@@ -235,7 +235,7 @@ def tracks_of(people=(), velocity=(0.0, 0.0), age=0.1, radius=0.22) -> Tracks:
         velocity_map=f32(np.broadcast_to(np.asarray(velocity, float), (PEOPLE, 2))),
         xy_var=f32(np.ones(PEOPLE)),
         xy_velocity_cov=f32(np.zeros(PEOPLE)),
-        velocity_var=f32(np.ones(PEOPLE)),
+        velocity_var=f32(np.full(PEOPLE, 0.15**2)),
         radius=f32(np.full(PEOPLE, radius)),
         kind=np.zeros(PEOPLE, np.int32),  # pyright: ignore[reportArgumentType]
         identity=np.full(PEOPLE, -1, np.int32),  # pyright: ignore[reportArgumentType]

@@ -140,7 +140,10 @@ def random_case(random: np.random.Generator) -> Case:
         random.uniform(-1.2, 1.2, (PEOPLE, 2)),
         random.uniform(0.0, 0.2),
     )
-    return put(case, "senses.tracks", tracks)
+    # some of them seen for the first time
+    look = random.spawn(1)[0]
+    known = np.where(look.uniform(size=PEOPLE) < 0.3, look.uniform(0.2, 0.7, PEOPLE), 0.15)
+    return put(case, "senses.tracks", put(tracks, "velocity_var", f32(known**2)))
 
 
 def random_plan(random: np.random.Generator):

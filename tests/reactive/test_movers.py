@@ -62,7 +62,8 @@ def tracked_twin(tracks, points, returned, eye, scan_age, delay=DELAY):
             nearer = min(front - min(theirs), sight.EXPLAINED) if min(theirs) < front else 0.0
             xy, age = shown - nearer * away / np.hypot(*away), scan_age
         fast = np.hypot(*walk)
-        rush = movers.DOUBT + max(fast - movers.FASTEST, 0.0)
+        unsure = max(float(np.sqrt(tracks.velocity_var[k])) - movers.KNOWN, 0.0)
+        rush = movers.DOUBT + unsure + max(fast - movers.FASTEST, 0.0)
         walk = walk * min(1.0, movers.FASTEST / max(fast, 1e-9))
         found.append((xy, walk, radius + movers.MOVER_MARGIN, rush, age + delay))
     return found
@@ -99,7 +100,8 @@ def room(way, people, speed, reaction):
         away = np.hypot(*(centres - poses[:, :2]).T) - np.hypot(*(centres - first[:, :2]).T)
         spared = np.minimum(away - movers.LEAVING * metres, -nearer)
         if speed <= movers.BESIDE + 1e-6:
-            coming = rectangle_gap(first, centres) < radius - OPTIMISM
+            sure = radius + (rush - movers.DOUBT) * ahead
+            coming = rectangle_gap(first, centres) < sure - OPTIMISM
             beside = movers.NEARER * speed / movers.BESIDE - nearer
             spared = np.where(coming, spared, np.maximum(spared, beside))
         room = np.where(spared >= -OPTIMISM, np.maximum(gap, spared), gap)
@@ -194,6 +196,15 @@ def test_a_track_that_is_too_fast_may_be_anywhere_in_between():
     np.testing.assert_allclose(centres, [[2.5, 0], [1, 1.45], [1, 0]], atol=1e-5)
     walking = 0.22 + movers.MOVER_MARGIN + 0.5 * movers.TURN * 0.25 + 0.5 * movers.DOUBT
     np.testing.assert_allclose(radii, [walking + 1.0, walking, walking], atol=1e-5)
+
+
+def test_of_a_velocity_that_is_hardly_known_more_is_granted():
+    walks = put(tracks_of([(1.0, 0.0)] * 3), "velocity_var", f32([0.6**2, 0.2**2, 0.0]))
+    np.testing.assert_allclose(unseen(walks).rush, movers.DOUBT + np.array([0.4, 0, 0]), atol=1e-6)
+    for var in (np.nan, -1.0, np.inf):
+        case = case_of(constant_plan(0.6, 0.0), people=[(1.5, 0.0)])
+        lost = put(case, "senses.tracks.velocity_var", f32(np.full(3, var)))
+        assert float(allowed(lost, f32(0.1), f32(0.5))[0]) == 0.0
 
 
 def test_a_velocity_that_is_not_a_number_is_everywhere():

@@ -12,9 +12,9 @@ from .test_movers import people_of, rectangle_gap, tracked_twin
 
 def passed_twin(people, speed, ceiling, way):
     """By the docstring, for everybody: nearer by braking than by going on, and not touched by
-    going on; or, if the rest would touch them unless they swerve, touched by less than a
-    decimetre that way, and by a decimetre less than at rest.  In numbers: .15 m/s² of theirs, .8
-    of the robot's.  Also, for whom single precision does not matter."""
+    going on; or, if the rest would touch them unless they swerve, not touched that way (by less
+    than a decimetre, if braking touches before the rest), and by a decimetre less.  In numbers:
+    .15 m/s² of theirs, .8 of the robot's.  Also, for whom single precision does not matter."""
     t, found, sure = way["times"], [], []
     b = ROBOT.wheel_acceleration
     stop = np.minimum(t, speed / b)
@@ -31,9 +31,11 @@ def passed_twin(people, speed, ceiling, way):
         gaps = [rectangle_gap(poses, centres) - radius for poses in ways]
         going, braking = (np.min(gap - grown) for gap in gaps)
         onward, rest = (np.min(gap) + movers.MOVER_MARGIN for gap in gaps)
-        no_way_out = rest < 0.0 and onward >= -0.1 and onward - rest >= 0.1
+        struck = np.min(gaps[1][t < speed / b], initial=1.0) + movers.MOVER_MARGIN
+        least = -0.1 if struck < 0.0 else 0.0
+        no_way_out = rest < 0.0 and onward >= least and onward - rest >= 0.1
         found.append(going >= braking and (going >= 0.0 or no_way_out))
-        differences = going - braking, going, rest, onward + 0.1, onward - rest - 0.1
+        differences = going - braking, going, rest, struck, onward - least, onward - rest - 0.1
         sure.append(np.min(np.abs(differences)) > 1e-3)
     return np.array(found, bool), np.array(sure, bool)
 
