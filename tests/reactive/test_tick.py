@@ -178,3 +178,26 @@ def test_why_it_is_slower(plan, changes, most, reason):
     assert (mode, why) == (Mode.SLOWED, reason)
     assert float(state.ceiling) == pytest.approx(most, abs=1e-5)
     assert abs(twist[0]) == pytest.approx(max(most, abs(plan[0]) - 0.036), abs=1e-5)
+
+
+def test_what_is_new_and_nobodys_may_run():
+    """Somebody's returns are theirs, however new: they are no reason besides them."""
+    post = [(0.75, y) for y in np.linspace(-0.1, 0.1, 20)]
+    going = {"plan": constant_plan(0.6, 0.0), "twist": (0.6, 0.0), "points": post}
+
+    def ceiling(**changes):
+        return float(react(case_of(**going, **changes))[0].ceiling)
+
+    assert ceiling(before=[]) < 0.58 < ceiling()
+    standing = {"people": [(0.85, 0.0)]}
+    assert ceiling(before=[], **standing) == ceiling(**standing)
+
+
+def test_what_leaves_the_view_is_kept_unless_it_is_somebodys():
+    aside = [[(-0.15, s * 0.5), (-0.16, s * 0.5)] for s in (1.0, -1.0)]
+    for who, kept in (([], 2), ([(-0.15, 0.7)], 1), ([(-0.15, 0.7), (-0.15, -0.7)], 0)):
+        case = case_of(points=[*aside[0], *aside[1]], people=who)
+        state, _ = react(case)
+        found = np.asarray(state.kept.xy_map)[np.asarray(state.kept.there)]
+        assert len(set(np.sign(found[:, 1]))) == kept
+        assert np.all(found[:, 1] < 0.0) or len(who) != 1
