@@ -36,7 +36,7 @@ TESTS = {
     "tracking": ("tracking_law", "tracking"),
     "movers": ("envelope", "fastest", "passed", "movers"),
     "sight": ("envelope", "sight"),
-    "gate": ("speeds", "tick", "watch"),
+    "gate": ("speeds", "tick", "kept", "watch"),
     "kept": ("kept",),
 }
 """The tests of each file, quick ones first."""

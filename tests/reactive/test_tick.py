@@ -191,6 +191,10 @@ def test_what_is_new_and_nobodys_may_run():
     assert ceiling(before=[]) < 0.58 < ceiling()
     standing = {"people": [(0.85, 0.0)]}
     assert ceiling(before=[], **standing) == ceiling(**standing)
+    # nor does somebody else explain it
+    going["points"] = [*post, *((0.0, y) for y in (0.70, 0.72))]
+    aside = {"people": [(0.0, 0.9)]}
+    assert ceiling(before=[], **aside) < 0.58 < ceiling(**aside)
 
 
 def test_what_leaves_the_view_is_kept_unless_it_is_somebodys():
