@@ -1,6 +1,7 @@
 """The fastest of ten stops, in numbers."""
 
 import dataclasses
+from typing import Any
 
 import jax
 import numpy as np
@@ -11,7 +12,7 @@ from astro_jax.reactive import movers
 from .cases import f32, mask
 
 
-def stops_of(gap, leaving=-1.0, spared=-1.0, speeds=None):
+def stops_of(gap, leaving: Any = -1.0, spared: Any = -1.0, speeds: Any = None):
     """Of one person, the same at every moment; gap by gap of ten speeds."""
     rows = lambda row: f32(np.broadcast_to(np.reshape(row, (-1, 1, 1)), (10, 8, 1)))
     speeds = f32(np.arange(1, 11) / 10 if speeds is None else speeds)
