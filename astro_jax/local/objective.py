@@ -29,6 +29,8 @@ SLACK = 0.2
 """Over so much of the way a leash begins to pull, s."""
 TURNED_BY = 0.5
 """A robot so near to its goal may come to it backwards, m."""
+ARRIVED, ERRAND = 0.3, 1.0
+"""To be this near to the goal (m) is worth so much (s) beyond the way: the errand is done."""
 UNNOTICED = 0.17
 """A turn may get so far (10°) before anybody needs to have been told."""
 
@@ -199,7 +201,7 @@ def remaining(
 ) -> Float[Array, "T K"]:
     """P: seconds still to go, with the turn into the way and the final turn.
 
-    P = V +
+    P = V − e·exp(−r²/2a²) +
     2f·(1 − exp(−r²/2R²))·((½‖∇V‖ + ∇V·h)₊ / 1½)²/‖∇V‖ + w·exp(−r²/2ρ²)·(1 − cos(ψ − ψ_goal)), h the
     heading.  V does not know where the robot faces.  For one that backs as fast as it drives
     that is right; others lose up to 2f = 2·facing·(1 − reverse_speed/speed) metres of way by
@@ -214,8 +216,15 @@ def remaining(
     heading, made places where the two cancel: robots that had overshot stood there for ever,
     facing sideways.)
 
-    On a leash V is what goes beyond it: e(V + ρ t − ℓ), for a goal that recedes by ρ s per s,
-    with e(x) = 0 for x ≤ 0 and x − w/2 for x ≥ w = ``SLACK``, a parabola between.
+    The errand e (``ERRAND``, within a = ``ARRIVED``) is what waiting short of the goal costs beyond
+    the way that is left.  Without it robots rested for good a centimetre before they had arrived
+    (within .3 m), for the space of somebody who stood .8 m from their goal: of 250 CrowdNav cases
+    with wheels two more arrive, and all .2 s sooner; e = ½ s gave as many, .1 s sooner, and left
+    less to spare.
+
+    On a leash there is no errand, and V is what goes beyond it: b(V + ρ t − ℓ), for a goal that
+    recedes by ρ s per s, with b(x) = 0 for x ≤ 0 and x − w/2 for x ≥ w = ``SLACK``, a parabola
+    between.
     """
     dx, dy = pose_map[:, 0] - field.goal_map[0], pose_map[:, 1] - field.goal_map[1]
     at_goal = jnp.exp(-0.5 * (dx**2 + dy**2) / params.heading_radius**2)
@@ -228,6 +237,8 @@ def remaining(
         within = jnp.clip(beyond, 0.0, SLACK)
         to_go = within**2 / (2.0 * SLACK) + jnp.maximum(beyond - SLACK, 0.0)
         pull = pull * within / SLACK
+    else:
+        to_go = to_go - ERRAND * jnp.exp(-0.5 * (dx**2 + dy**2) / ARRIVED**2)
     if robot.reverse_speed < robot.speed:
         slower = 1.0 - robot.reverse_speed / robot.speed
         to_go = to_go + params.facing * slower * pull * _facing_away(field, pose_map)

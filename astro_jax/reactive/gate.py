@@ -101,7 +101,7 @@ def react(
         mode=mode,
         well_for=well_for,
         rearm=jnp.asarray(senses.orders.rearm),
-        memory=remember(robot, state.memory, senses, now, tick),
+        memory=remember(state.memory, senses, now, tick),
         kept=keep(
             robot,
             state.kept,

@@ -196,8 +196,7 @@ def fastest(tried: Stops, counted: Bool[Array, "M"]) -> Float[Array, ""]:
     clear = room >= 0.0
     best = SPEEDS - 1 - jnp.argmax(clear[::-1])
     beyond = jnp.minimum(best + 1, SPEEDS - 1)
-    share = room[best] / jnp.maximum(room[best] - room[beyond], 1e-6)
-    share = jnp.where(beyond > best, jnp.clip(share, 0.0, 1.0), 0.0)
+    share = jnp.clip(room[best] / jnp.maximum(room[best] - room[beyond], 1e-6), 0.0, 1.0)
     found = speeds[best] + share * (speeds[beyond] - speeds[best])
     # what is granted up to a speed is not granted between it and the next one
     most = jnp.where(apart[best] >= 0.0, jnp.inf, jnp.maximum(speeds[best], BESIDE))

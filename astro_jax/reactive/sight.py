@@ -119,9 +119,7 @@ def backing(robot: RobotConfig) -> RobotConfig:
     return dataclasses.replace(robot, reverse_speed=most)
 
 
-def remember(
-    robot: RobotConfig, memory: Memory, senses: Senses, now: Glance, tick: float
-) -> Memory:
+def remember(memory: Memory, senses: Senses, now: Glance, tick: float) -> Memory:
     """The memory for the next tick."""
     scan = senses.scan
     same = same_content(memory, scan)

@@ -230,6 +230,15 @@ def test_however_it_faces_nearer_is_nearer_to_there(lab, potential):
             assert np.all(np.diff(potential[0](field, poses))[far] > 0.0)
 
 
+def test_to_have_arrived_is_worth_an_errand(lab, potential):
+    """Seen where the field is flat: one second, half of it within .35 m."""
+    field = dataclasses.replace(lab.field((0.0, 0.0, 0.0)), cost_to_go=lab.plane(5.0, 0.0, 0.0))
+    radius, bearing = np.linspace(0.0, 1.5, 31), np.linspace(0.0, 9.0, 31)
+    poses = np.stack([radius * np.cos(bearing), radius * np.sin(bearing), 0.0 * radius], axis=-1)
+    want = 5.0 - np.exp(-(radius**2) / 0.18)
+    np.testing.assert_allclose(potential[1](field, poses), want, atol=2e-5)
+
+
 def straight(lab, speeds):
     """Control points of a straight drive, one speed (K, N) per control point."""
     return jnp.asarray(np.stack([speeds.T, np.zeros_like(speeds.T)], axis=1), jnp.float32)
@@ -287,6 +296,18 @@ def test_driving_into_somebody_is_worse_than_being_run_into(lab, terms_of):
         assert alive[-1, 0] < 0.5
         harm.append(harm_of(lab, terms) / (1.0 - float(alive[-1, 0])))
     assert harm[0] > 2.0 * harm[1]
+
+
+def test_somebodys_space_does_not_keep_it_a_step_short_of_its_goal(lab, terms_of):
+    """Somebody stands .6 m behind the goal; from .32 m before it to .26 m, or not."""
+    count = basis_of(lab.config).value.shape[1]
+    on = np.where(np.arange(count) < count // 2, 0.06, 0.0)
+    on *= 0.06 / (basis_of(lab.config).integral[-1] @ on)
+    world = lab.world(xy=[(0.92, 0.0)], velocity=[(0.0, 0.0)])
+    field = lab.field((0.32, 0.0, 0.0))
+    terms, _ = terms_of(lab.params, world, field, straight(lab, np.stack([on, 0.0 * on])))
+    gone, stayed = np.asarray(total(lab.params, terms))
+    assert gone < stayed - 0.01
 
 
 def test_who_stopped_just_now_still_answers_for_where_it_stands():

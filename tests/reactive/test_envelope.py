@@ -235,7 +235,7 @@ def test_a_look_is_kept_every_fifth_of_a_second(since, due):
     )
     case = case_of(state__memory__since=f32(since))
     memory = dataclasses.replace(case.state.memory, old=old, middle=middle)
-    after = jax.jit(lambda m, s, g: sight.remember(ROBOT, m, s, g, TICK))(memory, case.senses, now)
+    after = jax.jit(lambda m, s, g: sight.remember(m, s, g, TICK))(memory, case.senses, now)
     looks = [float(after.old.free[0]), float(after.middle.free[0])]
     assert looks == [float(after.old.eye_map[0]), float(after.middle.eye_map[0])]
     assert looks == ([2.0, 3.0] if due else [1.0, 2.0])

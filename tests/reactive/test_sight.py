@@ -271,7 +271,7 @@ def test_a_glance_is_free_up_to_what_is_known():
 @jax.jit
 def remember(case: Case):
     now = glance(ROBOT, case.senses.scan)
-    return sight.remember(ROBOT, case.state.memory, case.senses, now, TICK)
+    return sight.remember(case.state.memory, case.senses, now, TICK)
 
 
 def test_the_older_look_is_from_one_to_two_glances_ago():
