@@ -459,6 +459,7 @@ def test_the_gate_lets_people_walk_on_between_the_planners_cycles(rest, act):
                     np.tile(np.array([x, 0.0]) + ahead * walks, (2, 1)), jnp.float32
                 ),
                 velocity_map=jnp.asarray(np.tile(walks, (2, 1)), jnp.float32),
+                velocity_var=jnp.full(2, 0.15**2, jnp.float32),
                 valid=jnp.array([True, False]),
                 age=jnp.float32(age),
             )
