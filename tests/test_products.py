@@ -109,6 +109,12 @@ def test_once_is_the_identity_to_the_last_bit():
     np.testing.assert_array_equal(jax.jit(products.once)(jnp.asarray(value)), value)
 
 
+@pytest.mark.parametrize("shape", [(6, 7), (5, 3), (4,), (5,), (3, 2, 5)])
+def test_settled_is_the_identity_to_the_last_bit(shape):
+    table = 1e6 * np.random.default_rng(6).normal(size=shape).astype(np.float32)
+    np.testing.assert_array_equal(jax.jit(products.settled)(jnp.asarray(table)), table)
+
+
 def test_apply_takes_one_course_of_time_or_many():
     random = np.random.default_rng(4)
     matrix = random.normal(size=(5, TIMES)).astype(np.float32)

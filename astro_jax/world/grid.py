@@ -33,6 +33,8 @@ FLOOR = 0.02
 """Returns this close to the floor's height (m) are the floor."""
 PERSON_MARGIN = 0.25
 """Returns this close to a tracked person's outline (m) are that person, not a wall."""
+NOWHERE = -1e6
+"""Stands for the range of a beam that hit nothing, m."""
 TOGETHER = 1.5
 """Tracks that were true longer before or after a scan than this explain none of its returns, s:
 with the tracker dead, people are obstacles."""
@@ -158,17 +160,18 @@ def _evidence(
     lower = jnp.clip(jnp.floor(beam), 0, sensor.beams - 2).astype(jnp.int32)
     nearest = jnp.clip(jnp.round(beam), 0, sensor.beams - 1).astype(jnp.int32)
 
-    says = scan.valid & ~jnp.isnan(scan.ranges)
+    # no beam may hold what is no number, or endless: see ``settled``
+    says = scan.valid & (scan.ranges >= 0.0)
     reach = jnp.where(says, jnp.minimum(scan.ranges, sensor.range_max), 0.0)
     margin = 0.7 * local.resolution
     # a cell lies between the beams ``lower`` and ``lower + 1``: both must pass
     clear = reach if scan.free is None else jnp.minimum(reach, scan.free)
-    clear = jnp.where(jnp.isnan(clear), 0.0, clear)
+    clear = jnp.where(clear >= 0.0, clear, 0.0)
     passes = settled(jnp.minimum(clear, jnp.concatenate([clear[1:], clear[-1:]])))
     free = distance < passes[lower] - margin
     stops, edge = _obstacles(robot, scan)
     wall = says & (scan.ranges < sensor.range_max) & stops & ~on_person
-    hit_at = settled(jnp.where(wall, reach, -1e6))  # nowhere, and a number: see ``settled``
+    hit_at = settled(jnp.where(wall, reach, NOWHERE))
     hit = jnp.abs(distance - hit_at[nearest]) <= margin
     increment = jnp.where(hit, HIT, jnp.where(free, MISS, 0.0))
     return jnp.where(in_view, increment, 0.0), edge[nearest]

@@ -259,6 +259,25 @@ def test_one_bad_beam_frees_nothing_beside_it():
     assert np.asarray(look(walls, prior, scans=3, tamper=invalid).grid.values).min() >= UNKNOWN
 
 
+@pytest.mark.parametrize("bad", [np.nan, -np.inf, -1.0])
+def test_a_bad_beam_says_nothing_and_spoils_no_other(bad):
+    """As if it had not come back, to the last bit: also for the walls that others hit."""
+    prior, hand = house(FREE), np.arange(SENSOR.beams) % 16 == 3
+
+    def seen(**changes):
+        tamper = lambda scan: dataclasses.replace(
+            scan, **{name: change(getattr(scan, name)) for name, change in changes.items()}
+        )
+        return np.asarray(look(room()[0], prior, scans=3, tamper=tamper).grid.values)
+
+    gone = seen(valid=lambda valid: valid & ~hand)
+    assert np.sum(gone > FREE) > 50
+    np.testing.assert_array_equal(seen(ranges=lambda r: jnp.where(hand, bad, r)), gone)
+    dark = seen(free=lambda _: jnp.where(hand, bad, SENSOR.range_max))
+    lit = seen(free=lambda _: jnp.where(hand, 0.0, SENSOR.range_max))
+    np.testing.assert_array_equal(dark, lit)
+
+
 def test_no_cell_is_free_beyond_what_a_beam_knows_to_be():
     """The return counts, the way to it only as far as it is known (also if that is no number)."""
     walls, _ = room()
