@@ -16,8 +16,9 @@ from astro_jax.route.house import HouseMap
 from astro_jax.types import Grid, Tracks, WorldAtEffect
 from astro_jax.world.distance import clearance_field
 from astro_jax.world.forecast import forecast
-from astro_jax.world.grid import blank_map, occupied, prior_from_occupancy
+from astro_jax.world.grid import blank_map, occupied
 from astro_jax.world.people import DETECTION_VAR, no_tracks
+from astro_jax.world.prior import prior_from_occupancy
 
 VELOCITY_VAR = 0.15**2
 """What a tracker that has settled knows of a walker's velocity, per axis, m²/s²."""

@@ -17,8 +17,9 @@ from astro_jax.deploy.arrays import flat
 from astro_jax.deploy.room import Size, roomy_field, roomy_house
 from astro_jax.deploy.settings import Settings
 from astro_jax.types import Grid, RouteField, SmoothGrid
-from astro_jax.world.grid import PRIOR_FREE, PRIOR_OCCUPIED, beam_bearings
+from astro_jax.world.grid import beam_bearings
 from astro_jax.world.inbox import empty_inbox, snapshot
+from astro_jax.world.prior import PRIOR_FREE, PRIOR_OCCUPIED
 
 CYCLES = 9
 """Of the drive; the last one is kept, the robot is under way by then."""

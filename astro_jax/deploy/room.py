@@ -11,7 +11,7 @@ from jaxtyping import Float
 
 from astro_jax.errors import InputError
 from astro_jax.types import Grid, Leash, RouteField, SmoothGrid
-from astro_jax.world.grid import PRIOR_UNKNOWN
+from astro_jax.world.prior import PRIOR_UNKNOWN
 
 Size = tuple[int, int]
 """Rows and columns."""

@@ -36,8 +36,9 @@ from astro_jax.suites.gaps import rectangle_gaps
 from astro_jax.types import Grid, RouteField, Tracks, WorldAtEffect
 from astro_jax.world.distance import clearance_field
 from astro_jax.world.forecast import forecast
-from astro_jax.world.grid import blank_map, occupied, prior_from_occupancy
+from astro_jax.world.grid import blank_map, occupied
 from astro_jax.world.people import DETECTION_VAR, no_tracks
+from astro_jax.world.prior import prior_from_occupancy
 
 PAST = 0.8
 """Over which the velocity of somebody is taken, s."""

@@ -19,8 +19,8 @@ from astro_jax.deploy.runtime import Runtime, State
 from astro_jax.process.mailbox import Letter
 from astro_jax.process.split import DRIVEN, part
 from astro_jax.types import Grid, Odometry, Scan, Status
-from astro_jax.world.grid import PRIOR_UNKNOWN
 from astro_jax.world.inbox import SECOND
+from astro_jax.world.prior import PRIOR_UNKNOWN
 
 LATE = 1
 """Ticks after its own at which a plan may still take over: it lies 1 cm behind by then."""

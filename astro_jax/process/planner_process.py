@@ -29,9 +29,9 @@ from astro_jax.route.maps import load_map
 from astro_jax.types import Grid
 from astro_jax.wire.topics import DETECTIONS, ODOMETRY, SCAN, TRANSFORMS
 from astro_jax.world.content import placed
-from astro_jax.world.grid import prior_from_occupancy
 from astro_jax.world.inbox import SECOND, snapshot
 from astro_jax.world.latency import planning_time
+from astro_jax.world.prior import prior_from_occupancy
 
 HAND_OVER = 0.004
 """From a finished plan to the gate's next look, with some to spare, s."""

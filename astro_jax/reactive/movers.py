@@ -17,7 +17,7 @@ from jaxtyping import Array, Bool, Float
 
 from astro_jax.config import RobotConfig
 from astro_jax.geometry import to_frame
-from astro_jax.reactive.gaps import rectangle_gap
+from astro_jax.reactive.gaps import nearest_rows, rectangle_gap
 from astro_jax.reactive.path import Path, along
 from astro_jax.reactive.sight import EXPLAINED
 from astro_jax.reactive.stopping import travelled
@@ -125,10 +125,7 @@ def appeared(
     # NaN is in every sector, and nearer than everything
     within = ~((bearing < edges[:, :-1]) | (bearing > edges[:, 1:])) & new[:, None]
     nearness = jnp.where(within, jnp.where(lost, -1.0, distance[:, None]), jnp.inf)
-    # the first that is as near as any: half the time of an argmin along rows
-    least, count = jnp.min(nearness, axis=0), distance.shape[0]
-    order = jnp.arange(count, dtype=jnp.int32)[:, None]
-    nearest = jnp.min(jnp.where(nearness == least[None], order, count - 1), axis=0)
+    nearest = nearest_rows(nearness)
     return Movers(
         xy_map=points_map[nearest],
         velocity_map=jnp.zeros((SECTORS, 2)),
@@ -142,16 +139,16 @@ def appeared(
 
 @pytree
 class Stops:
-    """How near each of some stops would come to whom, if they went to where the robot drives."""
+    """How near the stops that are tried come to everybody, speed by speed, moment by moment."""
 
     speeds: Float[Array, "V"]
     """From which the robot would stop, m/s; the last is the one that is wanted."""
     gap: Float[Array, "V J M"]
     """m, at ``INSTANTS`` moments of each stop."""
     leaving: Float[Array, "V J M"]
-    """At least 0 where the robot leaves them, m."""
+    """How much farther from them than leaving asks for, m; below 0 it does not leave them."""
     spared: Float[Array, "V J M"]
-    """The same, and where it passes slowly beside somebody who is not coming."""
+    """The same, m, or what is left of passing slowly beside somebody who is not coming."""
 
 
 def stops(
@@ -222,9 +219,10 @@ def passed_in_time(
     It would come to a rest in their way.  They may change their velocity by ``PASSING`` only:
     a robot that drives on has more to answer for than one that rests.  Where the rest itself
     is a touch unless they swerve, not even that is granted: it is no way out then, if going on
-    is clearly better and no touch.  Measured to the millimetre, the noise of one look made
-    robots stop in the way of those who would just have passed behind them: if they were touched
-    before they are at rest, a touch by what may as well be none (``UNSURE``) is none.
+    is clearly better and no touch.  For a robot that would be touched before it is at rest, an
+    overlap that may as well be none (``UNSURE``) is no touch: measured to the millimetre, the
+    noise of one look made robots stop in the way of those who would just have passed behind
+    them.  One that is at rest before it is touched stays on the safe side.
     ``ceiling`` is how fast it may go by now (m/s); that rises by ``RELEASE``.
     """
     t, speed = path.times, jnp.asarray(speed)
@@ -245,13 +243,13 @@ def passed_in_time(
     let_go = ceiling * t + 0.5 * RELEASE * t**2
     going, going_steady, _ = nearest(jnp.minimum(path.lengths, jnp.minimum(picked_up, let_go)))
     braking, braking_steady, braking_moving = nearest(travelled(robot, 0.0, speed, t))
-    none = jnp.where(braking_moving < 0.0, -UNSURE, 0.0)
-    better = going_steady >= jnp.maximum(braking_steady + UNSURE, none)
+    no_touch = jnp.where(braking_moving < 0.0, -UNSURE, 0.0)
+    better = going_steady >= jnp.maximum(braking_steady + UNSURE, no_touch)
     no_way_out = (braking_steady < 0.0) & better
     return (going >= braking) & ((going >= 0.0) | no_way_out)
 
 
 def _distance(here: Float[Array, "V J M 2"], there: Float[Array, "..."]) -> Float[Array, "V J M"]:
-    # a sum over an axis of two takes ten times as long
+    # jnp.linalg.norm adds along an axis of two, which takes ten times as long
     apart = here - there
     return jnp.sqrt(apart[..., 0] ** 2 + apart[..., 1] ** 2)

@@ -33,7 +33,8 @@ from astro_jax.route.query import beside, standing, unreachable
 from astro_jax.route.speed import circumscribed_radius
 from astro_jax.route.zones import closed_cells, slow_cells
 from astro_jax.types import Grid, RouteField
-from astro_jax.world.grid import LOW, PRIOR_FREE
+from astro_jax.world.grid import LOW
+from astro_jax.world.prior import PRIOR_FREE
 
 SURE_BLOCKED, SURE_FREE = 1.0, 0.5 * (LOW + PRIOR_FREE)
 """Log-odds of the local map beyond which a cell was seen blocked or free: what the map says

@@ -8,7 +8,7 @@ from jaxtyping import Array, Bool, Float, Int
 from scipy import ndimage
 
 from astro_jax.types import Grid, Kind, pytree
-from astro_jax.world.grid import prior_from_occupancy
+from astro_jax.world.prior import prior_from_occupancy
 
 REACHED = (0.20, 0.30, 0.05)
 """Where an errand ends, unless a scene has another rule: m, rad, m/s."""

@@ -153,7 +153,7 @@ def _trace(
         together = UNROLLED if steps % UNROLLED == 0 else 1
         travelled, hit = jax.lax.fori_loop(0, steps, advance, start, unroll=together)
     else:
-        # a beam that has come to an end stays there: most scans need a tenth of the steps
+        # once all beams have come to an end the steps that are left change nothing
         _, (travelled, hit) = jax.lax.while_loop(
             goes_on, lambda state: (state[0] + 1, advance(state[0], state[1])), (0, start)
         )

@@ -23,7 +23,7 @@ from astro_jax.sim.scene import Scene
 from astro_jax.sim.state import Circumstances, SimState, TickLog
 from astro_jax.types import Clearance, Reason, RouteField, Tracks, pytree
 from astro_jax.world.distance import clearance_field
-from astro_jax.world.grid import PRIOR_UNKNOWN
+from astro_jax.world.prior import PRIOR_UNKNOWN
 
 UNSEEN = PRIOR_UNKNOWN + 0.05
 """Log-odds up to which a cell may be one that nobody has seen."""

@@ -38,7 +38,7 @@ from astro_jax.suites.files import arrays_of, inner
 from astro_jax.suites.floor import floor_of, recorded_scene
 from astro_jax.suites.key_frames import check_frames, replayed
 from astro_jax.types import Grid, Kind
-from astro_jax.world.grid import prior_from_occupancy
+from astro_jax.world.prior import prior_from_occupancy
 
 VARIANTS: Sequence[str] = ("lidar", "ideal", "late")
 DISCS = 24

@@ -17,14 +17,12 @@ from astro_jax.config import PlannerConfig, RobotConfig, SensorConfig
 from astro_jax.geometry import cell_centres, from_frame, to_frame
 from astro_jax.products import settled
 from astro_jax.types import Grid, LocalMap, Scan, Tracks
+from astro_jax.world.prior import PRIOR_UNKNOWN
 
 HIT, MISS = 0.85, -0.45
 """Log-odds of one scan: two hits turn a free cell of the prior into an obstacle, three misses
 an obstacle into a free cell."""
 LOW, HIGH = -2.0, 3.5
-PRIOR_FREE, PRIOR_OCCUPIED, PRIOR_UNKNOWN = -1.9, 3.0, 0.625
-"""An unknown cell counts as blocked until it has been seen free twice; free by the map alone stays
-above LOW, so that the route layer can tell it from seen free."""
 ENOUGH = 2.0
 """Log-odds of evidence at which the house map is not asked any more."""
 FADING = 60.0
@@ -38,12 +36,6 @@ NOWHERE = -1e6
 TOGETHER = 1.5
 """Tracks that were true longer before or after a scan than this explain none of its returns, s:
 with the tracker dead, people are obstacles."""
-
-
-def prior_from_occupancy(occupancy: Float[Array, "H W"]) -> Float[Array, "H W"]:
-    """Log-odds of a map_server occupancy grid (0 free, 100 occupied, −1 unknown)."""
-    known = jnp.where(occupancy > 50, PRIOR_OCCUPIED, PRIOR_FREE)
-    return jnp.where(occupancy < 0, PRIOR_UNKNOWN, known).astype(jnp.float32)
 
 
 def blank_map(

@@ -198,8 +198,7 @@ def test_a_robot_imports_no_planner_no_simulator_and_no_optax(file):
     off, modules = run.stdout.splitlines()
     assert float(off) == 0.0
     rooms = {name.split(".")[1] for name in modules.split() if name.count(".")}
-    above = {"types", "config", "errors", "strict_yaml", "geometry", "products"}
-    assert rooms <= {*above, "world", "deploy"}
+    assert rooms <= {"types", "config", "errors", "strict_yaml", "geometry", "world", "deploy"}
     assert "optax" not in modules and "astro_jax.deploy.functions" not in modules.split()
 
 

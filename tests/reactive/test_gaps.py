@@ -18,6 +18,11 @@ def gaps_to_things(poses, points, returned, clearance):
     return gaps.gaps_to_things(ROBOT, CONFIG, way, points, returned, clearance)
 
 
+def test_the_nearest_row_is_the_first_of_the_nearest():
+    distance = f32([[3, 1, np.inf, 2, np.nan], [1, 1, np.inf, 0, 1], [1, 2, np.inf, -1, 2]])
+    np.testing.assert_array_equal(jax.jit(gaps.nearest_rows)(distance), [1, 0, 0, 2, 2])
+
+
 def free_twin(gap, lengths):
     """By the docstring: metres before the first gap that closes."""
     for k in range(len(lengths)):

@@ -28,7 +28,8 @@ from astro_jax.route.memory import (
 from astro_jax.route.passages import passages_of
 from astro_jax.route.planner import revise
 from astro_jax.types import Grid
-from astro_jax.world.grid import HIGH, LOW, PRIOR_FREE
+from astro_jax.world.grid import HIGH, LOW
+from astro_jax.world.prior import PRIOR_FREE
 
 RESOLUTION = 0.05
 NEAR, FAR = 1.8, 6.5

@@ -15,8 +15,9 @@ from astro_jax.route.field import guide_path, solve_field
 from astro_jax.route.house import HouseMap
 from astro_jax.route.planner import KNOWN_MARGIN, NEWS, SURE_BLOCKED, Route, plan_route, revise
 from astro_jax.types import Grid, LocalMap, Scan
-from astro_jax.world.grid import HIGH, LOW, blank_map, prior_from_occupancy, update_map
+from astro_jax.world.grid import HIGH, LOW, blank_map, update_map
 from astro_jax.world.people import no_tracks
+from astro_jax.world.prior import prior_from_occupancy
 
 RESOLUTION = 0.05
 SAME_FRAME = jnp.zeros(3)

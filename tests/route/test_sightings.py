@@ -11,16 +11,9 @@ from astro_jax.config import DEFAULT_PLANNER, DEFAULT_ROBOT, SensorConfig
 from astro_jax.route.house import Door
 from astro_jax.route.sightings import Sighting, sighting
 from astro_jax.types import Grid, Scan
-from astro_jax.world.grid import (
-    HIGH,
-    LOW,
-    PRIOR_FREE,
-    beam_bearings,
-    blank_map,
-    prior_from_occupancy,
-    update_map,
-)
+from astro_jax.world.grid import HIGH, LOW, beam_bearings, blank_map, update_map
 from astro_jax.world.people import no_tracks
+from astro_jax.world.prior import PRIOR_FREE, prior_from_occupancy
 
 RESOLUTION = 0.05
 DOOR = Door(name="d", jambs=np.array([[3.0, 1.0], [3.0, 1.9]]))

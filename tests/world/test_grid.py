@@ -17,6 +17,12 @@ from astro_jax.types import Grid, LocalMap, Scan
 from astro_jax.world import grid as occupancy
 from astro_jax.world.grid import blank_map, update_map
 from astro_jax.world.people import no_tracks
+from astro_jax.world.prior import (
+    PRIOR_FREE,
+    PRIOR_OCCUPIED,
+    PRIOR_UNKNOWN,
+    prior_from_occupancy,
+)
 
 CONFIG = PlannerConfig(map_cells=80)
 SENSOR = SensorConfig()
@@ -104,7 +110,7 @@ def look(blocked, prior, scans=8, turns=4, people=NOBODY, tracks=None, start=Non
     return local
 
 
-UNKNOWN, FREE = occupancy.PRIOR_UNKNOWN, occupancy.PRIOR_FREE
+UNKNOWN, FREE = PRIOR_UNKNOWN, PRIOR_FREE
 
 
 # ---- what is seen --------------------------------------------------------------------
@@ -135,7 +141,7 @@ def test_walls_of_the_map_stay_when_seen_and_vanish_when_not_there():
     walls, _ = room()
     rows, columns = np.indices(SHAPE)
     phantom = (np.abs(rows - 55) < 2) & (np.abs(columns - 90) < 4)  # a cupboard that is gone
-    prior = house(np.where(walls | phantom, occupancy.PRIOR_OCCUPIED, FREE))
+    prior = house(np.where(walls | phantom, PRIOR_OCCUPIED, FREE))
     local = look(walls, prior, scans=16)
     blocked = np.asarray(occupancy.occupied(local))
     there = at_cells(local, phantom)
@@ -204,7 +210,7 @@ def closed_door():
 
 def test_a_door_that_the_map_shows_open_is_found_closed_within_five_scans():
     wall, door = closed_door()
-    prior = house(np.where(wall & ~door, occupancy.PRIOR_OCCUPIED, FREE))
+    prior = house(np.where(wall & ~door, PRIOR_OCCUPIED, FREE))
     local = look(wall, prior, scans=5, turns=1)
     leaf = at_cells(local, door)
     assert leaf.sum() == door.sum()
@@ -304,7 +310,7 @@ def test_no_cell_is_free_beyond_what_a_beam_knows_to_be():
 
 
 def test_32_where_nothing_is_known_everything_is_blocked():
-    unknown = occupancy.prior_from_occupancy(jnp.full(SHAPE, -1))
+    unknown = prior_from_occupancy(jnp.full(SHAPE, -1))
     local = blank_map(CONFIG, house(unknown), jnp.asarray(EYE, jnp.float32))
     assert np.all(occupancy.occupied(local))
 
@@ -435,7 +441,7 @@ def test_the_prior_is_the_house_map_and_blocked_beyond_it():
     occupied = np.zeros(SHAPE, np.int8)
     occupied[::3, ::2], occupied[1::3, 1::2] = 100, -1
     prior = Grid(
-        values=occupancy.prior_from_occupancy(jnp.asarray(occupied)),
+        values=prior_from_occupancy(jnp.asarray(occupied)),
         origin=jnp.asarray(ORIGIN, jnp.float32),
         resolution=jnp.float32(RESOLUTION),
     )
@@ -490,7 +496,7 @@ def test_the_map_compiles_once_for_all_places():
 
 
 def bumpy():
-    return house(np.random.default_rng(5).choice([FREE, occupancy.PRIOR_OCCUPIED], SHAPE))
+    return house(np.random.default_rng(5).choice([FREE, PRIOR_OCCUPIED], SHAPE))
 
 
 @pytest.mark.parametrize("moved", [[0.05, -0.1, 0.0], [0.03, 0.02, 0.035], [2.0, 1.0, -2.5]])

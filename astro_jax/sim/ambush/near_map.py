@@ -13,7 +13,8 @@ from jaxtyping import Array, Float
 from astro_jax.config import PlannerConfig, RobotConfig
 from astro_jax.types import Clearance, Grid, LocalMap, Scan, Tracks
 from astro_jax.world.distance import clearance_field
-from astro_jax.world.grid import blank_map, occupied, prior_from_occupancy, update_map
+from astro_jax.world.grid import blank_map, occupied, update_map
+from astro_jax.world.prior import prior_from_occupancy
 
 CELLS = 48
 """Cells per side: 2.4 m at .05 m, the gate's own window and a little more."""
