@@ -258,8 +258,8 @@ class PlannerConfig:
     map_cells: int = setting(120, 16, 512)  # rolling local map, cells per side
     map_resolution: float = setting(0.05, 0.01, 0.5)  # m
     clearance_cells: int = setting(20, 2, 100)  # distances are exact up to here
-    footprint_discs: int = setting(3, 1, 9)  # that stand for it against walls
-    exact_discs: int = setting(7, 1, 25)  # and in the last word
+    footprint_discs: int = setting(4, 1, 9)  # that stand for it against walls
+    exact_discs: int = setting(9, 1, 25)  # and in the last word, the plan's and the gate's
     recorded_stride: int = setting(10, 1, 1000)  # every k-th candidate is kept
 
     @property

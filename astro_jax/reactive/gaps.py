@@ -46,7 +46,8 @@ def gaps_to_things(
     """Gaps (m, the margin taken off) between the footprint and scan points and local map."""
     points = jax.vmap(to_frame, (0, None))(path.poses, points_map)
     wall_gap = jnp.where(returned[None], rectangle_gap(robot, points), 1e3) - STATIC_MARGIN
-    disc_centres, disc_radii = covering_discs(robot, config.footprint_discs)
+    # as finely as the plan: where discs of the search stick out further, its plans were not obeyed
+    disc_centres, disc_radii = covering_discs(robot, config.exact_discs)
     centres = jax.vmap(from_frame, (0, None))(path.poses, jnp.asarray(disc_centres))
     # half a cell is the map's own rounding; the discs reach over the hull on top of it
     map_gap = sample(clearance, centres) - disc_radii[None] + 0.5 * clearance.resolution

@@ -126,7 +126,7 @@ def covering_discs(
     best, least = [], math.inf
     for direction in _directions(shape):
         for rows in range(1, count + 1):
-            for columns in {count // rows, 1}:
+            for columns in {1, min(rows, count // rows), count // rows}:
                 cells = _cells(shape, direction, rows, columns)
                 discs = [_enclosing(cell) for cell in cells]
                 excess = max(overhang(shape, centre, radius) for centre, radius in discs)

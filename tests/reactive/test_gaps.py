@@ -1,6 +1,9 @@
 """Gaps to things, and the metres of path before one closes, against slow twins."""
 
+import dataclasses
+
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
@@ -8,6 +11,8 @@ from astro_jax.reactive import gaps
 from astro_jax.reactive.path import Path
 from astro_jax.reactive.stopping import stopping_speed
 from astro_jax.robot.footprint import covering_discs
+from astro_jax.types import Grid
+from astro_jax.world.distance import clearance_field
 
 from .cases import CONFIG, OPEN, ROBOT, clearance_of, f32, mask
 
@@ -89,9 +94,25 @@ def test_gaps_to_the_map_see_a_wall_where_it_is():
     true = 0.9 - (way.poses[:, 0] + ROBOT.length / 2)
     # distances of the map lead to the middle of a cell, of which half is the wall's own
     assert np.all(least - 0.5 * 0.2 <= true + 1e-5)
-    centres, radii = covering_discs(ROBOT, CONFIG.footprint_discs)
+    centres, radii = covering_discs(ROBOT, CONFIG.exact_discs)
     over = np.max(centres[:, 0] + radii) - ROBOT.length / 2
     assert np.all(least - 0.5 * 0.2 >= true - over - 1e-5)
+
+
+def test_a_robot_about_as_wide_as_long_gets_through_where_its_plan_does():
+    """A passage .5 m wide for a body of .42 m: as one disc of .62 m it would stop before it."""
+    robot = dataclasses.replace(ROBOT, length=0.46, width=0.42)
+    cell = 0.05 * np.arange(80) - 1.975
+    walls = (np.abs(cell)[:, None] > 0.25) & (cell[None] > 0.5)
+    grid = Grid(values=f32(walls), origin=f32([-1.975, -1.975]), resolution=f32(0.05))
+    way, nothing = straight(), (f32(np.zeros((1, 2))), mask([False]))
+
+    def ahead(blocked):
+        clearance = clearance_field(blocked, grid, CONFIG.clearance_cells)
+        gap = gaps.gaps_to_things(robot, CONFIG, way, *nothing, clearance)
+        return gaps.free_distance(gap, jnp.asarray(way.lengths))
+
+    assert np.isinf(jax.jit(ahead)(mask(walls)))
 
 
 def test_allowed_by_things_is_the_slower_of_stopping_and_crawling():

@@ -416,7 +416,7 @@ def test_p8_what_is_carried_has_the_shape_it_began_with():
 def test_the_properties_above_meet_every_reason():
     """Random cases that were always clear, or never, would prove little."""
     random, clear, hurt = np.random.default_rng(0), [], []
-    for _ in range(13):
+    for _ in range(30):
         clear.append(react_all()(batch(random, QUICK))[1])
         hurt.append(react_all()(wounded(batch(random, QUICK), random))[1])
     reason = np.concatenate([verdicts.reason for verdicts in clear])

@@ -127,6 +127,15 @@ def test_more_discs_stick_out_less(footprint):
     assert worst[-1] < 0.6 * worst[0]
 
 
+def test_four_discs_cover_a_square_by_its_quarters():
+    """Also where more would be allowed: two rows of three stick out further."""
+    robot = RobotConfig(length=0.46, width=0.42)
+    for count in (4, 5, 7):
+        centres, radii = covering_discs(robot, count)
+        np.testing.assert_allclose(np.abs(centres), np.tile([0.115, 0.105], (4, 1)), atol=1e-6)
+        np.testing.assert_allclose(radii, np.hypot(0.115, 0.105), atol=1e-5)
+
+
 def test_a_regular_polygon_needs_one_disc():
     angle = np.arange(16) * np.pi / 8
     circle = tuple((float(0.2 * np.cos(a)), float(0.2 * np.sin(a))) for a in angle)
