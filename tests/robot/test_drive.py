@@ -14,6 +14,7 @@ from scipy.integrate import solve_ivp
 from astro_jax.config import RobotConfig
 from astro_jax.robot import drive
 
+pytestmark = pytest.mark.usefixtures("compiled_quickly")
 NAMES = ["differential", "weak wheels", "mecanum", "disc", "ackermann"]
 VARIANTS = ["plain", "forward", "jerk", "tight"]
 DIFFERENTIATED = [

@@ -30,7 +30,7 @@ from astro_jax.world.inbox import SECOND, empty_inbox, receive, snapshot
 from astro_jax.world.messages import Frames
 
 ROBOT = DEFAULT_ROBOT
-CONFIG = PlannerConfig(candidates=64, gradient_steps=4, map_cells=64, people=2, recorded_stride=8)
+CONFIG = PlannerConfig(candidates=64, gradient_steps=0, map_cells=64, people=2, recorded_stride=8)
 PARAMS = jax.tree.map(jnp.float32, PlannerParams())
 WORLD = jax.tree.map(jnp.float32, honest(Latency()))
 START, GOAL = (0.8, 1.2, 0.0), (6.2, 1.2, 0.0)
