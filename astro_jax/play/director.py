@@ -242,6 +242,7 @@ class Director:
             pose=pose,
             house_from_map=house_from_map,
             standing_map=tracks.xy_map[stands],
+            walking_map=tracks.xy_map[tracks.valid & ~stands],
             time=float(now),
         )
 

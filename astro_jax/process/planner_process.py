@@ -193,6 +193,7 @@ class _Planner:
                     "pose_house": np.asarray(placed(place, pose), np.float32),
                     "house_from_map": place.astype(np.float32),
                     "standing": tracks["tracks.valid"] & slow,
+                    "walking": tracks["tracks.valid"] & ~slow,
                     "xy_map": tracks["tracks.xy_map"],
                 },
             )

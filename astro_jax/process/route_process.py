@@ -110,6 +110,7 @@ class _Route:
                 pose=seen["pose_house"],
                 house_from_map=seen["house_from_map"],
                 standing_map=seen["xy_map"][seen["standing"]],
+                walking_map=seen["xy_map"][seen["walking"]],
                 time=letter.numbers["time"] / SECOND,
             )
         )

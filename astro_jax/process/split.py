@@ -71,6 +71,7 @@ def layouts(artifact: Artifact) -> Layouts:
         "pose_house": pose,
         "house_from_map": pose,
         "standing": Kind(type="bool", shape=(bodies,)),
+        "walking": Kind(type="bool", shape=(bodies,)),
         "xy_map": Kind(type="f32", shape=(bodies, 2)),
     }
     think: Signature = functions["think"]

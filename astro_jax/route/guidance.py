@@ -6,6 +6,9 @@ gone, or the robot has not come nearer to the goal for a while.  Then whatever s
 who do not move included, counts as a wall for some time: there may be a way around.  If there is
 none and somebody stands before the robot, it makes way for them (``route/lay_by.py``).
 
+Where nobody is about there is nobody to wait for: a robot that is wedged in goes back to where it
+can turn, and comes again (``route/room_to_turn.py``).
+
 Around people it goes sooner: when it has waited for as long as the other way is longer.  Whoever
 does so loses at most twice what the best choice would have cost, however long they stand there
 (ski rental: Karlin, Manasse, Rudolph & Sleator, "Competitive snoopy caching", 1988).  The local
@@ -21,6 +24,7 @@ from jaxtyping import Float
 
 from astro_jax.route.lay_by import lay_by
 from astro_jax.route.planner import Route, avoid, revise
+from astro_jax.route.room_to_turn import has_room, room_to_turn
 from astro_jax.types import Grid
 
 WITHOUT_PROGRESS = 20.0
@@ -38,6 +42,12 @@ DETOUR = 20.0
 """For so long what holds the robot up counts as a wall, s."""
 MAKES_WAY = 15.0
 """For so long it leaves the way to somebody who stands before it, s."""
+WEDGED, ALONE = 4.0, 2.5
+"""After so long (s) without anybody so near (m) it goes back to where it can turn."""
+BACKS, THERE = 8.0, 0.2
+"""For that it has so long at most (s), or until it is so near to that place (m)."""
+NEARLY = 1.0
+"""A goal this near (s) is not given up for it."""
 NOWHERE = np.empty((0, 2))
 """No places."""
 
@@ -53,6 +63,8 @@ class Look:
     """Places the local map, and people."""
     standing_map: Float[np.ndarray, "n 2"]
     """People and other bodies that do not move, m."""
+    walking_map: Float[np.ndarray, "m 2"]
+    """Those that do, m."""
     time: float
     """Monotonic, s."""
 
@@ -71,6 +83,8 @@ class Guidance:
     """While the robot makes way until then: the way that it takes up again."""
     went_around: bool = False
     """Whether it has gone around whoever stands since it last came nearer."""
+    turned: bool = False
+    """Whether it has gone back to turn since then."""
 
 
 def look_again(before: Guidance, look: Look) -> Guidance:
@@ -92,8 +106,11 @@ def look_again(before: Guidance, look: Look) -> Guidance:
         least = least if math.isfinite(least) else to_go
         before = dataclasses.replace(before, route=route, least=least)
     if to_go < before.least - PROGRESS:
-        return dataclasses.replace(before, least=to_go, since=look.time, went_around=False)
+        nearer = dataclasses.replace(before, least=to_go, since=look.time)
+        return dataclasses.replace(nearer, went_around=False, turned=False)
     if look.time - before.since <= WITHOUT_PROGRESS:
+        if _wedged(before, look, to_go):
+            return _turning(before, look)
         return _around_people(before, look, to_go)
     things, bodies = in_the_way(look)
     route = avoid(route, look.pose, things, bodies)
@@ -128,12 +145,54 @@ def _around_people(before: Guidance, look: Look, to_go: float) -> Guidance:
     )
 
 
+def _wedged(before: Guidance, look: Look, to_go: float) -> bool:
+    """Held up in between things, short of its goal, with nobody about.
+
+    Once before it has come nearer again, and not on a detour, whose walls would be forgotten.
+    """
+    waited = look.time - before.since
+    if waited < WEDGED or before.turned or math.isfinite(before.detour_until) or to_go < NEARLY:
+        return False
+    others = np.concatenate([np.asarray(look.standing_map), np.asarray(look.walking_map)])
+    if np.any(np.hypot(*(_in_house(look, others) - look.pose[:2]).T) < ALONE):
+        return False
+    return not has_room(before.route, look.pose)
+
+
+def _turning(before: Guidance, look: Look) -> Guidance:
+    back = room_to_turn(before.route, look.pose)
+    if back is None:
+        return dataclasses.replace(before, turned=True)
+    until = look.time + BACKS
+    return dataclasses.replace(
+        before, route=back, detour_until=until, onward=before.route, turned=True
+    )
+
+
+def _has_room(before: Guidance, look: Look) -> bool:
+    """Whether it is back where it can turn."""
+    x, y, _ = before.route.goal_map
+    return before.turned and math.hypot(look.pose[0] - x, look.pose[1] - y) < THERE
+
+
 def _making_way(before: Guidance, onward: Route, look: Look) -> Guidance:
-    if look.time <= before.detour_until:
+    if look.time <= before.detour_until and not _has_room(before, look):
         route = revise(before.route, look.local_map, look.pose, look.house_from_map)
         return before if route is before.route else dataclasses.replace(before, route=route)
     route = revise(onward, look.local_map, look.pose, look.house_from_map)
-    return Guidance(route=route, least=route.to_go(look.pose), since=look.time)
+    to_go = route.to_go(look.pose)
+    if not before.turned:
+        return Guidance(route=route, least=to_go, since=look.time)
+    # to come back to where it was wedged in is no progress
+    least = before.least + to_go - onward.to_go(look.pose)
+    return dataclasses.replace(
+        before,
+        route=route,
+        least=least if math.isfinite(least) else to_go,
+        since=look.time,
+        detour_until=-math.inf,
+        onward=None,
+    )
 
 
 def in_the_way(look: Look) -> tuple[Float[np.ndarray, "n 2"], Float[np.ndarray, "m 2"]]:

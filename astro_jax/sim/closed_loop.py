@@ -182,6 +182,7 @@ def revise(histories: list[list[tuple[float, Guidance]]], state: SimState, now: 
             pose=pose,
             house_from_map=np.asarray(localise(belief, pose)),
             standing_map=tracks.xy_map[stands],
+            walking_map=tracks.xy_map[tracks.valid & ~stands],
             time=now,
         )
         before = history[-1][1]

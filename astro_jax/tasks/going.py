@@ -105,12 +105,14 @@ def inside(setting: Setting, task: GoTo, belief: Belief) -> bool:
 def look_of(belief: Belief) -> Look:
     """What the route layer is shown of a moment."""
     tracks = belief.tracks
+    valid, places = np.asarray(tracks.valid), np.asarray(tracks.xy_map)
     slow = np.hypot(*np.asarray(tracks.velocity_map).T) < STANDING
     return Look(
         local_map=belief.local_map,
         pose=belief.pose,
         house_from_map=belief.house_from_map,
-        standing_map=np.asarray(tracks.xy_map)[np.asarray(tracks.valid) & slow],
+        standing_map=places[valid & slow],
+        walking_map=places[valid & ~slow],
         time=belief.time,
     )
 

@@ -42,7 +42,7 @@ def address(tmp_path_factory) -> Iterator[str]:
     command += ["--candidates", str(SMALL.candidates), "--seed", "3"]
     environment = dict(os.environ, PYTHONPATH=str(ROOT), PYTHONUNBUFFERED="1", COLUMNS="200")
     environment |= {"JAX_DISABLE_MOST_OPTIMIZATIONS": "1"}
-    # what tests/play/test_loop.py compiles is the same: found here, as these tests are run long before
+    # what tests/play/test_loop.py compiles, much later, is the same
     cache = ROOT / ".venv" / ".jax_test_cache" if (ROOT / ".venv").is_dir() else folder
     environment |= {"JAX_COMPILATION_CACHE_DIR": str(cache)}
     environment |= {"JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0"}

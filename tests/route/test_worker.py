@@ -12,10 +12,12 @@ from astro_jax.config import DEFAULT_ROBOT
 from astro_jax.route.blocker import blocker
 from astro_jax.route.field import guide_path, path_length
 from astro_jax.route.guidance import (
+    BACKS,
     DETOUR,
     MAKES_WAY,
     NOWHERE,
     PATIENT,
+    WEDGED,
     WITHOUT_PROGRESS,
     Guidance,
     Look,
@@ -24,6 +26,7 @@ from astro_jax.route.guidance import (
 from astro_jax.route.house import Door, HouseMap
 from astro_jax.route.lay_by import ASIDE
 from astro_jax.route.planner import avoid, plan_route
+from astro_jax.route.room_to_turn import BESIDE
 from astro_jax.route.speed import circumscribed_radius
 from astro_jax.route.worker import (
     Cancelled,
@@ -60,7 +63,7 @@ def house_with(*open_doors):
     return house
 
 
-def look_at(pose, now, blocked=(), standing=()):
+def look_at(pose, now, blocked=(), standing=(), walking=()):
     """A local map of 6 m around (3, 3.5), unknown but for blocked places (x0, x1, y0, y1)."""
     values = np.zeros((120, 120), np.float32)
     y, x = np.mgrid[0:120, 0:120] * 0.05
@@ -77,6 +80,7 @@ def look_at(pose, now, blocked=(), standing=()):
         pose=np.asarray(pose, float),
         house_from_map=np.zeros(3),
         standing_map=np.asarray(standing, float).reshape(-1, 2),
+        walking_map=np.asarray(walking, float).reshape(-1, 2),
         time=now,
     )
 
@@ -356,6 +360,66 @@ def test_face_to_face_in_the_only_door_it_makes_way_and_comes_again():
     assert np.hypot(*(end - stands)) >= ASIDE - 0.1 and np.all(way[:, 0] < 2.8)
     # side by side there: half a metre of person and the circle in which the robot turns
     assert 2 * apart > 0.5 + 2 * circumscribed_radius(DEFAULT_ROBOT)
+
+
+BETWEEN = ((2.15, 2.65, 1.3, 1.58), (2.15, 2.65, 2.02, 2.3))
+"""Things on either side of the way to the door: .4 m of room, .25 m wide is the robot."""
+
+
+def test_wedged_in_alone_it_goes_back_to_where_it_can_turn_and_comes_again():
+    house, pose = house_with(DOORS[0]), (2.4, 1.8, 1.0)
+    guidance = Guidance(route=plan_route(house, DEFAULT_ROBOT, START, GOAL))
+    for now in np.arange(0.0, WEDGED):
+        guidance = look_again(guidance, look_at(pose, now, BETWEEN))
+        assert guidance.onward is None
+    onward = guidance.route
+    guidance = look_again(guidance, look_at(pose, WEDGED, BETWEEN))
+    assert guidance.onward is onward
+    x, y, yaw = guidance.route.goal_map
+    # before the gap, not behind it; with room for the circle in which it turns, facing the door
+    occupied = np.nonzero(house.blocked | onward.seen_blocked)
+    apart = np.hypot(*(np.array(house.xy_of(occupied)) - [x, y]).T).min()
+    assert x < 2.15 and apart > circumscribed_radius(DEFAULT_ROBOT) + BESIDE
+    assert abs(yaw) < np.pi / 3
+    # on its way a look changes nothing; there it goes on as before
+    halfway = (0.5 * (x + pose[0]), 0.5 * (y + pose[1]), 1.0)
+    assert look_again(guidance, look_at(halfway, WEDGED + 1.0, BETWEEN)) is guidance
+    again = look_again(guidance, look_at((x, y, 1.0), WEDGED + 2.0, BETWEEN))
+    assert again.onward is None and again.route is onward
+    # wedged in once more, which is no progress: it does not go to and fro for ever
+    for now in np.arange(WEDGED + 3.0, WEDGED + 2.0 + WITHOUT_PROGRESS):
+        again = look_again(again, look_at(pose, now, BETWEEN))
+        assert again.onward is None and again.route is onward, now
+    # it got through, and may turn again elsewhere
+    on = look_again(again, look_at((3.5, 1.8, 0.0), now + 1.0, BETWEEN))
+    assert again.turned and not on.turned
+
+
+def test_a_place_to_turn_that_is_not_reached_is_given_up():
+    pose = (2.4, 1.8, 1.0)
+    times = np.arange(0.0, WEDGED + BACKS + 4.0)
+    found = driven(look_at(pose, now, BETWEEN) for now in times)
+    backs = [guidance.onward is not None for guidance in found]
+    assert backs == [WEDGED <= now <= WEDGED + BACKS for now in times]
+    assert found[-1].route is found[0].route
+
+
+@pytest.mark.parametrize("case", ["somebody walks", "somebody stands", "room", "nearly there"])
+def test_it_does_not_go_back_to_turn(case):
+    """Whoever is near may be what holds it up; with room it can turn where it is."""
+    pose = (4.4, 2.0, 1.0) if case == "nearly there" else (2.4, 1.8, 1.0)
+    beside = [(4.2, 4.6, 2.15, 2.3)] if case == "nearly there" else list(BETWEEN)
+    found = driven(
+        look_at(
+            pose,
+            now,
+            () if case == "room" else beside,
+            standing=[(1.0, 1.8)] if case == "somebody stands" else (),
+            walking=[(1.0, 1.8)] if case == "somebody walks" else (),
+        )
+        for now in np.arange(0.0, 3.0 * WEDGED)
+    )
+    assert not any(guidance.onward or guidance.turned for guidance in found)
 
 
 def test_to_make_way_is_no_other_goal(start_worker):
