@@ -391,7 +391,7 @@ def test_wedged_in_alone_it_goes_back_to_where_it_can_turn_and_comes_again():
         again = look_again(again, look_at(pose, now, BETWEEN))
         assert again.onward is None and again.route is onward, now
     # it got through, and may turn again elsewhere
-    on = look_again(again, look_at((3.5, 1.8, 0.0), now + 1.0, BETWEEN))
+    on = look_again(again, look_at((3.5, 1.8, 0.0), 2.0 * WITHOUT_PROGRESS, BETWEEN))
     assert again.turned and not on.turned
 
 
