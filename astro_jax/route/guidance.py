@@ -6,14 +6,14 @@ gone, or the robot has not come nearer to the goal for a while.  Then whatever s
 who do not move included, counts as a wall for some time: there may be a way around.  If there is
 none and somebody stands before the robot, it makes way for them (``route/lay_by.py``).
 
-Where nobody is about there is nobody to wait for: a robot that is wedged in goes back to where it
-can turn, and comes again (``route/room_to_turn.py``).
-
 Around people it goes sooner: when it has waited for as long as the other way is longer.  Whoever
 does so loses at most twice what the best choice would have cost, however long they stand there
 (ski rental: Karlin, Manasse, Rudolph & Sleator, "Competitive snoopy caching", 1988).  The local
 planner does not find that way by itself: its horizon ends before it pays, so on an open floor
 robots stood a third of a metre before somebody who stood there, until the time was out.
+
+Where nobody is about there is nobody to wait for: a robot that is wedged in goes back to where it
+can turn, and comes again (``route/room_to_turn.py``).
 """
 
 import dataclasses

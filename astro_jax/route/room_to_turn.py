@@ -8,11 +8,11 @@ from the goal than it began: it would rest there for good.
 import math
 
 import numpy as np
-from jaxtyping import Bool
 
 from astro_jax.errors import InputError
 from astro_jax.route.house import Numbers
 from astro_jax.route.planner import Route, redirect
+from astro_jax.route.query import around
 from astro_jax.route.speed import circumscribed_radius, wall_distance
 
 BESIDE = 0.05
@@ -24,7 +24,11 @@ BACK = 0.2
 def has_room(route: Route, pose_map: Numbers) -> bool:
     """Whether the robot can turn where it stands."""
     row, column, _ = route.house_map.cell_of(np.asarray(pose_map)[:2])
-    return bool(_room(route, 0.0)[row, column])
+    reach = circumscribed_radius(route.robot) / route.house_map.resolution + 0.5
+    window = around(route.closed.shape, int(row), int(column), reach)
+    rows, columns = np.ogrid[window]
+    blocked = route.closed[window] | route.seen_blocked[window]
+    return not np.any(blocked & (np.hypot(rows - row, columns - column) < reach))
 
 
 def room_to_turn(route: Route, pose_map: Numbers) -> Route | None:
@@ -33,7 +37,10 @@ def room_to_turn(route: Route, pose_map: Numbers) -> Route | None:
     None if there is no such place that can be reached.
     """
     to_go, *slope = np.moveaxis(np.asarray(route.field.cost_to_go.table), -1, 0)
-    room = _room(route, BESIDE) & (to_go > route.to_go(pose_map) + BACK)
+    blocked = route.closed | route.seen_blocked
+    distance = wall_distance(blocked, route.house_map.resolution)
+    room = distance >= circumscribed_radius(route.robot) + BESIDE
+    room &= to_go > route.to_go(pose_map) + BACK
     if not room.any():
         return None
     try:
@@ -47,9 +54,3 @@ def room_to_turn(route: Route, pose_map: Numbers) -> Route | None:
     row, column, _ = route.house_map.cell_of(np.array([x, y]))
     yaw = math.atan2(-slope[1][row, column], -slope[0][row, column])
     return redirect(route, pose_map, (x, y, yaw))
-
-
-def _room(route: Route, beside: float) -> Bool[np.ndarray, "H W"]:
-    blocked = route.closed | route.seen_blocked
-    distance = wall_distance(blocked, route.house_map.resolution)
-    return distance >= circumscribed_radius(route.robot) + beside

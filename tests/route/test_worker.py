@@ -26,7 +26,7 @@ from astro_jax.route.guidance import (
 from astro_jax.route.house import Door, HouseMap
 from astro_jax.route.lay_by import ASIDE
 from astro_jax.route.planner import avoid, plan_route
-from astro_jax.route.room_to_turn import BESIDE
+from astro_jax.route.room_to_turn import BESIDE, has_room
 from astro_jax.route.speed import circumscribed_radius
 from astro_jax.route.worker import (
     Cancelled,
@@ -393,6 +393,16 @@ def test_wedged_in_alone_it_goes_back_to_where_it_can_turn_and_comes_again():
     # it got through, and may turn again elsewhere
     on = look_again(again, look_at((3.5, 1.8, 0.0), 2.0 * WITHOUT_PROGRESS, BETWEEN))
     assert again.turned and not on.turned
+
+
+def test_room_to_turn_counts_walls_of_the_map_and_things_that_were_seen():
+    route = plan_route(house_with(DOORS[0]), DEFAULT_ROBOT, START, GOAL)
+    # the wall's surface is at x = .05 m
+    edge = 0.05 + circumscribed_radius(DEFAULT_ROBOT)
+    assert has_room(route, (edge + 0.06, 1.8, 0.0)) and not has_room(route, (edge - 0.06, 1.8, 0.0))
+    assert has_room(route, (2.4, 1.8, 0.0))
+    (seen,) = driven([look_at((2.4, 1.8, 0.0), 0.0, BETWEEN)])
+    assert not has_room(seen.route, (2.4, 1.8, 0.0))
 
 
 def test_a_place_to_turn_that_is_not_reached_is_given_up():
