@@ -45,12 +45,13 @@ def room_to_turn(route: Route, pose_map: Numbers) -> Route | None:
         return None
     try:
         back = redirect(route, pose_map, room)
+        if back.failure:
+            return None
+        # a pose, which a look on the way there leaves as it is
+        x, y, _ = back.goal_map
+        row, column, _ = route.house_map.cell_of(np.array([x, y]))
+        yaw = math.atan2(-slope[1][row, column], -slope[0][row, column])
+        back = redirect(route, pose_map, (x, y, yaw))
     except InputError:
         return None
-    if back.failure:
-        return None
-    # a pose, which a look on the way there leaves as it is
-    x, y, _ = back.goal_map
-    row, column, _ = route.house_map.cell_of(np.array([x, y]))
-    yaw = math.atan2(-slope[1][row, column], -slope[0][row, column])
-    return redirect(route, pose_map, (x, y, yaw))
+    return None if back.failure else back
