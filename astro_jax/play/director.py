@@ -24,9 +24,8 @@ from astro_jax.play.layout import Kind, pack
 from astro_jax.play.sliders import STARTS, moved, settings
 from astro_jax.play.slots import Slots
 from astro_jax.play.words import answered
-from astro_jax.route.guidance import Look
+from astro_jax.route.guidance import Look, by_motion
 from astro_jax.route.worker import Cancelled, Found, RouteWorker
-from astro_jax.sim.closed_loop import STANDING
 from astro_jax.sim.odometry import localise
 from astro_jax.sim.state import SimState, nothing_told
 from astro_jax.types import RouteField
@@ -236,13 +235,13 @@ class Director:
                 self.state.time,
             )
         )
-        stands = tracks.valid & (np.hypot(*tracks.velocity_map.T) < STANDING)
+        standing, walking = by_motion(tracks.xy_map, tracks.velocity_map, tracks.valid)
         return Look(
             local_map=local_map,
             pose=pose,
             house_from_map=house_from_map,
-            standing_map=tracks.xy_map[stands],
-            walking_map=tracks.xy_map[tracks.valid & ~stands],
+            standing_map=standing,
+            walking_map=walking,
             time=float(now),
         )
 

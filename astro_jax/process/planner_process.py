@@ -182,7 +182,6 @@ class _Planner:
         place, pose = np.asarray(seen.house_from_map), np.asarray(seen.odometry.pose_map)
         if self.count % 10 == 1 and np.isfinite([*place, *pose]).all():
             tracks = part(("tracks.",), told)
-            slow = np.hypot(*tracks["tracks.velocity_map"].T) < 0.15
             self._look.write(
                 {"time": due},
                 {
@@ -192,8 +191,8 @@ class _Planner:
                     ),
                     "pose_house": np.asarray(placed(place, pose), np.float32),
                     "house_from_map": place.astype(np.float32),
-                    "standing": tracks["tracks.valid"] & slow,
-                    "walking": tracks["tracks.valid"] & ~slow,
+                    "valid": tracks["tracks.valid"],
+                    "velocity_map": tracks["tracks.velocity_map"],
                     "xy_map": tracks["tracks.xy_map"],
                 },
             )

@@ -21,7 +21,7 @@ from astro_jax.process.parts import artifact_of, joined
 from astro_jax.process.rights import few_pauses, resident
 from astro_jax.process.split import layouts, part
 from astro_jax.process.ways import put_way
-from astro_jax.route.guidance import Look
+from astro_jax.route.guidance import Look, by_motion
 from astro_jax.route.maps import load_map
 from astro_jax.route.worker import Cancelled, Found, RouteWorker
 from astro_jax.types import Grid
@@ -104,13 +104,14 @@ class _Route:
         self._seen = letter
         grid = part(("local_map.grid.",), letter.arrays)
         seen = letter.arrays
+        standing, walking = by_motion(seen["xy_map"], seen["velocity_map"], seen["valid"])
         self._worker.look(
             Look(
                 local_map=Grid(**{name.rpartition(".")[2]: a for name, a in grid.items()}),  # type: ignore[arg-type]
                 pose=seen["pose_house"],
                 house_from_map=seen["house_from_map"],
-                standing_map=seen["xy_map"][seen["standing"]],
-                walking_map=seen["xy_map"][seen["walking"]],
+                standing_map=standing,
+                walking_map=walking,
                 time=letter.numbers["time"] / SECOND,
             )
         )

@@ -70,8 +70,8 @@ def layouts(artifact: Artifact) -> Layouts:
         **part(LOOKED, state),
         "pose_house": pose,
         "house_from_map": pose,
-        "standing": Kind(type="bool", shape=(bodies,)),
-        "walking": Kind(type="bool", shape=(bodies,)),
+        "valid": Kind(type="bool", shape=(bodies,)),
+        "velocity_map": Kind(type="f32", shape=(bodies, 2)),
         "xy_map": Kind(type="f32", shape=(bodies, 2)),
     }
     think: Signature = functions["think"]

@@ -22,6 +22,7 @@ import math
 import numpy as np
 from jaxtyping import Float
 
+from astro_jax.route.house import Numbers
 from astro_jax.route.lay_by import lay_by
 from astro_jax.route.planner import Route, avoid, revise
 from astro_jax.route.room_to_turn import has_room, room_to_turn
@@ -48,6 +49,8 @@ BACKS, THERE = 8.0, 0.2
 """For that it has so long at most (s), or until it is so near to that place (m)."""
 NEARLY = 1.0
 """A goal this near (s) is not given up for it."""
+STANDING = 0.15
+"""Whoever is tracked to be slower than this stands, m/s."""
 NOWHERE = np.empty((0, 2))
 """No places."""
 
@@ -201,6 +204,15 @@ def in_the_way(look: Look) -> tuple[Float[np.ndarray, "n 2"], Float[np.ndarray, 
     cells = np.stack([columns, rows], axis=-1) * float(look.local_map.resolution)
     cells = cells + np.asarray(look.local_map.origin)
     return _in_house(look, cells), _in_house(look, np.asarray(look.standing_map))
+
+
+def by_motion(
+    xy_map: Numbers, velocity_map: Numbers, valid: Numbers
+) -> tuple[Float[np.ndarray, "n 2"], Float[np.ndarray, "m 2"]]:
+    """Where those of the tracks stand who do, and where the others are, m."""
+    xy, there = np.asarray(xy_map), np.asarray(valid, bool)
+    slow = np.hypot(*np.asarray(velocity_map).T) < STANDING
+    return xy[there & slow], xy[there & ~slow]
 
 
 def _in_house(look: Look, xy: Float[np.ndarray, "n 2"]) -> Float[np.ndarray, "n 2"]:

@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from astro_jax.config import Latency, PlannerConfig, PlannerParams, RobotConfig
-from astro_jax.route.guidance import Guidance, Look, look_again
+from astro_jax.route.guidance import Guidance, Look, by_motion, look_again
 from astro_jax.route.planner import Route
 from astro_jax.sim.episode import run_cycles, start_episode
 from astro_jax.sim.odometry import localise
@@ -22,8 +22,6 @@ from astro_jax.sim.state import Circumstances, CycleLog, SimState, TickLog, hone
 Advance = Callable[..., tuple[SimState, CycleLog, TickLog]]
 """(circumstances, params, scene, field, state) → one segment later."""
 
-STANDING = 0.15
-"""Whoever is tracked to be slower than this stands, m/s."""
 SEGMENT = 1.0
 """Seconds between two looks of the route layer at the local map."""
 
@@ -176,13 +174,13 @@ def revise(histories: list[list[tuple[float, Guidance]]], state: SimState, now: 
         local_map, tracks, pose, belief, arrived_at = own
         if np.isfinite(arrived_at):
             continue
-        stands = tracks.valid & (np.hypot(*tracks.velocity_map.T) < STANDING)
+        standing, walking = by_motion(tracks.xy_map, tracks.velocity_map, tracks.valid)
         look = Look(
             local_map=local_map,
             pose=pose,
             house_from_map=np.asarray(localise(belief, pose)),
-            standing_map=tracks.xy_map[stands],
-            walking_map=tracks.xy_map[tracks.valid & ~stands],
+            standing_map=standing,
+            walking_map=walking,
             time=now,
         )
         before = history[-1][1]

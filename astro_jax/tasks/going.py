@@ -8,7 +8,7 @@ import numpy as np
 from astro_jax.body import gaze
 from astro_jax.errors import InputError, UnreachableError
 from astro_jax.route.goals import Goal, goals_of
-from astro_jax.route.guidance import Guidance, Look, look_again
+from astro_jax.route.guidance import Guidance, Look, by_motion, look_again
 from astro_jax.route.planner import plan_route
 from astro_jax.route.query import standing
 from astro_jax.tasks.frames import wrapped
@@ -19,8 +19,6 @@ AT_REST = (0.05, 0.2)
 """Slower than this (m/s, rad/s) the robot has arrived."""
 LOOKS = 1.0
 """Time between two looks of the route at the local map, s."""
-STANDING = 0.15
-"""Whoever is tracked to be slower than this stands, m/s."""
 CLOSED_FOR_GOOD = 10.0
 """For so long there may be no way any more: people and doors move, s."""
 
@@ -105,14 +103,13 @@ def inside(setting: Setting, task: GoTo, belief: Belief) -> bool:
 def look_of(belief: Belief) -> Look:
     """What the route layer is shown of a moment."""
     tracks = belief.tracks
-    valid, places = np.asarray(tracks.valid), np.asarray(tracks.xy_map)
-    slow = np.hypot(*np.asarray(tracks.velocity_map).T) < STANDING
+    standing, walking = by_motion(tracks.xy_map, tracks.velocity_map, tracks.valid)
     return Look(
         local_map=belief.local_map,
         pose=belief.pose,
         house_from_map=belief.house_from_map,
-        standing_map=places[valid & slow],
-        walking_map=places[valid & ~slow],
+        standing_map=standing,
+        walking_map=walking,
         time=belief.time,
     )
 

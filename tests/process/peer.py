@@ -28,6 +28,8 @@ class Peer:
         self._wire = Loopback(folder / "wire", (COMMAND,))
         self.pose, self.twist = np.array(pose, float), np.zeros(2)
         self.commands = 0
+        self.speaks = threading.Lock()
+        """Whoever holds it keeps the base silent."""
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()
@@ -47,7 +49,8 @@ class Peer:
             v, omega = self.twist
             yaw = self.pose[2]
             self.pose += passed * np.array([v * np.cos(yaw), v * np.sin(yaw), omega])
-            self._say()
+            with self.speaks:
+                self._say()
 
     def _say(self) -> None:
         now, offset = time.monotonic_ns(), clock_offset()

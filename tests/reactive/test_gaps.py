@@ -115,6 +115,26 @@ def test_a_robot_about_as_wide_as_long_gets_through_where_its_plan_does():
     assert np.isinf(jax.jit(ahead)(mask(walls)))
 
 
+def test_a_thin_wall_of_the_map_is_not_driven_through():
+    """One cell thick, at every distance, also between two poses that are looked at."""
+    way, nothing = straight(count=40, step=0.03), (f32(np.zeros((1, 2))), mask([False]))
+    cell = 0.05 * np.arange(80) - 1.975
+    grid = Grid(values=f32(np.zeros((80, 80))), origin=f32([-1.975, -1.975]), resolution=f32(0.05))
+
+    @jax.jit
+    def ahead(blocked):
+        clearance = clearance_field(blocked, grid, CONFIG.clearance_cells)
+        gap = gaps.gaps_to_things(ROBOT, CONFIG, way, *nothing, clearance)
+        return gaps.free_distance(gap, jnp.asarray(way.lengths))
+
+    for column in range(46, 62):
+        walls = np.zeros((80, 80), bool)
+        walls[:, column] = True
+        surface = cell[column] - 0.025 - ROBOT.length / 2
+        # half a cell is granted, a pose may be short of it, the discs stick out
+        assert surface - 0.03 - 0.04 < ahead(mask(walls)) <= surface + 0.025 + 1e-5
+
+
 def test_allowed_by_things_is_the_slower_of_stopping_and_crawling():
     reaction, way = 0.25, straight()
     for beside, crawls in ((0.5, False), (0.03, True)):

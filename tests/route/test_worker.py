@@ -21,6 +21,7 @@ from astro_jax.route.guidance import (
     WITHOUT_PROGRESS,
     Guidance,
     Look,
+    by_motion,
     look_again,
 )
 from astro_jax.route.house import Door, HouseMap
@@ -412,6 +413,27 @@ def test_a_place_to_turn_that_is_not_reached_is_given_up():
     backs = [guidance.onward is not None for guidance in found]
     assert backs == [WEDGED <= now <= WEDGED + BACKS for now in times]
     assert found[-1].route is found[0].route
+
+
+def test_on_a_detour_it_does_not_go_back_to_turn():
+    """The walls of the detour would be forgotten."""
+    pose = (2.4, 1.8, 1.0)
+    (seen,) = driven([look_at(pose, 0.0, BETWEEN)])
+    around = avoid(seen.route, pose, np.array([[1.2, 4.0]]), NOWHERE)
+    guidance = Guidance(
+        route=around, least=around.to_go(pose), since=0.0, detour_until=2.0 * WITHOUT_PROGRESS
+    )
+    for now in np.arange(1.0, WITHOUT_PROGRESS):
+        guidance = look_again(guidance, look_at(pose, now, BETWEEN))
+        assert guidance.route is around and not guidance.turned, now
+
+
+def test_tracks_are_told_apart_by_their_motion():
+    xy = np.arange(8.0).reshape(4, 2)
+    velocity = np.array([[0.1, 0.1], [0.12, 0.12], [0.0, 0.0], [1.0, 0.0]])
+    standing, walking = by_motion(xy, velocity, [True, True, False, True])
+    np.testing.assert_array_equal(standing, xy[:1])
+    np.testing.assert_array_equal(walking, xy[[1, 3]])
 
 
 @pytest.mark.parametrize("case", ["somebody walks", "somebody stands", "room", "nearly there"])
