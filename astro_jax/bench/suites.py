@@ -8,6 +8,7 @@ case gives the same row whatever else is run beside it.  A process that is kept 
 goes another way there (BARN 284 did).
 """
 
+import contextlib
 import dataclasses
 import fnmatch
 import itertools
@@ -21,7 +22,7 @@ from zlib import crc32
 
 import numpy as np
 
-from astro_jax.bench.clock import cores, pin
+from astro_jax.bench.clock import cores, on_accelerator, pin
 from astro_jax.bench.intervals import wilson
 from astro_jax.bench.report import Report, commit, device, plain
 from astro_jax.bench.results_file import ResultsFile, digest, missing
@@ -30,6 +31,9 @@ from astro_jax.errors import InputError
 from astro_jax.sim.metrics import rms_jerk, sparc
 from astro_jax.suites import barn, crossing, crowd, dynabarn, homes, pedestrians
 from astro_jax.suites.case import Case, Drive, Row, Setup, Suite, Trace
+from astro_jax.suites.drive import WholeStack
+from astro_jax.suites.guides import guides
+from astro_jax.suites.together import AT_ONCE, Run, together
 
 SUITES: Mapping[str, Suite] = {
     "barn": barn,
@@ -208,24 +212,67 @@ def player(
     setup = setup or suite.setup(order.variant)
     cases = suite.load(order.folder, setup, order.variant)
     drive = driver(setup) if driver else suite.driver(setup, order.variant)
-    told = {"suite": order.suite, "variant": order.variant, "planner": order.planner}
+    told = _told(order)
 
     def play(name: str, run: int, params: PlannerParams | None = None) -> Row:
         seed = seed_of(order, name, run)
         case = cases[name](seed)
         trace = drive(case, seed, params or setup.params)
-        judged = suite.judge(case, setup, trace)
-        row = {
-            "seed": seed,
-            "stratum": case.stratum,
-            **judged,
-            **_motion(case, trace),
-            "wall_s": trace.wall_seconds,
-        }
+        row = _judged(suite, setup, case, seed, trace)
         watch(case, setup, trace, {**told, "case": name, "run": run, **row})
         return row
 
     return play
+
+
+def drives_together(order: Order) -> bool:
+    """Whether here are an accelerator and the whole robot: then many episodes go at once."""
+    suite = SUITES[order.suite]
+    setup = suite.setup(order.variant)
+    return on_accelerator() and isinstance(suite.driver(setup, order.variant), WholeStack)
+
+
+PlayAll = Callable[[Sequence[tuple[str, int, PlannerParams | None]]], Iterator[tuple[int, Row]]]
+"""Episodes (case, run, params or the setup's) → (number in the list, its row), in any order."""
+
+
+@contextlib.contextmanager
+def together_player(
+    order: Order, setup: Setup | None = None, jobs: int = 1, watch: Watch = unwatched
+) -> Iterator[PlayAll]:
+    """As ``player``, for many episodes at once; ``jobs`` processes search their ways."""
+    suite = SUITES[order.suite]
+    given = setup or suite.setup(order.variant)
+    cases = suite.load(order.folder, given, order.variant)
+    with guides(jobs) as guiding:
+        drive = together(given, guiding)
+
+        def play_all(episodes) -> Iterator[tuple[int, Row]]:
+            for first in range(0, len(episodes), AT_ONCE):
+                part = episodes[first : first + AT_ONCE]
+                runs = []
+                for name, run, params in part:
+                    seed = seed_of(order, name, run)
+                    case = cases[name](seed)
+                    runs.append(Run(case=case, seed=seed, params=params or given.params))
+                for number, trace in drive(runs):
+                    (name, run, _), own = part[number], runs[number]
+                    row = _judged(suite, given, own.case, own.seed, trace)
+                    told = {**_told(order), "case": name, "run": run, **row}
+                    watch(own.case, given, trace, told)
+                    yield first + number, row
+
+        yield play_all
+
+
+def _judged(suite: Suite, setup: Setup, case: Case, seed: int, trace: Trace) -> Row:
+    return {
+        "seed": seed,
+        "stratum": case.stratum,
+        **suite.judge(case, setup, trace),
+        **_motion(case, trace),
+        "wall_s": trace.wall_seconds,
+    }
 
 
 def _motion(case: Case, trace: Trace) -> Row:
@@ -242,6 +289,10 @@ def _motion(case: Case, trace: Trace) -> Row:
     }
 
 
+def _told(order: Order) -> Row:
+    return {"suite": order.suite, "variant": order.variant, "planner": order.planner}
+
+
 _play: Play | None = None
 
 
@@ -254,6 +305,11 @@ def _driven(
 ) -> Iterator[tuple[str, int, Row]]:
     """(Case, run, row), as they come; each process has a core and a compilation of its own."""
     if not tasks:
+        return
+    if driver is None and drives_together(order):
+        with together_player(order, jobs=jobs, watch=watch) as play_all:
+            for number, row in play_all([(*task, None) for task in tasks]):
+                yield *tasks[number], row
         return
     if jobs == 1 or driver:
         play = player(order, driver, watch=watch)

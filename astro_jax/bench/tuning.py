@@ -4,10 +4,11 @@ Both make a report of the same format as the benches'.  Learned params are judge
 not learned from: places of walkers, or cases of a suite, that were held out.
 """
 
+import contextlib
 import dataclasses
 import math
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +16,17 @@ import numpy as np
 
 from astro_jax.bench.intervals import bootstrap
 from astro_jax.bench.report import Report
-from astro_jax.bench.suites import SUITES, Order, checked, named, player
+from astro_jax.bench.suites import (
+    SUITES,
+    Order,
+    checked,
+    drives_together,
+    named,
+    player,
+    together_player,
+)
 from astro_jax.config import PlannerConfig, PlannerParams, RobotConfig
-from astro_jax.learning.closed_loop import Evaluate, Outcome, Search, Task, tune
+from astro_jax.learning.closed_loop import Evaluate, Outcome, Search, Task, Wanted, tune
 from astro_jax.learning.closed_loop import Told as TuneTold
 from astro_jax.learning.demonstrations import Recorded
 from astro_jax.learning.lessons import Told, held_out, learn, log_sd_by_name, soundness
@@ -108,6 +117,7 @@ def learn_tune(
     search: Search,
     generations: int,
     record: Path | None = None,
+    jobs: int = 1,
     tell: TuneTold = lambda generation, done, of: None,
     log: Callable[[Mapping[str, float], int], None] = lambda scalars, step: None,
 ) -> tuple[PlannerParams, Report]:
@@ -129,11 +139,11 @@ def learn_tune(
     names = list(suite.load(order.folder, setup, order.variant))
     learn_from = named(names, train)
     held = [name for name in named(names, judged) if name not in learn_from] if judged else []
-    evaluate = evaluator(order, setup)
     tasks: list[Task] = [(name, run) for run in range(runs) for name in learn_from]
-    learned, done = tune(evaluate, hand, tasks, search, generations, start, record, tell, log)
     against = [(name, run) for run in range(runs) for name in held]
-    rows = compared(evaluate, hand, learned, against)
+    with evaluator(order, setup, jobs) as evaluate:
+        learned, done = tune(evaluate, hand, tasks, search, generations, start, record, tell, log)
+        rows = compared(evaluate, hand, learned, against)
     metrics, intervals = summed_up(rows)
     return learned, Report(
         name="learn tune",
@@ -156,7 +166,7 @@ def learn_tune(
 
 
 def judge_params(
-    order: Order, learned: PlannerParams, patterns: Sequence[str], runs: int
+    order: Order, learned: PlannerParams, patterns: Sequence[str], runs: int, jobs: int = 1
 ) -> Report:
     """Any params beside the suite's own, in every case that a pattern names.
 
@@ -170,7 +180,8 @@ def judge_params(
     setup = suite.setup(order.variant)
     names = named(list(suite.load(order.folder, setup, order.variant)), patterns)
     tasks = [(name, run) for run in range(runs) for name in names]
-    rows = compared(evaluator(order, setup), setup.params, learned, tasks)
+    with evaluator(order, setup, jobs) as evaluate:
+        rows = compared(evaluate, setup.params, learned, tasks)
     metrics, intervals = summed_up(rows)
     return Report(
         name="learn judge",
@@ -181,20 +192,30 @@ def judge_params(
     )
 
 
-def evaluator(order: Order, setup: Setup) -> Evaluate:
-    """Drives tasks of a suite with any params; it compiles once per size of the scene."""
-    play = player(order, setup=setup)
-    cases = SUITES[order.suite].load(order.folder, setup, order.variant)
+@contextlib.contextmanager
+def evaluator(order: Order, setup: Setup, jobs: int = 1) -> Iterator[Evaluate]:
+    """Drives tasks of a suite with any params; it compiles once per size of the scene.
 
-    def evaluate(params: PlannerParams, tasks: Sequence[Task]) -> list[Outcome]:
-        found = []
-        for name, run in tasks:
-            row = play(name, run, params)
-            limit = cases[name](int(row["seed"])).seconds
-            found.append(outcome_of(row, limit))
-        return found
+    An accelerator drives all that are wanted at once, ``jobs`` processes search their ways.
+    """
+    limits = SUITES[order.suite].load(order.folder, setup, order.variant)
 
-    return evaluate
+    def judged(task: Task, row: Row) -> Outcome:
+        return outcome_of(row, limits[task[0]](int(row["seed"])).seconds)
+
+    if not drives_together(order):
+        play = player(order, setup=setup)
+        yield lambda wanted: (judged(task, play(*task, params)) for params, task in wanted)
+        return
+    with together_player(order, setup, jobs) as play_all:
+
+        def evaluate(wanted: Sequence[Wanted]) -> list[Outcome]:
+            found: dict[int, Outcome] = {}
+            for number, row in play_all([(*task, params) for params, task in wanted]):
+                found[number] = judged(wanted[number][1], row)
+            return [found[number] for number in range(len(wanted))]
+
+        yield evaluate
 
 
 def outcome_of(row: Row, limit: float) -> Outcome:
@@ -212,13 +233,12 @@ def compared(
     evaluate: Evaluate, hand: PlannerParams, learned: PlannerParams, tasks: Sequence[Task]
 ) -> list[dict[str, Any]]:
     """A row per task: both drives of it."""
-    rows = []
-    for task in tasks:
-        row: dict[str, Any] = {"case": task[0], "run": task[1]}
-        for who, params in (("hand", hand), ("learned", learned)):
-            drive = evaluate(params, [task])[0]
-            row |= {f"{who}_{k}": v for k, v in dataclasses.asdict(drive).items() if k != "limit"}
-        rows.append(row)
+    rows: list[dict[str, Any]] = [{"case": name, "run": run} for name, run in tasks]
+    wanted = [(params, task) for task in tasks for params in (hand, learned)]
+    for number, drive in enumerate(evaluate(wanted)):
+        who = ("hand", "learned")[number % 2]
+        told = {f"{who}_{k}": v for k, v in dataclasses.asdict(drive).items() if k != "limit"}
+        rows[number // 2] |= told
     return rows
 
 

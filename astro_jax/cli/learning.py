@@ -81,6 +81,8 @@ class LearnTune:
     """Folder of the cases; without it the one that ASTRO_JAX_DATA names."""
     planner: Path | None = None
     """Planner YAML whose params to begin from, if not the suite's own; these are compared with."""
+    jobs: int = 1
+    """Processes that search ways, where an accelerator drives."""
     seed: int = 0
     """Of the search."""
     out: Path = Path("out/tuned")
@@ -103,6 +105,8 @@ class LearnJudge:
     """Names or patterns of cases; without any all of them."""
     runs: int = 1
     """Of each case, every one with a seed of its own."""
+    jobs: int = 1
+    """Processes that search ways, where an accelerator drives."""
     data: Path | None = None
     """Folder of the cases; without it the one that ASTRO_JAX_DATA names."""
     json: Path | None = None
@@ -180,7 +184,7 @@ def _demos(command: LearnDemos) -> None:
 
 
 def _tune(command: LearnTune) -> None:
-    for name, low in (("runs", 1), ("generations", 1), ("seed", 0)):
+    for name, low in (("runs", 1), ("generations", 1), ("seed", 0), ("jobs", 1)):
         check_from(name, getattr(command, name), low)
     start = None if command.planner is None else configuration(None, command.planner)[2]
     folder = _cases(command.suite, command.data)
@@ -217,6 +221,7 @@ def _tune(command: LearnTune) -> None:
             search,
             command.generations,
             command.out / "record.npz",
+            command.jobs,
             tell,
             log,
         )
@@ -226,6 +231,7 @@ def _tune(command: LearnTune) -> None:
 
 def _judge(command: LearnJudge) -> None:
     check_from("runs", command.runs, 1)
+    check_from("jobs", command.jobs, 1)
     params = configuration(None, command.planner)[2]
     folder = _cases(command.suite, command.data)
     from astro_jax.bench.report import write_json
@@ -233,7 +239,7 @@ def _judge(command: LearnJudge) -> None:
     from astro_jax.bench.tuning import judge_params
 
     order = Order(suite=command.suite, variant=command.variant, folder=folder)
-    report = judge_params(order, params, command.cases, command.runs)
+    report = judge_params(order, params, command.cases, command.runs, command.jobs)
     Console().print(metrics_table(report.name, report.metrics))
     Console().print(intervals_table(report.intervals))
     if command.json is not None:

@@ -25,7 +25,7 @@ Optimization, 2006, §17.4 (inequalities).
 
 import dataclasses
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -73,8 +73,10 @@ class Outcome:
         return [time, jerk, float(self.success and sound), float(self.at_fault)]
 
 
-Evaluate = Callable[[PlannerParams, Sequence[Task]], Sequence[Outcome]]
-"""Drives every task once; the same params and task give the same outcome."""
+Wanted = tuple[PlannerParams, Task]
+"""A drive of a task with some params."""
+Evaluate = Callable[[Sequence[Wanted]], Iterable[Outcome]]
+"""Outcomes, in their order; the same params and task give the same one."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -132,20 +134,20 @@ def tune(
     while len(done) < generations:
         number = len(done)
         chosen = tasks_of(len(tasks), search, number)
-        for task in chosen:
-            if int(task) not in known:
-                known[int(task)] = evaluate(params, [tasks[task]])[0].numbers()
+        new = [int(task) for task in chosen if int(task) not in known]
         x = np.stack([optimiser.ask() for _ in range(search.population)])
-        outcomes = []
-        for member, row in enumerate(x):
-            tell(number, member, search.population)
-            tried = with_weights(start, search.names, np.exp(row).tolist())
-            drives = evaluate(tried, [tasks[task] for task in chosen])
-            outcomes.append([drive.numbers() for drive in drives])
+        members = [with_weights(start, search.names, np.exp(row).tolist()) for row in x]
+        wanted = [(params, tasks[task]) for task in new]
+        wanted += [(tried, tasks[task]) for tried in members for task in chosen]
+        numbers = []
+        for outcome in evaluate(wanted):
+            numbers.append(outcome.numbers())
+            tell(number, max(len(numbers) - len(new), 0) // len(chosen), search.population)
+        known.update(zip(new, numbers, strict=False))
         newest = Generation(
             x=x,
             tasks=chosen,
-            outcomes=np.array(outcomes),
+            outcomes=np.reshape(numbers[len(new) :], (len(x), len(chosen), -1)),
             hand=np.array([known[int(task)] for task in chosen]),
             multiplier=np.array(next_multiplier(done[-1]) if done else MULTIPLIER),
         )

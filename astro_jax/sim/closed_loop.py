@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jaxtyping import Array, Bool, Float
 
 from astro_jax.config import Latency, PlannerConfig, PlannerParams, RobotConfig
 from astro_jax.route.guidance import Guidance, Look, by_motion, look_again
@@ -18,6 +19,7 @@ from astro_jax.sim.odometry import localise
 from astro_jax.sim.physics import AFTER_ARRIVAL
 from astro_jax.sim.scene import Scene
 from astro_jax.sim.state import Circumstances, CycleLog, SimState, TickLog, honest
+from astro_jax.types import Grid, pytree
 
 Advance = Callable[..., tuple[SimState, CycleLog, TickLog]]
 """(circumstances, params, scene, field, state) → one segment later."""
@@ -157,34 +159,64 @@ def _stacked(trees):
     return jax.tree.map(lambda *leaves: jnp.stack(leaves), *trees)
 
 
+@pytree
+class Seen:
+    """What the route layer is shown of an episode."""
+
+    local_map: Grid
+    xy_map: Float[Array, "*batch M 2"]
+    """Of the tracks, m."""
+    velocity_map: Float[Array, "*batch M 2"]
+    valid: Bool[Array, "*batch M"]
+    pose: Float[Array, "*batch 3"]
+    """In the house."""
+    house_from_map: Float[Array, "*batch 3"]
+    """As localisation has it."""
+    arrived_at: Float[Array, "*batch"]
+    """s, +inf until then."""
+
+
+def seen_of(state: SimState) -> Seen:
+    """Of one episode."""
+    tracks = state.robot.tracks
+    return Seen(
+        local_map=state.robot.local_map.grid,
+        xy_map=tracks.xy_map,
+        velocity_map=tracks.velocity_map,
+        valid=tracks.valid,
+        pose=state.pose,
+        house_from_map=localise(state.belief, state.pose),
+        arrived_at=state.arrived_at,
+    )
+
+
+def look_of(seen: Seen, now: float) -> Look:
+    """One robot's look at ``now`` (s)."""
+    standing, walking = by_motion(seen.xy_map, seen.velocity_map, seen.valid)
+    return Look(
+        local_map=seen.local_map,
+        pose=np.asarray(seen.pose),
+        house_from_map=np.asarray(seen.house_from_map),
+        standing_map=standing,
+        walking_map=walking,
+        time=now,
+    )
+
+
+_seen, _all_seen = jax.jit(seen_of), jax.jit(jax.vmap(seen_of))
+
+
 def revise(histories: list[list[tuple[float, Guidance]]], state: SimState, now: float) -> bool:
     """Let every route see what its robot sees at ``now`` (s); whether any of them changed."""
-    seen = jax.device_get(
-        (
-            state.robot.local_map.grid,
-            state.robot.tracks,
-            state.pose,
-            state.belief,
-            state.arrived_at,
-        )
-    )
+    alone = len(histories) == 1
+    seen = jax.device_get((_seen if alone else _all_seen)(state))
     changed = False
     for k, history in enumerate(histories):
-        own = jax.tree.map(operator.itemgetter(k), seen) if len(histories) > 1 else seen
-        local_map, tracks, pose, belief, arrived_at = own
-        if np.isfinite(arrived_at):
+        own = seen if alone else jax.tree.map(operator.itemgetter(k), seen)
+        if np.isfinite(own.arrived_at):
             continue
-        standing, walking = by_motion(tracks.xy_map, tracks.velocity_map, tracks.valid)
-        look = Look(
-            local_map=local_map,
-            pose=pose,
-            house_from_map=np.asarray(localise(belief, pose)),
-            standing_map=standing,
-            walking_map=walking,
-            time=now,
-        )
         before = history[-1][1]
-        after = look_again(before, look)
+        after = look_again(before, look_of(own, now))
         if after.route is not before.route:
             history.append((now, after))
             changed = True

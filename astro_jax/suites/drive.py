@@ -28,11 +28,27 @@ def already_on(state: SimState) -> SimState:
     return dataclasses.replace(state, robot=dataclasses.replace(state.robot, gate=gate))
 
 
+@dataclasses.dataclass(frozen=True)
+class WholeStack:
+    """The package's own robot drives a case; ``together.py`` can drive many of them at once."""
+
+    one: Drive
+
+    def __call__(self, case: Case, seed: int, params: PlannerParams) -> Trace:
+        """One episode."""
+        return self.one(case, seed, params)
+
+
 def driver(setup: Setup, choose: Choose | None = None) -> Drive:
     """A function that drives one case; it compiles once per size of the scene.
 
     With ``choose`` a planner of velocities drives instead of the package's own.
     """
+    drive = _one_by_one(setup, choose)
+    return drive if choose is not None else WholeStack(drive)
+
+
+def _one_by_one(setup: Setup, choose: Choose | None) -> Drive:
     robot, config = setup.robot, setup.config
 
     @jax.jit

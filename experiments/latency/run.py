@@ -1,27 +1,35 @@
 """The closed loop under growing latency, with and without knowing about it.
 
-Results are kept batch by batch in one JSON file; what is there is not driven again.
+Results are kept batch by batch in one JSON file; what is there is not driven again.  An
+accelerator drives two thousand episodes at once, a CPU one after the other.
 """
 
 import argparse
 import dataclasses
+import itertools
 import json
 import os
 import time
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-import jax
 import numpy as np
 import plot
 import scenes
 
+from astro_jax.bench.clock import on_accelerator
 from astro_jax.config import DEFAULT_PLANNER, DEFAULT_ROBOT, Latency, PlannerParams
-from astro_jax.sim.closed_loop import drive
 from astro_jax.sim.late import split_latency
 from astro_jax.sim.metrics import episode_metrics
 from astro_jax.sim.odometry import PoseErrors
 from astro_jax.sim.state import Circumstances
+from astro_jax.suites.case import Case, Setup, Trace
+from astro_jax.suites.drive import driver
+from astro_jax.suites.guides import guides
+from astro_jax.suites.together import AT_ONCE, Run, together
 
+BATCH = 20
+"""Episodes between two writes, one by one on a CPU."""
 KEPT = (
     "success",
     "timeout",
@@ -38,81 +46,79 @@ KEPT = (
     "sparc",
     "frozen",
 )
-SECONDS = {"homes": 60.0, "crossing": 30.0}
+SCENES = {"homes": scenes.home, "crossing": scenes.crossing}
 CONFIG = dataclasses.replace(DEFAULT_PLANNER, recorded_stride=1000)
+SETUP = Setup(robot=DEFAULT_ROBOT, config=CONFIG, params=PlannerParams())
+IGNORANT = Latency(sensor=0.0, reactive_sensor=0.0, command=0.0, command_doubt=0.0)
+Key = tuple[float, int, int]
+"""Latency, whether it is known, seed."""
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--scene", choices=list(SECONDS), default="crossing")
+    parser.add_argument("--scene", choices=list(SCENES), default="crossing")
     parser.add_argument("--latencies", type=float, nargs="+", default=[0.0, 0.1, 0.2, 0.3, 0.5])
     parser.add_argument("--knowing", type=int, nargs="+", default=[1, 0], help="1: compensated")
     parser.add_argument("--episodes", type=int, default=200)
-    parser.add_argument("--batch", type=int, default=20)
+    parser.add_argument("--jobs", type=int, default=1, help="processes that search ways")
     parser.add_argument("--data", type=Path, default=os.environ.get("ASTRO_JAX_DATA", "data"))
     parser.add_argument("--out", type=Path, default=Path("out/latency"))
     options = parser.parse_args()
     options.out.mkdir(parents=True, exist_ok=True)
-    # latency is data: every batch runs the same program
-    jax.config.update("jax_compilation_cache_dir", str(options.out / "compiled"))
     path = options.out / f"{options.scene}.json"
     rows = {key(row): row for row in (json.loads(path.read_text()) if path.exists() else [])}
-    for seeds in batches(options.scene, options.episodes, options.batch):
-        for seconds in options.latencies:
-            for knowing in options.knowing:
-                if all((seconds, knowing, seed) in rows for seed in seeds):
-                    continue
-                began = time.perf_counter()
-                new = driven(options.scene, Path(options.data), seeds, seconds, bool(knowing))
-                rows |= {key(row): row for row in new}
-                path.write_text(json.dumps(list(rows.values())))
-                took = time.perf_counter() - began
-                print(f"{seconds:g} s, knowing {knowing}, seeds {seeds[0]}…: {took:.0f} s")
+    # seeds first: what was interrupted has all latencies of some of them
+    keys = itertools.product(range(options.episodes), options.latencies, options.knowing)
+    missing = [k for s, late, knows in keys if (k := (late, knows, s)) not in rows]
+    with guides(options.jobs) as guiding:
+        # latency is data: all episodes of a place run the same program
+        drive = together(SETUP, guiding) if on_accelerator() else in_turn
+        for first in range(0, len(missing), AT_ONCE if on_accelerator() else BATCH):
+            began = time.perf_counter()
+            part = missing[first : first + (AT_ONCE if on_accelerator() else BATCH)]
+            runs = [run_of(options.scene, Path(options.data), wanted) for wanted in part]
+            for number, trace in drive(runs):
+                rows[part[number]] = row_of(part[number], runs[number].case, trace)
+            path.write_text(json.dumps(list(rows.values())))
+            took = time.perf_counter() - began
+            print(f"{first + len(part)} of {len(missing)}, {took:.0f} s", flush=True)
     plot.draw(options.out)
 
 
-def key(row: dict) -> tuple:
+def key(row: dict) -> Key:
     return row["latency"], row["knowing"], row["seed"]
 
 
-def batches(scene: str, episodes: int, size: int) -> list[list[int]]:
-    """Seeds, in batches of scenes of one size."""
-    if scene == "crossing":
-        return [list(range(k, min(k + size, episodes))) for k in range(0, episodes, size)]
-    # even and odd seeds are in different homes
-    halves = [list(range(parity, episodes, 2)) for parity in (0, 1)]
-    parts = [[half[k : k + size] for k in range(0, len(half), size)] for half in halves]
-    return [batch for pair in zip(*parts, strict=True) for batch in pair]
-
-
-def driven(scene: str, data: Path, seeds: list[int], seconds: float, knowing: bool) -> list[dict]:
-    """Drive one batch; a row of figures per episode."""
-    make = {"homes": scenes.homes, "crossing": scenes.crossings}[scene]
-    found = make(CONFIG, data, seeds)
+def run_of(scene: str, data: Path, wanted: Key) -> Run:
+    """The episode that a key names."""
+    seconds, knows, seed = wanted
     truth = split_latency(seconds)
-    ignorant = Latency(sensor=0.0, reactive_sensor=0.0, command=0.0, command_doubt=0.0)
-    episodes = drive(
-        DEFAULT_ROBOT,
-        CONFIG,
-        PlannerParams(),
-        Circumstances(latency=truth, told=truth if knowing else ignorant, errors=PoseErrors()),
-        [scene for scene, _, _ in found],
-        [route for _, route, _ in found],
-        seeds,
-        SECONDS[scene],
+    told = truth if knows else IGNORANT
+    world = Circumstances(latency=truth, told=told, errors=PoseErrors())
+    case = SCENES[scene](CONFIG, data, seed, world)
+    return Run(case=case, seed=seed, params=SETUP.params)
+
+
+one_by_one = driver(SETUP)
+
+
+def in_turn(runs: Sequence[Run]) -> Iterator[tuple[int, Trace]]:
+    """On a CPU."""
+    for number, run in enumerate(runs):
+        yield number, one_by_one(run.case, run.seed, run.params)
+
+
+def row_of(wanted: Key, case: Case, trace: Trace) -> dict:
+    """The figures of one episode."""
+    ticks = trace.ticks
+    figures = episode_metrics(
+        *(np.asarray(column) for column in (ticks.time, ticks.pose_map, ticks.twist)),
+        counts=trace.contacts,
+        shortest_path=case.shortest_path,
+        arrived_at=trace.arrived_at,
     )
-    rows = []
-    for seed, (_, _, shortest), episode in zip(seeds, found, episodes, strict=True):
-        ticks = episode.ticks
-        figures = episode_metrics(
-            *(np.asarray(trace) for trace in (ticks.time, ticks.pose_map, ticks.twist)),
-            counts=episode.final.contacts,
-            shortest_path=shortest,
-            arrived_at=episode.arrived_at,
-        )
-        kept = {name: figures[name] for name in KEPT}
-        rows.append({"latency": seconds, "knowing": int(knowing), "seed": seed} | kept)
-    return rows
+    named = dict(zip(("latency", "knowing", "seed"), wanted, strict=True))
+    return named | {name: figures[name] for name in KEPT}
 
 
 if __name__ == "__main__":

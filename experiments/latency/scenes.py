@@ -9,9 +9,10 @@ import numpy as np
 from astro_jax.config import DEFAULT_ROBOT, PlannerConfig
 from astro_jax.home import home_of_map
 from astro_jax.route.house import HouseMap
-from astro_jax.route.planner import Route, plan_route
 from astro_jax.scenes import flat_scene
-from astro_jax.sim.scene import Scene, make_scene
+from astro_jax.sim.scene import make_scene
+from astro_jax.sim.state import Circumstances
+from astro_jax.suites.case import Case
 
 PEOPLE_AT_HOME = 3
 FLOOR, RESOLUTION = 12.0, 0.05
@@ -19,24 +20,25 @@ FLOOR, RESOLUTION = 12.0, 0.05
 CROWD = "crowdnav/crowdnav_invisible_250.npz"
 
 
-def homes(config: PlannerConfig, data: Path, seeds: list[int]) -> list[tuple[Scene, Route, float]]:
-    """Random errands among three people: even seeds in the packaged flat, odd ones in AWS's house.
-
-    Scenes of one batch must have the same size: ask for even or for odd seeds only.
-    """
+def home(config: PlannerConfig, data: Path, seed: int, world: Circumstances) -> Case:
+    """A random errand among three people: even seeds in the flat, odd ones in AWS's house."""
     maps = flat_scene().map_path, data / "home_maps/ros/aws_small_house.yaml"
-    found = []
-    for seed in seeds:
-        home = home_of_map(
-            maps[seed % 2], DEFAULT_ROBOT, config, people=PEOPLE_AT_HOME, seed=1000 + seed
-        )
-        found.append((home.scene, home.route, home.shortest_path))
-    return found
+    found = home_of_map(
+        maps[seed % 2], DEFAULT_ROBOT, config, people=PEOPLE_AT_HOME, seed=1000 + seed
+    )
+    return Case(
+        name=str(seed),
+        stratum=maps[seed % 2].stem,
+        scene=found.scene,
+        house_map=found.house_map,
+        world=world,
+        seconds=60.0,
+        shortest_path=found.shortest_path,
+        touch_ends=False,
+    )
 
 
-def crossings(
-    config: PlannerConfig, data: Path, seeds: list[int]
-) -> list[tuple[Scene, Route, float]]:
+def crossing(config: PlannerConfig, data: Path, seed: int, world: Circumstances) -> Case:
     """CrowdNav's circle crossing: five people who do not see the robot walk through its way.
 
     The recorded people (vita-epfl/CrowdNav, ORCA) of case ``seed``; they stand at the end.
@@ -58,30 +60,35 @@ def crossings(
     )
     ahead = np.arctan2(*(goal - start)[::-1])
     start, goal = np.array([*start, ahead]), np.array([*goal, ahead])
-    route = plan_route(house, DEFAULT_ROBOT, start, goal)
-    found = []
-    for seed in seeds:
-        people = positions[seed].transpose(1, 0, 2)
-        scene = make_scene(
-            house.occupancy,
-            blocked,
-            origin,
-            RESOLUTION,
-            start,
-            goal,
-            np.broadcast_to(people[:, :1], (len(people), 2, 2)),
-            np.full(len(people), 2),
-            0.1,
-            config.people,
-            seed,
-        )
-        recorded = np.full((config.people, people.shape[1], 2), 100.0, np.float32)
-        recorded[: len(people)] = people
-        scene = dataclasses.replace(
-            scene,
-            recorded_map=jnp.asarray(recorded),
-            recorded_spacing=jnp.float32(spacing),
-            radius=jnp.full(config.people, radius, jnp.float32),
-        )
-        found.append((scene, route, float(np.linalg.norm(goal[:2] - start[:2]))))
-    return found
+    people = positions[seed].transpose(1, 0, 2)
+    scene = make_scene(
+        house.occupancy,
+        blocked,
+        origin,
+        RESOLUTION,
+        start,
+        goal,
+        np.broadcast_to(people[:, :1], (len(people), 2, 2)),
+        np.full(len(people), 2),
+        0.1,
+        config.people,
+        seed,
+    )
+    recorded = np.full((config.people, people.shape[1], 2), 100.0, np.float32)
+    recorded[: len(people)] = people
+    scene = dataclasses.replace(
+        scene,
+        recorded_map=jnp.asarray(recorded),
+        recorded_spacing=jnp.float32(spacing),
+        radius=jnp.full(config.people, radius, jnp.float32),
+    )
+    return Case(
+        name=str(seed),
+        stratum="crossing",
+        scene=scene,
+        house_map=house,
+        world=world,
+        seconds=30.0,
+        shortest_path=float(np.linalg.norm(goal[:2] - start[:2])),
+        touch_ends=False,
+    )

@@ -15,6 +15,7 @@ from astro_jax.bench.suites import Order, named, run_suite, seed_of, summary
 from astro_jax.errors import InputError, MessageError
 from astro_jax.suites import barn
 from astro_jax.suites.case import Trace
+from astro_jax.suites.drive import WholeStack
 from tests.suites.made_up import trace_of
 
 ORDER = Order(suite="made-up")
@@ -104,6 +105,37 @@ def test_an_interrupted_run_goes_on_to_the_same_end(suite, tmp_path):
         assert json.dumps(again) == json.dumps(whole)
         lines = path.read_text().splitlines()
         assert [json.loads(line)["case"] for line in lines] == [name for name, _ in driven]
+
+
+def test_an_accelerator_drives_them_at_once_to_the_same_rows(suite, seen, tmp_path, monkeypatch):
+    """In any order; what an interrupted run has left is not driven again."""
+    expected = rows_of(run_suite(ORDER, runs=2))
+    one_by_one, batches = suite.driver(None, ""), []
+
+    def together(setup, guiding):
+        def drive(runs):
+            batches.append(len(runs))
+            for number in reversed(range(len(runs))):
+                run = runs[number]
+                yield number, one_by_one(run.case, run.seed, run.params)
+
+        return drive
+
+    monkeypatch.setattr(suites, "on_accelerator", lambda: True)
+    monkeypatch.setattr(suites, "together", together)
+    monkeypatch.setattr(suites, "AT_ONCE", 5)
+    # another planner than the whole robot drives as before
+    assert rows_of(run_suite(ORDER, runs=2)) == expected and not batches
+    monkeypatch.setattr(suite, "driver", lambda setup, variant: WholeStack(one_by_one))
+    path = tmp_path / "rows.jsonl"
+    run_suite(ORDER, ["1", "4"], results=path)
+    assert batches == [2]
+    found = run_suite(ORDER, runs=2, results=path, watch=seen)
+    assert json.dumps(rows_of(found)) == json.dumps(expected)
+    assert batches == [2, 5, 5]
+    last = [(row["case"], row["run"]) for row, _, _ in seen.left[:3]]
+    assert last == [("0", 1), ("5", 0), ("3", 0)]
+    assert all(name == row["case"] for row, name, _ in seen.left)
 
 
 def test_a_case_is_the_same_whatever_is_run_beside_it(suite):

@@ -28,10 +28,10 @@ TASKS = [(f"case {k}", 0) for k in range(12)]
 SEARCH = Search(names=("acceleration", "patience"), population=8, batch=6, seed=3)
 
 
-def drive(params, tasks, risky=math.inf):
+def drive(wanted, risky=math.inf):
     """A bowl around (.1, 6): each task is longer by its own, and the same every time."""
     found = []
-    for name, _ in tasks:
+    for params, (name, _) in wanted:
         own = 10.0 + int(name.split()[1])
         away = math.log(params.acceleration / 0.1) ** 2 + math.log(params.patience / 6.0) ** 2
         found.append(
@@ -59,12 +59,12 @@ def test_begins_where_it_is_told_and_compares_with_hand_tuned_params():
     best, done = tune(drive, HAND, TASKS, SEARCH, 25, start=start)
     assert best.acceleration == pytest.approx(0.1, rel=0.05) and best.lateral == 0.1
     assert np.allclose(np.exp(done[0].x).mean(0), [0.5, 4.0], rtol=0.4)
-    hand = [one.numbers() for one in drive(HAND, [TASKS[k] for k in done[0].tasks])]
+    hand = [one.numbers() for one in drive([(HAND, TASKS[k]) for k in done[0].tasks])]
     assert np.array_equal(done[0].hand, hand)
 
 
 def test_stays_where_contacts_are_no_more_than_before():
-    risky = lambda params, tasks: drive(params, tasks, risky=5.0)
+    risky = lambda wanted: drive(wanted, risky=5.0)
     best, done = tune(risky, HAND, TASKS, SEARCH, 25)
     assert best.patience < 5.0
     assert best.acceleration == pytest.approx(0.1, rel=0.15)
@@ -79,9 +79,9 @@ def test_a_search_that_stopped_goes_on_the_same(tmp_path):
     tune(drive, HAND, TASKS, SEARCH, 3, record=record)
     calls = []
 
-    def counted(params, tasks):
-        calls.extend(tasks)
-        return drive(params, tasks)
+    def counted(wanted):
+        calls.extend(wanted)
+        return drive(wanted)
 
     resumed, again = tune(counted, HAND, TASKS, SEARCH, 7, record=record)
     assert resumed == whole
@@ -97,12 +97,13 @@ def test_interrupted_within_a_generation_nothing_of_it_counts(tmp_path):
     record = tmp_path / "record.npz"
     left = 100
 
-    def killed(params, tasks):
+    def killed(wanted):
         nonlocal left
-        left -= len(tasks)
-        if left < 0:
-            raise KeyboardInterrupt
-        return drive(params, tasks)
+        for one in wanted:
+            left -= 1
+            if left < 0:
+                raise KeyboardInterrupt
+            yield from drive([one])
 
     with pytest.raises(KeyboardInterrupt):
         tune(killed, HAND, TASKS, SEARCH, 4, record=record)

@@ -1,0 +1,125 @@
+"""Many episodes at once are the episodes that are driven one by one."""
+
+import dataclasses
+from pathlib import Path
+
+import jax
+import numpy as np
+import pytest
+
+from astro_jax.config import DEFAULT_ROBOT, PlannerParams
+from astro_jax.errors import InputError, UnreachableError
+from astro_jax.route.guidance import Look
+from astro_jax.route.house import HouseMap
+from astro_jax.suites import crossing
+from astro_jax.suites.drive import driver
+from astro_jax.suites.guides import Asked, guides
+from astro_jax.suites.together import Run, together
+from astro_jax.types import Grid
+
+SETUP = crossing.setup()
+SMALL = dataclasses.replace(
+    SETUP,
+    config=dataclasses.replace(
+        SETUP.config, candidates=64, near_bodies=2, gradient_steps=0, finalists=4
+    ),
+)
+
+
+def run_of(name, seed, seconds, **params):
+    case = crossing.load(Path(), SMALL)[name](seed)
+    case = dataclasses.replace(case, seconds=seconds)
+    return Run(case=case, seed=seed, params=dataclasses.replace(PlannerParams(), **params))
+
+
+def test_the_same_to_the_last_bit(compiled_quickly):
+    """Whatever their lengths; whoever is touched, or has another goal, is done at its own time."""
+    near = run_of("crossing-1-001", 2, 4.0)
+    goal = np.asarray(near.case.scene.start_map) + np.array([0.6, 0.0, 0.0])
+    scene = dataclasses.replace(near.case.scene, goal_map=np.float32(goal))
+    struck = run_of("head-on-1.4-003", 4, 4.0)
+    # they begin right before the robot
+    people = np.asarray(struck.case.scene.recorded_map) - np.array([4.0, 0.0])
+    hit = dataclasses.replace(struck.case.scene, recorded_map=np.float32(people))
+    runs = [
+        run_of("crossing-1-000", 1, 1.0),
+        dataclasses.replace(near, case=dataclasses.replace(near.case, scene=scene)),
+        dataclasses.replace(
+            struck, case=dataclasses.replace(struck.case, scene=hit, touch_ends=True)
+        ),
+        run_of("crossing-1-000", 1, 2.0, patience=1.0),
+        run_of("overtaking-0.5-002", 3, 5.0),
+    ]
+    one_by_one = driver(SMALL)
+    expected = [one_by_one(run.case, run.seed, run.params) for run in runs]
+    with guides(1) as guiding:
+        found = dict(together(SMALL, guiding)(runs))
+    assert sorted(found) == list(range(len(runs)))
+    for number, one in enumerate(expected):
+        other = found[number]
+        jax.tree.map(
+            np.testing.assert_array_equal,
+            (one.ticks, one.contacts, one.arrived_at, one.routes),
+            (other.ticks, other.contacts, other.arrived_at, other.routes),
+        )
+    assert np.isfinite(expected[1].arrived_at) and expected[2].contacts.contacts > 0
+    lengths = [len(trace.ticks.time) for trace in expected]
+    assert lengths == [50, 150, 150, 100, 250]
+
+
+# ---- the route layer -----------------------------------------------------------------
+
+
+def house(width=60):
+    """3 m of floor behind a wall, one cell is .1 m."""
+    occupancy = np.zeros((30, width), np.int8)
+    occupancy[[0, -1]] = occupancy[:, [0, -1]] = 100
+    return HouseMap(occupancy=occupancy, resolution=0.1, origin=np.zeros(2), name="floor")
+
+
+def asked(goal=(5.0, 1.5, 0.0)):
+    start = np.array([1.0, 1.5, 0.0])
+    return Asked(house_map=house(), robot=DEFAULT_ROBOT, start=start, aim=np.array(goal))
+
+
+def look(blocked):
+    values = np.full((30, 30), -2.0, np.float32)
+    if blocked:
+        values[:20, 15] = 4.0  # from one wall almost to the other
+    return Look(
+        local_map=Grid(values=values, resolution=np.float32(0.1), origin=np.array([1.5, 0.0])),
+        pose=np.array([1.0, 1.5, 0.0]),
+        house_from_map=np.zeros(3),
+        standing_map=np.empty((0, 2)),
+        walking_map=np.empty((0, 2)),
+        time=1.0,
+    )
+
+
+@pytest.mark.parametrize("processes", [1, 2])
+def test_only_who_sees_something_new_gets_another_way(processes):
+    with guides(processes) as guiding:
+        fields = guiding.begin([asked(), asked(), asked()])
+        assert guiding.searches(3) == [1, 1, 1]
+        assert guiding.look({0: look(False), 2: look(False)}) == {}
+        changed = guiding.look({0: look(False), 1: look(True)})
+        assert list(changed) == [1] and guiding.searches(3) == [1, 2, 1]
+        before, after = (np.asarray(f.cost_to_go.table)[15, 10, 0] for f in (fields[1], changed[1]))
+        assert after > before + 0.5
+        # a new beginning forgets what was seen
+        assert np.array_equal(
+            guiding.begin([asked()])[0].cost_to_go.table, fields[1].cost_to_go.table
+        )
+
+
+@pytest.mark.parametrize("processes", [1, 2])
+def test_what_cannot_be_asked_is_named_by_whoever_answers(processes):
+    with guides(processes) as guiding:
+        with pytest.raises(InputError, match="goal"):
+            guiding.begin([asked(), asked((0.0, 0.0, 0.0))])
+        walled = dataclasses.replace(asked(), house_map=house())
+        walled.house_map.occupancy[:, 30] = 100
+        with pytest.raises(UnreachableError):
+            guiding.begin([asked(), walled])
+        # and goes on answering
+        assert len(guiding.begin([asked()])) == 1
