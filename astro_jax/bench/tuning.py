@@ -1,17 +1,20 @@
 """``astro-jax learn``: weights from drives, params from closed loops, what they are worth. [host]
 
-Both make a report of the same format as the benches'.  Learned params are judged on what they were
+All make a report of the same format as the benches'.  Learned params are judged on what they were
 not learned from: places of walkers, or cases of a suite, that were held out.
 """
 
 import contextlib
 import dataclasses
+import functools
 import math
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 
 from astro_jax.bench.intervals import bootstrap
@@ -23,15 +26,21 @@ from astro_jax.bench.suites import (
     drives_together,
     named,
     player,
+    seed_of,
     together_player,
 )
 from astro_jax.config import PlannerConfig, PlannerParams, RobotConfig
+from astro_jax.errors import InputError
 from astro_jax.learning.closed_loop import Evaluate, Outcome, Search, Task, Wanted, tune
 from astro_jax.learning.closed_loop import Told as TuneTold
 from astro_jax.learning.demonstrations import Recorded
+from astro_jax.learning.descent import Drive as SlopeDrive
+from astro_jax.learning.descent import Slopes, descend
 from astro_jax.learning.lessons import Told, held_out, learn, log_sd_by_name, soundness
 from astro_jax.learning.maxent import Recipe
+from astro_jax.learning.slopes import outcome_and_slopes
 from astro_jax.learning.walkers import drives_of
+from astro_jax.route.planner import plan_route
 from astro_jax.suites.case import Row, Setup
 from astro_jax.suites.eth_ucy import load_scenes
 from astro_jax.suites.pedestrians import floor_under
@@ -163,6 +172,89 @@ def learn_tune(
         },
         seed=search.seed,
     )
+
+
+def learn_descend(
+    order: Order,
+    train: Sequence[str],
+    judged: Sequence[str],
+    runs: int,
+    search: Search,
+    steps: int,
+    seconds: float,
+    rate: float,
+    record: Path | None = None,
+    jobs: int = 1,
+    log: Callable[[Mapping[str, float], int], None] = lambda scalars, step: None,
+) -> tuple[PlannerParams, Report]:
+    """As ``learn_tune``, down the slopes of the first ``seconds`` of the cases.
+
+    Raises:
+      InputError: an order, patterns, names or a record that cannot be used.
+    """
+    order = checked(order)
+    suite = SUITES[order.suite]
+    setup = suite.setup(order.variant)
+    cycles = round(seconds / setup.config.period)
+    if cycles < 3:
+        raise InputError("seconds", seconds, f"at least {3 * setup.config.period:g}")
+    names = list(suite.load(order.folder, setup, order.variant))
+    learn_from = named(names, train)
+    held = [name for name in named(names, judged) if name not in learn_from] if judged else []
+    tasks: list[Task] = [(name, run) for run in range(runs) for name in learn_from]
+    drive = slope_driver(order, setup, search.names, cycles)
+    learned, done = descend(drive, setup.params, tasks, search, steps, rate, record, log)
+    against = [(name, run) for run in range(runs) for name in held]
+    with evaluator(order, setup, jobs) as evaluate:
+        rows = compared(evaluate, setup.params, learned, against)
+    metrics, intervals = summed_up(rows)
+    return learned, Report(
+        name="learn descend",
+        metrics={
+            "steps": float(len(done)),
+            **{name: float(getattr(learned, name)) for name in search.names},
+            **metrics,
+        },
+        intervals=intervals,
+        cases=rows,
+        config={
+            "order": order,
+            "search": search,
+            "train": learn_from,
+            "hand": setup.params,
+            "seconds": seconds,
+            "rate": rate,
+        },
+        seed=search.seed,
+    )
+
+
+def slope_driver(order: Order, setup: Setup, names: Sequence[str], cycles: int) -> SlopeDrive:
+    """The first cycles of a suite's cases with their slopes; it compiles once per size of scene.
+
+    The way is searched once, at the start.
+    """
+    cases = SUITES[order.suite].load(order.folder, setup, order.variant)
+    robot, config = setup.robot, setup.config
+    both = jax.jit(functools.partial(outcome_and_slopes, robot, config, tuple(names), cycles))
+
+    def drive(params: PlannerParams, tasks: Sequence[Task]) -> Slopes:
+        own = jax.tree.map(jnp.float32, params)
+        found = []
+        for name, run in tasks:
+            seed = seed_of(order, name, run)
+            case = cases[name](seed)
+            scene = jax.tree.map(jnp.asarray, case.scene)
+            aim = case.scene.goal_map if case.aim is None else case.aim
+            start = np.asarray(case.scene.start_map)
+            route = plan_route(case.house_map, robot, start, np.asarray(aim))
+            field = jax.tree.map(jnp.asarray, route.field)
+            world = jax.tree.map(jnp.float32, case.world)
+            found.append(jax.device_get(both(own, world, scene, field, jax.random.key(seed))))
+        outcome, slope = (np.stack(parts).astype(np.float64) for parts in zip(*found, strict=True))
+        return Slopes(outcome=outcome, slope=slope)
+
+    return drive
 
 
 def judge_params(

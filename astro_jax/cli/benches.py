@@ -224,7 +224,8 @@ class BenchSuite:
     planner: str = "astro"
     """Who drives."""
     jobs: int = 1
-    """Processes, each on a core and with a compilation of its own."""
+    """Processes, each on a core and with a compilation of its own; where an accelerator drives,
+    those that search ways."""
     results: Path | None = None
     """File that every episode is added to, a line each; a run that was interrupted goes on from
     it."""

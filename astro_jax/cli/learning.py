@@ -92,6 +92,44 @@ class LearnTune:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
+class LearnDescend:
+    """Params down the slopes of closed loops: gradients through the whole robot."""
+
+    suite: Suite = "crossing"
+    """What is driven."""
+    variant: str = ""
+    """Of the rules; without it the suite's own."""
+    train: tuple[str, ...] = ()
+    """Names or patterns of cases to learn from (circle-1*); without any all of them."""
+    judge: tuple[str, ...] = ()
+    """Of cases to judge on, as far as they were not learned from; without any none."""
+    runs: int = 1
+    """Of each case, every one with a seed of its own."""
+    params: tuple[str, ...] = ("acceleration", "turning", "lateral", "patience")
+    """That may change, at most by a factor of 4."""
+    steps: int = 12
+    """In all, those of the record included."""
+    batch: int = 8
+    """Drives per step."""
+    seconds: float = 5.0
+    """Of each drive that is learned from, from its start on."""
+    rate: float = 0.1
+    """Adam's, in the logarithms of the params."""
+    smoothness: float = 0.5
+    """What a per cent of jerk is worth, in per cents of time."""
+    data: Path | None = None
+    """Folder of the cases; without it the one that ASTRO_JAX_DATA names."""
+    jobs: int = 1
+    """Processes that search ways, where an accelerator judges."""
+    seed: int = 0
+    """Of the order of the drives."""
+    out: Path = Path("out/descended")
+    """Folder for params.yaml, report.json and record.npz."""
+    tensorboard: Path | None = None
+    """Folder for TensorBoard's logs."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class LearnJudge:
     """Params of a file beside the suite's own, case by case with the same random numbers."""
 
@@ -116,6 +154,7 @@ class LearnJudge:
 Learn = (
     Annotated[LearnDemos, tyro.conf.subcommand("demos")]
     | Annotated[LearnTune, tyro.conf.subcommand("tune")]
+    | Annotated[LearnDescend, tyro.conf.subcommand("descend")]
     | Annotated[LearnJudge, tyro.conf.subcommand("judge")]
 )
 
@@ -133,6 +172,8 @@ def learn(command: Learn) -> None:
         _demos(command)
     elif isinstance(command, LearnTune):
         _tune(command)
+    elif isinstance(command, LearnDescend):
+        _descend(command)
     else:
         _judge(command)
 
@@ -226,6 +267,48 @@ def _tune(command: LearnTune) -> None:
             log,
         )
     remarks = [f"Tuned in closed loop by astro-jax learn tune: {command.suite}."]
+    _write(command.out, learned, report, remarks)
+
+
+def _descend(command: LearnDescend) -> None:
+    for name, low in (("runs", 1), ("steps", 1), ("seed", 0), ("jobs", 1)):
+        check_from(name, getattr(command, name), low)
+    folder = _cases(command.suite, command.data)
+    from astro_jax.bench.suites import Order
+    from astro_jax.bench.tuning import learn_descend
+    from astro_jax.learning.closed_loop import Search
+
+    search = Search(
+        names=command.params,
+        batch=command.batch,
+        smoothness=command.smoothness,
+        seed=command.seed,
+    )
+    with (
+        _logging(command.tensorboard) as log,
+        Progress(*COLUMNS, console=Console()) as progress,
+    ):
+        bar = progress.add_task("compiling", total=command.steps)
+
+        def tell(scalars: Mapping[str, float], step: int) -> None:
+            log(scalars, step)
+            told = f"step {step + 1}, cost {scalars['cost/mean']:+.3f}"
+            progress.update(bar, description=told, completed=step + 1)
+
+        learned, report = learn_descend(
+            Order(suite=command.suite, variant=command.variant, folder=folder),
+            command.train,
+            command.judge,
+            command.runs,
+            search,
+            command.steps,
+            command.seconds,
+            command.rate,
+            command.out / "record.npz",
+            command.jobs,
+            tell,
+        )
+    remarks = [f"Learned from slopes of closed loops by astro-jax learn descend: {command.suite}."]
     _write(command.out, learned, report, remarks)
 
 

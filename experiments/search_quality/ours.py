@@ -68,7 +68,6 @@ def price(config: PlannerConfig) -> int:
 
 def search(moment: Moment, key, config: PlannerConfig, *, sobol: bool = False) -> methods.Trace:
     """As ``local.planner.plan`` does it; ``sobol``: from Sobol points instead of its seeds."""
-    judge = judge_at(moment)
     key_seeds, key_local = jax.random.split(key)
     if sobol:
         points = methods.around(jnp.zeros(DIMENSION), key_seeds, 2.0, config.candidates)
@@ -76,7 +75,14 @@ def search(moment: Moment, key, config: PlannerConfig, *, sobol: bool = False) -
         seeds = folded(points.at[1].set(warm_start(moment)))
     else:
         seeds = folded(seeds_of(moment, key_seeds, config.candidates))
-    z, cost, xy = sample(config, judge, seeds, key_local)
+    return search_from(moment, seeds, key_local, config)
+
+
+def search_from(
+    moment: Moment, seeds: Float[Array, "n D K"], key_local, config: PlannerConfig
+) -> methods.Trace:
+    """The search from given seeds on."""
+    z, cost, xy = sample(config, judge_at(moment), seeds, key_local)
     sampled = methods.Trace(
         spent=1 + jnp.arange(cost.shape[0]), cost=cost, z=flat(z)[jnp.argmin(cost)]
     )
