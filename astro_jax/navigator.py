@@ -133,7 +133,7 @@ def think(
     ``gaze`` says what the screen is to look at, by default where the robot goes.
     """
     gaze = ahead() if gaze is None else gaze
-    health, snapshot = examine(config, latency, state.health, snapshot)
+    health, snapshot = examine(robot, config, latency, state.health, state.local_map, snapshot)
     state = dataclasses.replace(state, health=health, screen=told(state.screen, gaze))
     state = remember(robot, config, latency, state, house, snapshot)
     world = predict(robot, config, params, state, snapshot.odometry)

@@ -23,17 +23,17 @@ from zlib import crc32
 import numpy as np
 
 from astro_jax.bench.clock import cores, on_accelerator, pin
+from astro_jax.bench.guides import guides
 from astro_jax.bench.intervals import wilson
 from astro_jax.bench.report import Report, commit, device, plain
 from astro_jax.bench.results_file import ResultsFile, digest, missing
+from astro_jax.bench.together import AT_ONCE, Run, together
 from astro_jax.config import PlannerParams
 from astro_jax.errors import InputError
 from astro_jax.sim.metrics import rms_jerk, sparc
 from astro_jax.suites import barn, crossing, crowd, dynabarn, homes, pedestrians
 from astro_jax.suites.case import Case, Drive, Row, Setup, Suite, Trace
 from astro_jax.suites.drive import WholeStack
-from astro_jax.suites.guides import guides
-from astro_jax.suites.together import AT_ONCE, Run, together
 
 SUITES: Mapping[str, Suite] = {
     "barn": barn,

@@ -70,6 +70,9 @@ class Memory:
     scan_age: Float[Array, "*batch"]
     pose_map: Float[Array, "*batch 3"]
     """The odometry's, NaN before the first."""
+    odometry_age: Float[Array, "*batch"]
+    rolled: Float[Array, "*batch"]
+    """How far it is said to have rolled with its pose the same to the last bit, m and rad."""
     old: Glance
     """From one to two times ``sight.GLANCE`` ago."""
     middle: Glance
@@ -142,6 +145,8 @@ def initial_gate(beams: int) -> GateState:
             eye_map=jnp.zeros(3),
             scan_age=jnp.float32(jnp.inf),
             pose_map=jnp.full(3, jnp.nan, jnp.float32),
+            odometry_age=jnp.float32(jnp.inf),
+            rolled=jnp.float32(0.0),
             old=nothing,
             middle=nothing,
             since=jnp.float32(jnp.inf),

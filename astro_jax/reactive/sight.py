@@ -16,7 +16,7 @@ from astro_jax.geometry import to_frame
 from astro_jax.reactive.gaps import rectangle_gap
 from astro_jax.reactive.path import Path
 from astro_jax.reactive.senses import Memory, Senses
-from astro_jax.types import Scalar, Scan, Tracks
+from astro_jax.types import Odometry, Scalar, Scan, Tracks
 from astro_jax.world.grid import beam_bearings, scan_points
 from astro_jax.world.sight import Glance, free_towards
 
@@ -32,6 +32,8 @@ EXPLAINED = 0.15
 """Returns this close to a track's outline are that track, m."""
 TOGETHER = 0.1
 """Neighbouring returns no farther apart than this are of one thing, m."""
+STIRS = (0.03, 0.1)
+"""Slower than this (m/s, rad/s) the odometry may just be noisy."""
 UNSEEN_ALLOWED = 0.10
 """So far beside its present place the robot may reach without looking, m."""
 BLIND_SPEED = 0.12
@@ -136,10 +138,28 @@ def remember(memory: Memory, senses: Senses, now: Glance, tick: float) -> Memory
             senses.odometry.pose_map,
             memory.pose_map,
         ),
+        odometry_age=jnp.float32(senses.odometry.age),
+        rolled=rolled_on_the_spot(memory, senses.odometry, senses.elapsed),
         old=_either(due, memory.middle, memory.old),
         middle=_either(due, now, memory.middle),
         since=jnp.where(due, tick, memory.since + tick),
     )
+
+
+def rolled_on_the_spot(memory: Memory, odometry: Odometry, elapsed: Scalar) -> Float[Array, ""]:
+    """How far the wheels say to have rolled by now with the very same pose, m and rad.
+
+    A base that says its last message again and again, each time as if it were new, is not found
+    out by a scan that does the same.  The same message once more is older than it was: it proves
+    nothing, and is too old soon.  Nor does a gyroscope's noise at rest.
+    """
+    same = jnp.all(odometry.pose_map == memory.pose_map)
+    again = jnp.asarray(odometry.age) >= memory.odometry_age + 1e-3
+    rates = jnp.abs(odometry.twist)
+    step = jnp.sum(jnp.where(rates > jnp.array(STIRS), rates, 0.0)) * jnp.asarray(elapsed)
+    # what is not a number is a fault of its own
+    counts = jnp.isfinite(step) & ~again
+    return jnp.where(same, memory.rolled + jnp.where(counts, step, 0.0), 0.0)
 
 
 def same_content(memory: Memory, scan: Scan) -> Bool[Array, ""]:

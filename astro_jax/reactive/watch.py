@@ -9,7 +9,7 @@ from jaxtyping import Array, Bool, Float, Int
 from astro_jax.config import PlannerConfig, RobotConfig
 from astro_jax.geometry import wrap_angle
 from astro_jax.reactive.senses import Memory, Senses
-from astro_jax.reactive.sight import same_content, sighted
+from astro_jax.reactive.sight import rolled_on_the_spot, same_content, sighted
 from astro_jax.types import Plan, Reason, Status
 
 MAX_PLAN_AGE = 0.35
@@ -25,6 +25,8 @@ LONGEST_GAP = 0.1
 """Between two ticks, s: whoever slept for longer knows nothing."""
 JUMP, JUMP_YAW = 0.3, 0.6
 """Dead reckoning does not jump by more than this between two ticks, m and rad."""
+ROLLED = 0.05
+"""No pose stays the same to the last bit while its own wheels roll so far, m and rad."""
 STILL, STILL_YAW = 0.02, 0.02
 """Moved by more than this (m, rad) the robot cannot see the very same ranges again."""
 
@@ -87,6 +89,7 @@ def _knows_itself(robot: RobotConfig, memory: Memory, senses: Senses) -> Bool[Ar
         & jnp.all(jnp.isfinite(odometry.pose_map))
         & _timely(odometry.age, MAX_STATE_AGE)
         & (first | near)
+        & (rolled_on_the_spot(memory, odometry, senses.elapsed) <= ROLLED)
         & _believable(robot, odometry.twist)
         & _certain(odometry.cov)
         & _timely(senses.delay, jnp.inf)

@@ -203,13 +203,15 @@ def look_of(seen: Seen, now: float) -> Look:
     )
 
 
-_seen, _all_seen = jax.jit(seen_of), jax.jit(jax.vmap(seen_of))
+@functools.cache
+def _looking(alone: bool) -> Callable[[SimState], Seen]:
+    return jax.jit(seen_of if alone else jax.vmap(seen_of))
 
 
 def revise(histories: list[list[tuple[float, Guidance]]], state: SimState, now: float) -> bool:
     """Let every route see what its robot sees at ``now`` (s); whether any of them changed."""
     alone = len(histories) == 1
-    seen = jax.device_get((_seen if alone else _all_seen)(state))
+    seen = jax.device_get(_looking(alone)(state))
     changed = False
     for k, history in enumerate(histories):
         own = seen if alone else jax.tree.map(operator.itemgetter(k), seen)

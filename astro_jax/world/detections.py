@@ -16,6 +16,16 @@ RADIUS = np.array([0.25, 0.20, 0.20, 0.25, 0.30], np.float32)
 """Per ``Kind`` (person, child, pet, robot, unknown), where the detector does not say, m."""
 
 
+def believed(detections: Detections, robot_xy_map: Float[Array, "2"]) -> Detections:
+    """The frame; infinitely old if the detector says something and nothing of it can be true.
+
+    Such a detector has failed.  Taken for one that sees nobody, it would make the tracker forget
+    everybody, while a silent one only lets them grow old.
+    """
+    usable = jnp.any(sound(detections, robot_xy_map)[0].seen) | ~jnp.any(detections.seen)
+    return dataclasses.replace(detections, age=jnp.where(usable, detections.age, jnp.inf))
+
+
 def sound(
     detections: Detections, robot_xy_map: Float[Array, "2"]
 ) -> tuple[Detections, Float[Array, "D"]]:

@@ -18,6 +18,8 @@ import plot
 import scenes
 
 from astro_jax.bench.clock import on_accelerator
+from astro_jax.bench.guides import guides
+from astro_jax.bench.together import AT_ONCE, Run, together
 from astro_jax.config import DEFAULT_PLANNER, DEFAULT_ROBOT, Latency, PlannerParams
 from astro_jax.sim.late import split_latency
 from astro_jax.sim.metrics import episode_metrics
@@ -25,8 +27,6 @@ from astro_jax.sim.odometry import PoseErrors
 from astro_jax.sim.state import Circumstances
 from astro_jax.suites.case import Case, Setup, Trace
 from astro_jax.suites.drive import driver
-from astro_jax.suites.guides import guides
-from astro_jax.suites.together import AT_ONCE, Run, together
 
 BATCH = 20
 """Episodes between two writes, one by one on a CPU."""

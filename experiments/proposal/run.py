@@ -29,7 +29,7 @@ from astro_jax.config import PlannerConfig
 
 OUT = record.REPOSITORY / "out" / "proposal"
 HOMES = record.HOMES["train"]
-ROUNDS = 2
+ROUNDS = 1
 """Times each home is driven, by six robots among other people."""
 SECONDS, KEPT_PER_SECOND = 40, 5
 BATCH, STEPS, RATE = 32, 3000, 1e-3

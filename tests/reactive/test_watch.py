@@ -144,6 +144,44 @@ def test_03_a_sensor_that_hangs_is_found_out_within_two_centimetres():
     assert int(react(case)[1].reason) == Reason.BAD_SCAN
 
 
+@pytest.mark.parametrize("twist", [(0.5, 0.0), (0.0, 0.6), (-0.1, 0.2)])
+@pytest.mark.parametrize("hangs", [True, False], ids=["the scan too", "the odometry alone"])
+def test_03_odometry_that_hangs_while_its_wheels_roll_stops(twist, hangs):
+    """A base that repeats itself with fresh stamps: nothing in it ever says that it has moved."""
+    case = put(healthy(), "senses.odometry.twist", f32(twist))
+    case = put(case, "senses.odometry.age", case.state.memory.odometry_age)
+    rolled, goes_on = 0.0, []
+    for number in range(60):
+        if not hangs:
+            ranges = case.senses.scan.ranges + f32(1e-4 * (-1) ** number)
+            case = put(case, "senses.scan.ranges", ranges)
+        case = put(case, "state.phase", f32(0.0))
+        state, verdict = react(case)
+        case = case._replace(state=jax.tree.map(np.asarray, state))
+        goes_on.append(int(verdict.mode) <= Mode.SLOWED)
+        rolled += TICK * float(np.abs(twist).sum())
+        if not goes_on[-1]:
+            break
+    assert int(verdict.reason) == Reason.BAD_STATE
+    assert 0.05 <= rolled <= 0.05 + 2.1 * TICK * float(np.abs(twist).sum())
+    assert int(react(case)[1].reason) == Reason.BAD_STATE
+    # a pose that moves on is one again
+    moved = put(case, "senses.odometry.pose_map", case.senses.odometry.pose_map + f32(1e-5))
+    assert int(react(moved)[1].reason) != Reason.BAD_STATE
+
+
+def test_03_at_rest_or_told_once_more_the_same_odometry_is_no_fault():
+    for twist, older in (((0.0, 0.0), 0.0), ((0.02, -0.09), 0.0), ((0.5, 0.0), 0.012)):
+        case = put(healthy(), "senses.odometry.twist", f32(twist))
+        age = float(case.state.memory.odometry_age)
+        for number in range(1, 22):
+            case = put(case, "senses.odometry.age", f32(age + older * number))
+            case = put(case, "state.phase", f32(0.0))
+            state, verdict = react(case)
+            case = case._replace(state=jax.tree.map(np.asarray, state))
+            assert int(verdict.reason) != Reason.BAD_STATE
+
+
 def test_04_a_scan_of_no_numbers_stops():
     case = healthy()
     assert_stops(

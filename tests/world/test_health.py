@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from astro_jax.config import DEFAULT_PLANNER, Latency
-from astro_jax.types import Detections, Odometry, Scan, Snapshot
+from astro_jax.config import DEFAULT_PLANNER, DEFAULT_ROBOT, Latency
+from astro_jax.types import Detections, Grid, LocalMap, Odometry, Scan, Snapshot
 from astro_jax.world.health import (
     AHEAD_OF_TIME,
     DOUBTED,
@@ -28,6 +28,7 @@ from astro_jax.world.health import (
 BEAMS = 40
 AGE = 0.2
 LATENCY = jax.tree.map(jnp.float32, Latency(sensor=AGE))
+SETTINGS = DEFAULT_ROBOT, DEFAULT_PLANNER, LATENCY
 START = jnp.array([1.0, 2.0, 0.3])
 NOBODY = Detections(
     xy_map=jnp.zeros((1, 2)),
@@ -40,14 +41,34 @@ NOBODY = Detections(
 )
 
 
+def map_with(*places, value=3.0, edge=False):
+    """6 m x 6 m around the start, free but for cells at these places (m from the sensor's eye)."""
+    values, size = np.full((60, 60), -2.0, np.float32), 0.1
+    edges = np.zeros(values.shape, bool)
+    origin = np.asarray(START[:2]) - 3.0
+    c, s = np.cos(START[2]), np.sin(START[2])
+    for ahead, left in places:
+        spot = np.asarray(START[:2]) + np.array([c * ahead - s * left, s * ahead + c * left])
+        column, row = np.round((spot - origin) / size).astype(int)
+        values[row, column] = value
+        edges[row, column] = edge
+    grid = Grid(
+        values=jnp.asarray(values), origin=jnp.asarray(origin), resolution=jnp.float32(size)
+    )
+    return LocalMap(grid=grid, evidence=grid.values, edge=jnp.asarray(edges))
+
+
+OPEN = map_with()
+
+
 @pytest.fixture(scope="module")
 def check():
     @jax.jit
     @chex.assert_max_traces(n=1)
-    def run(last, snapshot):
-        return examine(DEFAULT_PLANNER, LATENCY, last, snapshot)
+    def run(last, snapshot, local_map):
+        return examine(*SETTINGS, last, local_map, snapshot)
 
-    return run
+    return lambda last, snapshot, local_map=OPEN: run(last, snapshot, local_map)
 
 
 def message(
@@ -149,6 +170,89 @@ def test_a_jump_of_dead_reckoning_stops_until_the_pose_has_settled(check, pose):
     for k in range(SETTLING):
         health, _ = check(health, message(2 + k, pose=pose))
         assert not bool(health.jumped) and bool(health.fit) == (k == SETTLING - 1)
+
+
+def test_04_a_scan_that_meets_nothing_is_none_where_the_map_has_something_in_view(check):
+    """A sensor that is covered, or broken, says the same as an open hall."""
+    nothing = message(ranges=np.full(BEAMS, np.inf))
+    half = DEFAULT_ROBOT.sensor.field_of_view / 2
+    for blocked in (
+        map_with((2.3, 0.0)),
+        map_with((0.5, 0.2)),
+        map_with((2.0 * np.cos(half - 0.2), 2.0 * np.sin(half - 0.2))),
+    ):
+        health, snapshot = check(begun(check), nothing, blocked)
+        assert not bool(health.fit) and not np.any(snapshot.scan.valid)
+        # any return at all, and it is a scan
+        some = message(ranges=np.where(np.arange(BEAMS) == 7, 4.0, np.inf))
+        assert bool(check(begun(check), some, blocked)[0].fit)
+        # it is well again as soon as the sensor is
+        assert bool(check(health, message(3), blocked)[0].fit)
+    for harmless in (
+        OPEN,
+        map_with((2.7, 0.0)),  # it might just miss a thin thing so far away
+        map_with((2.3, 0.0), value=0.7),  # nobody knows what is there
+        map_with((1.0, 0.0), edge=True),  # beams go over it
+        map_with((2.0 * np.cos(half + 0.1), 2.0 * np.sin(half + 0.1))),  # it does not look there
+    ):
+        health, snapshot = check(begun(check), nothing, harmless)
+        assert bool(health.fit) and np.all(snapshot.scan.valid)
+
+
+@pytest.mark.parametrize("house", [(0.31, 0.0, 0.0), (0.0, -5.0, 0.0), (0.0, 0.0, 0.7)])
+def test_20_31_put_somewhere_else_by_localisation_it_stops_and_settles(check, house):
+    health, _ = check(begun(check), message(1, house=house))
+    assert not bool(health.fit)
+    # what was seen is still where it was seen
+    assert not bool(health.jumped)
+    for number in range(SETTLING):
+        assert not bool(health.fit)
+        health, _ = check(health, message(2 + number, house=house))
+    assert bool(health.fit)
+
+
+def test_20_corrections_are_no_jumps_however_far_the_origin_is(check):
+    """2° move a frame's origin by more than a step where the robot is 20 m away from it."""
+    turn, there = np.deg2rad(2.0), np.array([20.0, 5.0])
+    c, s = np.cos(turn), np.sin(turn)
+    offset = there - np.array([c * there[0] - s * there[1], s * there[0] + c * there[1]])
+    assert np.hypot(*offset) > 0.5
+    far = (*there, 0.3)
+    health, _ = check(begun(check), message(1, pose=far))
+    for number in range(SETTLING + 1):
+        health, _ = check(health, message(2 + number, pose=far))
+    assert bool(health.fit)
+    corrected = message(40, pose=far, house=(offset[0] + 0.05, offset[1], turn))
+    assert bool(check(health, corrected)[0].fit)
+
+
+def test_35_a_detector_of_which_nothing_can_be_true_is_a_silent_one(check):
+    """It would otherwise have looked, and seen nobody."""
+
+    def frame(*xy):
+        count = len(xy)
+        return Detections(
+            xy_map=jnp.asarray(xy, jnp.float32),
+            xy_cov=jnp.tile(0.01 * jnp.eye(2), (count, 1, 1)),
+            radius=jnp.full(count, 0.25),
+            kind=jnp.zeros(count, jnp.int32),
+            identity=jnp.full(count, -1),
+            seen=jnp.ones(count, bool),
+            age=jnp.float32(AGE),
+        )
+
+    def verdict(detections):
+        told = dataclasses.replace(message(1), detections=detections)
+        health, snapshot = jax.jit(
+            lambda last, seen: examine(DEFAULT_ROBOT, DEFAULT_PLANNER, LATENCY, last, OPEN, seen)
+        )(begun(check), told)
+        return float(health.pace[1]), float(snapshot.detections.age)
+
+    lost = frame((np.nan, 0.0), (3.0, np.inf))
+    assert verdict(lost) == (pytest.approx(1.0 - EASE), np.inf)
+    assert verdict(frame((np.nan, 0.0), (3.0, 1.0))) == (1.0, pytest.approx(AGE))
+    blank = dataclasses.replace(lost, seen=jnp.zeros(2, bool))
+    assert verdict(blank) == (1.0, pytest.approx(AGE))
 
 
 @pytest.mark.parametrize("yaw", [np.pi - 0.02, -np.pi + 0.02])

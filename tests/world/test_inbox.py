@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from astro_jax.config import DEFAULT_PLANNER, Latency, RobotConfig, SensorConfig
 from astro_jax.errors import ClockError, InputError, MessageError
-from astro_jax.types import Kind
+from astro_jax.types import Grid, Kind, LocalMap
 from astro_jax.world import content, inbox, messages
 from astro_jax.world.health import examine, unknown_health
 from astro_jax.world.inbox import SECOND, empty_inbox, forget, nearby, pose_at, receive, snapshot
@@ -42,7 +42,9 @@ NEW = unknown_health(DEFAULT_PLANNER, BEAMS, jnp.array([1.0, 2.0, 0.5]))
 
 @pytest.fixture(scope="module")
 def check():
-    return jax.jit(lambda last, seen: examine(DEFAULT_PLANNER, LATENCY, last, seen))
+    nowhere = Grid(values=jnp.full((4, 4), -2.0), origin=jnp.zeros(2), resolution=jnp.float32(0.1))
+    free = LocalMap(grid=nowhere, evidence=nowhere.values, edge=jnp.zeros((4, 4), bool))
+    return jax.jit(lambda last, seen: examine(ROBOT, DEFAULT_PLANNER, LATENCY, last, free, seen))
 
 
 def turned(yaw):

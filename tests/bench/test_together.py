@@ -7,14 +7,14 @@ import jax
 import numpy as np
 import pytest
 
+from astro_jax.bench.guides import Asked, guides
+from astro_jax.bench.together import Run, together
 from astro_jax.config import DEFAULT_ROBOT, PlannerParams
 from astro_jax.errors import InputError, UnreachableError
 from astro_jax.route.guidance import Look
 from astro_jax.route.house import HouseMap
 from astro_jax.suites import crossing
 from astro_jax.suites.drive import driver
-from astro_jax.suites.guides import Asked, guides
-from astro_jax.suites.together import Run, together
 from astro_jax.types import Grid
 
 SETUP = crossing.setup()

@@ -1,7 +1,7 @@
 """Drive many cases of a suite at once, for accelerators.                              [host]
 
-The same loop as ``drive.py`` with a leading axis of episodes: all of them go on until the last
-one is over, and each trace ends where that of ``drive.py`` would.  Their route layers look
+The loop of ``suites/drive.py`` with a leading axis of episodes: all of them go on until the last
+one is over, and each trace ends where that of ``suites/drive.py`` would.  Their route layers look
 between two segments, in processes of their own.  On a CPU the episodes of a segment go one after
 the other and are the same to the last bit.
 """
@@ -18,6 +18,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from astro_jax.bench.guides import Asked, Guides
 from astro_jax.config import Latency, PlannerParams, RobotConfig
 from astro_jax.sim.closed_loop import Seen, look_of, seen_of
 from astro_jax.sim.contact import ContactState
@@ -27,7 +28,6 @@ from astro_jax.sim.scene import Scene
 from astro_jax.sim.state import SimState, TickLog
 from astro_jax.suites.case import Case, Setup, Trace
 from astro_jax.suites.drive import already_on
-from astro_jax.suites.guides import Asked, Guides
 from astro_jax.types import RouteField, pytree
 
 AT_ONCE = 2048

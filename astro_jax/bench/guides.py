@@ -106,10 +106,7 @@ def guides(processes: int) -> Iterator[Guides]:
     context = get_context("spawn")
     pipes: list[Connection] = []
     workers = []
-    # the accelerator is for those who drive
-    held = os.environ.get("JAX_PLATFORMS")
-    os.environ["JAX_PLATFORMS"] = "cpu"
-    try:
+    with _without_accelerator():
         for _ in range(processes if processes > 1 else 0):
             here, there = context.Pipe()
             worker = context.Process(target=_serve, args=(there,), daemon=True)
@@ -117,11 +114,6 @@ def guides(processes: int) -> Iterator[Guides]:
             there.close()
             pipes.append(here)
             workers.append(worker)
-    finally:
-        if held is None:
-            del os.environ["JAX_PLATFORMS"]
-        else:
-            os.environ["JAX_PLATFORMS"] = held
     try:
         yield Guides(pipes)
     finally:
@@ -129,6 +121,20 @@ def guides(processes: int) -> Iterator[Guides]:
             pipe.close()
         for worker in workers:
             worker.join()
+
+
+@contextlib.contextmanager
+def _without_accelerator() -> Iterator[None]:
+    """What is started meanwhile leaves it to those who drive."""
+    before = os.environ.get("JAX_PLATFORMS")
+    os.environ["JAX_PLATFORMS"] = "cpu"
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ["JAX_PLATFORMS"]
+        else:
+            os.environ["JAX_PLATFORMS"] = before
 
 
 def _serve(pipe: Connection) -> None:
