@@ -15,8 +15,8 @@ beside the hand-tuned drive of the same task with the same random numbers:
     c = mean_i [ log(late_i / late_i⁰) + κ log(jerk_i / jerk_i⁰) ]
     g = mean_i [ near_i − near_i⁰ ]
 
-What is minimised is c with g ≤ 0, by the augmented Lagrangian of ``closed_loop.py``; x = log of
-the params.  A closed loop is chaotic: where a choice hangs on a hair, slopes say much and mean
+What is minimised is c with g ≤ 0, by the augmented Lagrangian of ``closed_loop.py`` with a slower
+multiplier; x = log of the params.  A closed loop is chaotic: where a choice hangs on a hair, slopes say much and mean
 nothing.  Each drive's slope is therefore cut to a length of ``LONGEST``, and one that is not
 finite does not count.
 
@@ -48,6 +48,10 @@ LONGEST = 1.0
 """Of the slope of one drive's cost: a step that changed it by a factor e is none to believe in."""
 STIFFNESS = 50.0
 """μ, 1/m: two centimetres nearer in the mean weigh as much as e in time."""
+PATIENT = 0.1
+"""λ moves by this share of μ g: faster, and both swing around the bound for ever."""
+MOMENTUM, SETTLES = 0.5, 10.0
+"""Of Adam; and steps after which its rate falls, as 1/√steps."""
 FARTHEST = math.log(4.0)
 """No param is moved by more than this factor."""
 
@@ -104,7 +108,8 @@ def descend(
     identity = {**identity_of(params, tasks, search, params), "rate": rate}
     start = np.log([float(getattr(params, name)) for name in search.names])
     low, high = _bounds(params, search.names)
-    rule = optax.adam(rate)
+    falling = lambda step: rate / (1.0 + step / SETTLES) ** 0.5
+    rule = optax.adam(falling, b1=MOMENTUM)
     x, state = start, rule.init(start)
     done: list[Step] = []
     known: dict[int, np.ndarray] = {}
@@ -154,7 +159,7 @@ def cost_and_breach(step: Step, smoothness: float) -> tuple[float, float]:
 
 def next_multiplier(step: Step) -> float:
     """λ after a step."""
-    return max(0.0, float(step.multiplier) + STIFFNESS * cost_and_breach(step, 0.0)[1])
+    return max(0.0, float(step.multiplier) + PATIENT * STIFFNESS * cost_and_breach(step, 0.0)[1])
 
 
 def downhill(step: Step, smoothness: float) -> Float[np.ndarray, "W"]:

@@ -71,7 +71,7 @@ def summed_up(
     rough = jnp.sqrt(jnp.mean(jnp.sum(jerk**2, axis=-1)) + LEAST_JERK**2)
     away = ticks.people_xy - ticks.pose_map[..., None, :2]
     own = 0.5 * robot.length
-    gap = jnp.sqrt(jnp.sum(away**2, axis=-1) + 1e-6) - radius - own
+    gap = jnp.sqrt(jnp.sum(away**2, axis=-1) + 1e-6) - radius[None, None] - own
     close = SIGMA * jax.nn.softplus((NEAR - gap) / SIGMA)
-    near = jnp.sum(jnp.where(present, close, 0.0), axis=-1)
+    near = jnp.sum(jnp.where(present[None, None], close, 0.0), axis=-1)
     return jnp.stack([late, rough, jnp.mean(near)])
