@@ -15,10 +15,10 @@ beside the hand-tuned drive of the same task with the same random numbers:
     c = mean_i [ log(late_i / late_i⁰) + κ log(jerk_i / jerk_i⁰) ]
     g = mean_i [ near_i − near_i⁰ ]
 
-What is minimised is c with g ≤ 0, by the augmented Lagrangian of ``closed_loop.py`` with a slower
-multiplier; x = log of the params.  A closed loop is chaotic: where a choice hangs on a hair, slopes say much and mean
-nothing.  Each drive's slope is therefore cut to a length of ``LONGEST``, and one that is not
-finite does not count.
+What is minimised is c with g ≤ 0, by the augmented Lagrangian of ``closed_loop.py``, with a slower
+multiplier; x = log of the params.  A closed loop is chaotic: where a choice hangs on a hair,
+slopes say much and mean nothing.  Each drive's slope is therefore cut to a length of
+``LONGEST``, and one that is not finite does not count.
 
 Sources: Kingma, Ba, Adam, ICLR 2015; Pascanu, Mikolov, Bengio, On the difficulty of training
 recurrent neural networks, ICML 2013 (clipping); Metz et al., Gradients are not all you need,

@@ -40,6 +40,7 @@ NONE = {
     "older": 0.0,
     "frozen": False,
     "ranges_nan": False,
+    "blank": False,
     "pose_nan": False,
     "jump": np.zeros(3),
     "stuck": False,
@@ -116,6 +117,7 @@ def cycle(parts):
         scan, odometry, detections = snapshot.scan, snapshot.odometry, snapshot.detections
         seen = jnp.where(fault["frozen"], ranges, scan.ranges)
         seen = jnp.where(fault["ranges_nan"], jnp.nan, seen)
+        seen = jnp.where(fault["blank"], jnp.inf, seen)
         shift = fault["jump"] + jnp.where(fault["pose_nan"], jnp.nan, 0.0)
         return dataclasses.replace(
             snapshot,
@@ -216,6 +218,7 @@ def driven(cycle, fault, begins=2.0, lasts=2.0, seconds=16.0, world=None):
         pytest.param({"older": np.nan}, id="age not a number"),
         pytest.param({"frozen": True}, id="frozen with fresh stamps"),
         pytest.param({"ranges_nan": True}, id="ranges not numbers"),
+        pytest.param({"blank": True}, id="nothing met anywhere, between walls of the map"),
         pytest.param({"pose_nan": True}, id="pose not a number"),
     ],
 )
@@ -339,6 +342,9 @@ def test_31_a_house_map_in_the_wrong_place_is_not_driven_into_walls_for(cycle, s
     at = round(2.0 / CONFIG.period)
     if np.isnan(shift[0]):
         assert np.all(statuses[at : at + 30] == Status.BAD_INPUT)
+    else:  # put somewhere else: it stops, and plans anew from there
+        assert np.all(statuses[at : at + SETTLING] == Status.BAD_INPUT)
+        assert np.any(statuses[at + SETTLING : at + 30] == Status.OK)
     assert np.isfinite(state.arrived_at)
 
 
