@@ -2,6 +2,7 @@
 
 import dataclasses
 from pathlib import Path
+from typing import Any
 
 import jax
 import numpy as np
@@ -141,11 +142,13 @@ def asked(goal=(5.0, 1.5, 0.0)):
 
 
 def look(blocked):
-    values = np.full((30, 30), -2.0, np.float32)
+    values: Any = np.full((30, 30), -2.0, np.float32)
+    cell: Any = np.float32(0.1)
+    corner: Any = np.array([1.5, 0.0])
     if blocked:
         values[:20, 15] = 4.0  # from one wall almost to the other
     return Look(
-        local_map=Grid(values=values, resolution=np.float32(0.1), origin=np.array([1.5, 0.0])),
+        local_map=Grid(values=values, resolution=cell, origin=corner),
         pose=np.array([1.0, 1.5, 0.0]),
         house_from_map=np.zeros(3),
         standing_map=np.empty((0, 2)),
