@@ -219,19 +219,6 @@ class staging:  # noqa: N801 - used as a function
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
-def check_writable(out: Path) -> None:
-    """Fail before the drive rather than after it.
-
-    Raises:
-      InputError: ``out`` cannot be written.
-    """
-    existed = out.exists()
-    with staging(out):
-        pass
-    if not existed:
-        out.rmdir()
-
-
 def record_of(
     robot: RobotConfig,
     config: PlannerConfig,

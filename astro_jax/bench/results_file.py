@@ -15,6 +15,7 @@ from typing import Any
 
 from astro_jax.bench.report import plain
 from astro_jax.errors import InputError
+from astro_jax.sweep.disk import write_all
 
 IDENTITY = ("suite", "variant", "planner", "case", "run", "settings", "commit")
 """What makes two lines the same episode."""
@@ -63,7 +64,8 @@ class ResultsFile:
         """Write one line, whole, and onto the disk.
 
         Raises:
-          InputError: the place cannot be written.
+          InputError: the place cannot be written; what was written before is intact, and a part
+            of this line counts as never written.
         """
         if self.path is None:
             return
@@ -73,7 +75,7 @@ class ResultsFile:
             handle = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o644)
             try:
                 _end_line(handle)
-                os.write(handle, line.encode())
+                write_all(handle, line.encode())
                 os.fsync(handle)
             finally:
                 os.close(handle)

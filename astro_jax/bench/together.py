@@ -2,8 +2,8 @@
 
 The loop of ``suites/drive.py`` with a leading axis of episodes: all of them go on until the last
 one is over, and each trace ends where that of ``suites/drive.py`` would.  Their route layers look
-between two segments, in processes of their own.  On a CPU the episodes of a segment go one after
-the other and are the same to the last bit.
+between two segments, in processes of their own.  What the memory does not hold is halved until it
+fits.  On a CPU the episodes of a segment go one after the other and are the same to the last bit.
 """
 
 import dataclasses
@@ -23,7 +23,7 @@ from astro_jax.config import Latency, PlannerParams, RobotConfig
 from astro_jax.sim.closed_loop import Seen, look_of, seen_of
 from astro_jax.sim.contact import ContactState
 from astro_jax.sim.episode import run_cycles, start_episode
-from astro_jax.sim.fleet import stacked
+from astro_jax.sim.fleet import out_of_memory, stacked
 from astro_jax.sim.scene import Scene
 from astro_jax.sim.state import SimState, TickLog
 from astro_jax.suites.case import Case, Setup, Trace
@@ -81,16 +81,26 @@ def together(setup: Setup, guides: Guides) -> DriveAll:
 
         return _over_all(one, *episodes)
 
+    most = AT_ONCE  # what did not fit once is not tried again
+
     def drive(runs: Sequence[Run]) -> Iterator[tuple[int, Trace]]:
-        for numbers in _alike(runs):
-            for first in range(0, len(numbers), AT_ONCE):
-                own = numbers[first : first + AT_ONCE]
+        nonlocal most
+        for left in _alike(runs):
+            while left:
+                own = left[:most]
                 # filled up, so that few sizes are compiled
-                size = min(AT_ONCE, 1 << (len(own) - 1).bit_length())
+                size = min(most, 1 << (len(own) - 1).bit_length())
                 filled = [runs[k] for k in [*own, *own[-1:] * (size - len(own))]]
-                # an accelerator would round the factors of float32 products to ten bits
-                with jax.default_matmul_precision("highest"):
-                    traces = _driven(setup, start, advance, guides, filled)
+                try:
+                    # an accelerator would round the factors of float32 products to ten bits
+                    with jax.default_matmul_precision("highest"):
+                        traces = _driven(setup, start, advance, guides, filled)
+                except (MemoryError, jax.errors.JaxRuntimeError) as error:
+                    if not out_of_memory(error) or size == 1:
+                        raise
+                    most = size // 2
+                    continue
+                left = left[len(own) :]
                 yield from zip(own, traces, strict=False)
 
     return drive

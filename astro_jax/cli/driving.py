@@ -15,7 +15,7 @@ from astro_jax.cli.benches import (
     BenchPedestrians,
     BenchSuite,
 )
-from astro_jax.cli.given import check_from, data_folder
+from astro_jax.cli.given import check_from, check_writable, data_folder
 
 if TYPE_CHECKING:
     from astro_jax.bench.report import Report
@@ -36,6 +36,8 @@ def drive_suite(bench: BenchSuite) -> "Report":
     for name in ("runs", "jobs"):
         check_from(name, getattr(bench, name), 1)
     folder = Path() if isinstance(bench, NEEDS_NO_DATA) else Path(data_folder(bench.data))
+    if bench.results is not None:
+        check_writable(bench.results.parent, "results")
     from astro_jax.bench.suites import Order, run_suite, unwatched
     from astro_jax.cli.failures import failures_into
 

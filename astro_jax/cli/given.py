@@ -2,6 +2,8 @@
 
 import io
 import os
+import tempfile
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -64,6 +66,27 @@ def check_from(field: str, value: int, low: int) -> None:
     """An InputError unless ``value`` is at least ``low``."""
     if value < low:
         raise InputError(field, value, f"a number from {low}")
+
+
+def check_writable(folder: Path, field: str) -> None:
+    """Fail before the work rather than after it; what is made to try it is gone again.
+
+    Raises:
+      InputError: the folder, named by ``field``, cannot be made or written to.
+    """
+    missing = [one for one in (folder, *folder.parents) if not os.path.exists(one)]
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        # asking for permission is not enough: root has it even on a disk mounted read-only
+        with tempfile.NamedTemporaryFile(dir=folder, prefix=".writable-"):
+            pass
+    except OSError as error:
+        expected = f"a folder that can be written ({error.strerror or error})"
+        raise InputError(field, str(folder), expected) from error
+    finally:
+        for one in missing:
+            with suppress(OSError):
+                one.rmdir()
 
 
 def configuration(

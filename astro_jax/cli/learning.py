@@ -10,7 +10,7 @@ import tyro
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from astro_jax.cli.given import check_from, configuration, data_folder
+from astro_jax.cli.given import check_from, check_writable, configuration, data_folder
 from astro_jax.errors import InputError
 from astro_jax.tables import intervals_table, metrics_table
 
@@ -187,6 +187,7 @@ def _demos(command: LearnDemos) -> None:
             raise InputError(name, getattr(command, name), f"a number above {low:g} and up to 1000")
     robot, config, params = configuration(command.robot, command.planner)
     folder = None if command.drives else Path(data_folder(command.data))
+    check_writable(command.out, "out")
     # imported late: --help and bad input should not wait for JAX
     from astro_jax.bench.tuning import learn_demos, walkers_in
     from astro_jax.learning.demonstrations import read_drives
@@ -229,6 +230,7 @@ def _tune(command: LearnTune) -> None:
         check_from(name, getattr(command, name), low)
     start = None if command.planner is None else configuration(None, command.planner)[2]
     folder = _cases(command.suite, command.data)
+    check_writable(command.out, "out")
     _needs("cmaes")
     from astro_jax.bench.suites import Order
     from astro_jax.bench.tuning import learn_tune
@@ -274,6 +276,7 @@ def _descend(command: LearnDescend) -> None:
     for name, low in (("runs", 1), ("steps", 1), ("seed", 0), ("jobs", 1)):
         check_from(name, getattr(command, name), low)
     folder = _cases(command.suite, command.data)
+    check_writable(command.out, "out")
     from astro_jax.bench.suites import Order
     from astro_jax.bench.tuning import learn_descend
     from astro_jax.learning.closed_loop import Search
@@ -317,6 +320,8 @@ def _judge(command: LearnJudge) -> None:
     check_from("jobs", command.jobs, 1)
     params = configuration(None, command.planner)[2]
     folder = _cases(command.suite, command.data)
+    if command.json is not None:
+        check_writable(command.json.parent, "json")
     from astro_jax.bench.report import write_json
     from astro_jax.bench.suites import Order
     from astro_jax.bench.tuning import judge_params

@@ -23,7 +23,7 @@ from astro_jax.cli.benches import (
     BenchSurprise,
     BenchThroughput,
 )
-from astro_jax.cli.given import check_from, configuration, data_folder, draw
+from astro_jax.cli.given import check_from, check_writable, configuration, data_folder, draw
 from astro_jax.errors import InputError
 from astro_jax.tables import (
     follow_table,
@@ -44,6 +44,8 @@ WIDE = 240
 
 def measure(bench: Bench) -> None:
     """Run one, print its table, write its report."""
+    if bench.json is not None:
+        check_writable(bench.json.parent, "json")
     if isinstance(bench, BenchSurprise):
         report = _surprise(bench)
         if report is None:

@@ -8,7 +8,7 @@ import tyro
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-from astro_jax.cli.given import check_from, configuration, draw
+from astro_jax.cli.given import check_from, check_writable, configuration, draw
 from astro_jax.config import DEFAULT_ROBOT, PlannerConfig, PlannerParams, RobotConfig
 from astro_jax.errors import InputError
 from astro_jax.strict_yaml import load_robot
@@ -81,7 +81,7 @@ def show_demo(command: DemoCommand) -> None:
         seed=command.seed,
     )
     split_latency(command.latency)
-    demonstration.check_writable(command.out)
+    check_writable(command.out, "out")
     home = demonstration.prepare(demo)
     console = Console()
     columns = (
@@ -118,12 +118,11 @@ def _show_follow(
         if getattr(command, name) is not None:
             raise InputError(name, getattr(command, name), "--task goto, or nothing")
     check_from("seed", command.seed, 0)
-    from astro_jax.demo import check_writable
     from astro_jax.demo_follow import walk_along
     from astro_jax.sim.late import split_latency
 
     split_latency(command.latency)
-    check_writable(command.out)
+    check_writable(command.out, "out")
     console = Console()
     console.print("driving half a minute, then drawing it …")
     film, report = walk_along(robot, planner, params, command.latency, command.seed, command.out)

@@ -1,6 +1,7 @@
 """``astro-jax sweep``: many settings over many episodes, into a store that loses nothing. [host]"""
 
 import dataclasses
+import math
 import os
 import time
 from pathlib import Path
@@ -34,6 +35,9 @@ class SweepCommand:
     """Folder of the results; a sweep that was interrupted goes on from it."""
     jobs: int = 1
     """Processes, each with a compilation of its own; with --scheduler local its workers."""
+    limit: float | None = None
+    """Seconds that an episode may take, with the compilation before it: then its process is killed
+    and it counts as one that raised; without it there is none.  Not with --scheduler."""
     scheduler: str = ""
     """Address of a Dask scheduler whose workers drive (tcp://host:8786), or local."""
     data: Path | None = None
@@ -53,6 +57,11 @@ def sweep(command: SweepCommand) -> None:
 
 def _drive(command: SweepCommand, path: Path) -> None:
     check_from("jobs", command.jobs, 1)
+    limit = math.inf if command.limit is None else command.limit
+    if not limit > 0.0:
+        raise InputError("limit", limit, "a number of seconds above 0")
+    if command.limit is not None and command.scheduler:
+        raise InputError("limit", limit, "no --scheduler: whose workers are not killed from here")
     if command.store is None:
         raise InputError("store", "missing", "--store and a folder")
     # imported late: --help and bad input should not wait for JAX and Arrow
@@ -76,7 +85,7 @@ def _drive(command: SweepCommand, path: Path) -> None:
     def backend(work, tasks):
         if command.scheduler:
             return on_cluster(work, tasks, command.scheduler, command.jobs)
-        return on_processes(work, tasks, command.jobs)
+        return on_processes(work, tasks, command.jobs, limit)
 
     columns = (
         TextColumn("{task.description}"),

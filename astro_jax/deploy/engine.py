@@ -44,7 +44,8 @@ def xla_engine(artifact: Artifact, where: str = "cpu") -> Engine:
     try:
         device = jax.devices(where)[0]
     except RuntimeError as error:
-        raise InputError("platform", where, f"a device that is here ({error})") from None
+        expected = f"a device that is here ({_one_line(error)})"
+        raise InputError("platform", where, expected, artifact.where) from None
 
     def compiled(item: tuple[str, Signature]) -> tuple[str, Call]:
         name, signature = item
@@ -60,7 +61,7 @@ def xla_engine(artifact: Artifact, where: str = "cpu") -> Engine:
         try:
             call = jax.jit(module.call).lower(shapes).compile()
         except jax.errors.JaxRuntimeError as error:
-            reason = f"not compiled ({str(error)[:200]})"
+            reason = f"not compiled ({_one_line(error)})"
             raise InputError(part, reason, "what XLA compiles", artifact.where) from None
         return name, lambda given: call(checked(signature.inputs, given))
 
@@ -72,6 +73,11 @@ def xla_engine(artifact: Artifact, where: str = "cpu") -> Engine:
         calls=calls,
         keep=lambda arrays: {name: jax.device_put(a, device) for name, a in arrays.items()},
     )
+
+
+def _one_line(error: Exception) -> str:
+    """How what XLA says begins: drivers that are missing are told of in paragraphs."""
+    return " ".join(str(error).split())[:200]
 
 
 def _check_signature(module: Any, signature: Signature, part: str) -> None:

@@ -118,7 +118,7 @@ def in_chunks(
             joined = jax.tree.map(lambda *x: np.concatenate(x), *parts)
             return joined, Chunking(batch=size, halvings=halvings)
         except (MemoryError, jax.errors.JaxRuntimeError) as error:
-            if not _out_of_memory(error) or size <= devices:
+            if not out_of_memory(error) or size <= devices:
                 raise
             size, halvings = _whole(size // 2, devices), halvings + 1
 
@@ -194,7 +194,8 @@ def _memory() -> float:
     return float(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))
 
 
-def _out_of_memory(error: Exception) -> bool:
+def out_of_memory(error: Exception) -> bool:
+    """Whether it says that the device, or the host, has none left."""
     return isinstance(error, MemoryError) or "RESOURCE_EXHAUSTED" in str(error)
 
 

@@ -22,9 +22,7 @@ def write_whole(path: Path, data: bytes) -> None:
     try:
         handle = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
         try:
-            left = memoryview(data)
-            while left:
-                left = left[os.write(handle, left) :]
+            write_all(handle, data)
             os.fsync(handle)
         finally:
             os.close(handle)
@@ -34,6 +32,17 @@ def write_whole(path: Path, data: bytes) -> None:
         with suppress(OSError):
             os.unlink(beside)
         raise _unwritable(path, error) from error
+
+
+def write_all(handle: int, data: bytes) -> None:
+    """Every byte: one call may take a part of them and say so, on a disk that is all but full.
+
+    Raises:
+      OSError: it could not be written; a part of it may have been.
+    """
+    left = memoryview(data)
+    while left:
+        left = left[os.write(handle, left) :]
 
 
 def _sync_folder(folder: Path) -> None:

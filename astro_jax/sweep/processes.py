@@ -1,12 +1,14 @@
 """Work on processes of this machine, which may die.                                  [host]
 
 Each process has a core and a compilation of its own, and one task at a time: when it dies, it is
-known of what.  Another one takes its place.
+known of what.  Another one takes its place.  One that hangs is known of only by a limit of time.
 """
 
+import math
 import os
 import signal
 import threading
+import time
 from collections.abc import Generator, Sequence
 from multiprocessing import connection, get_context, parent_process
 from multiprocessing.connection import Connection
@@ -15,9 +17,16 @@ from typing import Any
 from astro_jax.errors import InputError
 from astro_jax.sweep.dispatch import Outcome, Queue, Task, Work, attempt
 
+LOOK_AGAIN = 60.0
+"""At the latest, s: the system waits for no number of milliseconds of more than 31 bits."""
 
-def on_processes(work: Work, tasks: Sequence[Task], jobs: int) -> Generator[Outcome]:
+
+def on_processes(
+    work: Work, tasks: Sequence[Task], jobs: int, limit: float = math.inf
+) -> Generator[Outcome]:
     """Outcomes as they come.
+
+    A task that takes longer than ``limit``, s, has failed: its process is killed.
 
     Raises:
       InputError: a process ends before it could begin.
@@ -31,8 +40,15 @@ def on_processes(work: Work, tasks: Sequence[Task], jobs: int) -> Generator[Outc
                     others = [other.group for other in seats if other is not seat]
                     seat.give(queue.take(seat.group, others))
             busy = {seat.pipe: seat for seat in seats if seat.task}
-            for pipe in connection.wait(list(busy)):
+            left = min(seat.left(limit) for seat in busy.values())
+            heard = connection.wait(list(busy), min(max(left, 0.0), LOOK_AGAIN))
+            late = [one for pipe, one in busy.items() if pipe not in heard and one.left(limit) <= 0]
+            for pipe in heard:
                 outcome = _hear(busy[pipe], queue)  # pyright: ignore[reportArgumentType]
+                if outcome is not None:
+                    yield outcome
+            for seat in late:
+                outcome = _give_up(seat, queue, limit)
                 if outcome is not None:
                     yield outcome
     finally:
@@ -52,10 +68,19 @@ def _hear(seat: "_Seat", queue: Queue) -> Outcome | None:
         reason = seat.replace()
         return queue.failed(task, reason)
     if answer is None:  # it is up and about to begin
-        seat.begun = True
+        seat.begun, seat.since = True, time.monotonic()
         return None
     seat.task = None
     return queue.settled(task, answer)
+
+
+def _give_up(seat: "_Seat", queue: Queue, limit: float) -> Outcome | None:
+    """Of a process that is silent for too long."""
+    task = seat.task
+    assert task is not None
+    seat.process.kill()
+    seat.replace()
+    return queue.failed(task, f"it took longer than the limit of {limit:g} s")
 
 
 class _Seat:
@@ -65,6 +90,7 @@ class _Seat:
         self.work, self.number = work, number
         self.task: Task | None = None
         self.group = ""
+        self.since = 0.0
         self._start()
 
     def _start(self) -> None:
@@ -78,11 +104,15 @@ class _Seat:
         theirs.close()  # so that its end is the end of the pipe
 
     def give(self, task: Task) -> None:
-        self.task, self.group = task, task.group
+        self.task, self.group, self.since = task, task.group, time.monotonic()
         try:
             self.pipe.send(task.job)
         except OSError:
             pass  # it has died while it waited: the next word from it says so
+
+    def left(self, limit: float) -> float:
+        """Seconds that its task may still take; before it is up they do not run."""
+        return self.since + limit - time.monotonic() if self.begun else math.inf
 
     def replace(self) -> str:
         """Start another process; how the old one ended."""

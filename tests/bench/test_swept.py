@@ -201,6 +201,37 @@ def test_the_report_says_what_is_in_the_store(store, capsys):
     assert "made-up plain" in said and "50.0 % (21.5 to 78.5)" in said and "6.50 (6." in said
 
 
+def test_the_report_says_what_is_missing(suite, spec_of, tmp_path, capsys):
+    """A sweep that was interrupted, and a part of a store that somebody has removed."""
+    pytest.importorskip("matplotlib", reason="pictures need the extra viz")
+    spec, folder = spec_of(SPEC), tmp_path / "store"
+    tasks = swept.tasks_of(spec, tmp_path)
+    of = swept.manifest_of(spec, tasks, None)
+
+    def interrupt(progress):
+        if progress.done == 30:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run_sweep(swept.play, tasks, of, folder, at_once, interrupt)
+    report = sweep_report(folder)
+    assert report.metrics == {
+        "settings": 6, "planned": 48, "finished": 30, "missing": 18, "failed": 0,
+    }  # fmt: skip
+    assert sum(case["episodes"] for case in report.cases) == 30
+    assert cli.main(["sweep", "report", str(folder)]) == 0
+    (line,) = [line for line in capsys.readouterr().out.splitlines() if "missing" in line]
+    assert "18" in line
+    (first,) = folder.glob("part-*")
+    run_sweep(swept.play, tasks, of, folder, at_once)
+    assert sweep_report(folder).metrics["missing"] == 0
+    first.unlink()
+    assert sweep_report(folder).metrics["missing"] == 30
+    # only that is driven again
+    run_sweep(swept.play, tasks, of, folder, at_once)
+    assert sweep_report(folder).metrics["missing"] == 0
+
+
 def test_settings_are_compared_within_episodes(store):
     """Patience adds a second to every episode, whatever else; cases differ by more than that."""
     report = sweep_report(store)
@@ -254,6 +285,9 @@ def test_the_command_reports_and_draws(store, capsys, monkeypatch):
         (["report", "nowhere"], "nowhere"),
         (["spec.yaml"], "--store"),
         (["spec.yaml", "--store", "s", "--jobs", "0"], "jobs"),
+        (["spec.yaml", "--store", "s", "--limit", "0"], "limit"),
+        (["spec.yaml", "--store", "s", "--limit", "nan"], "limit"),
+        (["spec.yaml", "--store", "s", "--limit", "9", "--scheduler", "local"], "limit"),
         (["nowhere.yaml", "--store", "s"], "nowhere.yaml"),
         (["spec.yaml", "--store", "s", "--data", "nowhere"], "nowhere"),
         (["spec.yaml", "--store", "s", "--data", ".", "--scheduler", "tcp://127.0.0.1:1"], "sched"),

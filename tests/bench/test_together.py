@@ -2,6 +2,7 @@
 
 import dataclasses
 from pathlib import Path
+from typing import Any
 
 import jax
 import numpy as np
@@ -14,6 +15,7 @@ from astro_jax.errors import InputError, UnreachableError
 from astro_jax.route.guidance import Look
 from astro_jax.route.house import HouseMap
 from astro_jax.suites import crossing
+from astro_jax.suites import together as at_once
 from astro_jax.suites.drive import driver
 from astro_jax.types import Grid
 
@@ -67,6 +69,63 @@ def test_the_same_to_the_last_bit(compiled_quickly):
     assert lengths == [50, 150, 150, 100, 250]
 
 
+# ---- a device that is too small ------------------------------------------------------
+
+FULL = jax.errors.JaxRuntimeError("RESOURCE_EXHAUSTED: Out of memory allocating 1 bytes")
+
+
+class Small:
+    """In place of ``_driven``: holds so many episodes at its first call, at its second, …"""
+
+    def __init__(self, holds, error=FULL):
+        self.holds, self.error, self.tried, self.driven = iter(holds), error, [], []
+
+    def __call__(self, setup, start, advance, guiding, own):
+        self.tried.append(len(own))
+        if len(own) > next(self.holds):
+            raise self.error
+        seeds = [run.seed for run in own]
+        self.driven += dict.fromkeys(seeds)  # without what a batch is filled up with
+        return [f"trace of {seed}" for seed in seeds]
+
+
+@pytest.fixture
+def runs():
+    case = crossing.load(Path(), SMALL)["crossing-1-000"](1)
+    return [Run(case=case, seed=seed, params=PlannerParams()) for seed in range(100, 111)]
+
+
+@pytest.mark.parametrize("error", [FULL, MemoryError()], ids=["device", "host"])
+def test_what_the_memory_does_not_hold_is_halved_and_nothing_is_driven_twice(
+    error, runs, monkeypatch
+):
+    # after the second four somebody else takes the memory of all but one
+    device = Small([4, 4, 4, 4, 1, 1, 1, 1, 1, *[1] * 11], error)
+    monkeypatch.setattr(at_once, "_driven", device)
+    with guides(1) as guiding:
+        drive = together(SMALL, guiding)
+        found = list(drive(runs))
+        assert device.tried == [16, 8, 4, 4, 4, 2, 1, 1, 1]
+        assert found == [(k, f"trace of {run.seed}") for k, run in enumerate(runs)]
+        assert device.driven == [run.seed for run in runs]
+        # and remembers how much it holds
+        assert dict(drive(runs)) == dict(found)
+    assert device.tried[9:] == [1] * 11
+
+
+@pytest.mark.parametrize(
+    ("holds", "error", "tried"),
+    [(0, FULL, [16, 8, 4, 2, 1]), (0, jax.errors.JaxRuntimeError("INTERNAL: lost"), [16])],
+    ids=["not even one", "something else"],
+)
+def test_what_no_halving_helps_against_is_raised(holds, error, tried, runs, monkeypatch):
+    device = Small([holds] * 9, error)
+    monkeypatch.setattr(at_once, "_driven", device)
+    with guides(1) as guiding, pytest.raises(jax.errors.JaxRuntimeError) as raised:
+        list(together(SMALL, guiding)(runs))
+    assert raised.value is error and device.tried == tried
+
+
 # ---- the route layer -----------------------------------------------------------------
 
 
@@ -83,11 +142,13 @@ def asked(goal=(5.0, 1.5, 0.0)):
 
 
 def look(blocked):
-    values = np.full((30, 30), -2.0, np.float32)
+    values: Any = np.full((30, 30), -2.0, np.float32)
+    cell: Any = np.float32(0.1)
+    corner: Any = np.array([1.5, 0.0])
     if blocked:
         values[:20, 15] = 4.0  # from one wall almost to the other
     return Look(
-        local_map=Grid(values=values, resolution=np.float32(0.1), origin=np.array([1.5, 0.0])),
+        local_map=Grid(values=values, resolution=cell, origin=corner),
         pose=np.array([1.0, 1.5, 0.0]),
         house_from_map=np.zeros(3),
         standing_map=np.empty((0, 2)),

@@ -128,6 +128,31 @@ def test_bad_input_gets_one_line_and_leaves_nothing(case, quick, tmp_path, capsy
     assert not out.exists()
 
 
+@pytest.mark.parametrize("what", ["demos", "tune", "descend", "judge"])
+def test_a_place_that_cannot_be_written_is_refused_before_anything_is_driven(
+    what, quick, tmp_path, monkeypatch, capsys
+):
+    begun = []
+    for name in ("learn_demos", "learn_tune", "learn_descend", "judge_params"):
+        monkeypatch.setattr(tuning, name, lambda *given: begun.append(given))
+    (tmp_path / "taken").write_text("mine")
+    (tmp_path / "drives").mkdir()
+    write_drive(tmp_path / "drives" / "one.npz", some_drive())
+    (tmp_path / "p.yaml").write_text("params:\n  patience: 6.0\n")
+    below = tmp_path / "taken" / "below"
+    given, field = {
+        "demos": (["--drives", str(tmp_path / "drives"), "--out", str(below)], "out"),
+        "tune": (["--suite", "crossing", "--out", str(below)], "out"),
+        "descend": (["--suite", "crossing", "--out", str(below)], "out"),
+        "judge": ([str(tmp_path / "p.yaml"), "--json", str(below / "report.json")], "json"),
+    }[what]
+    before = sorted(tmp_path.rglob("*"))
+    assert cli.main(["learn", what, *given]) == 2
+    (line,) = capsys.readouterr().err.strip().splitlines()
+    assert line.startswith(f"astro-jax: {field} is {below}; expected a folder that can be written")
+    assert not begun and sorted(tmp_path.rglob("*")) == before
+
+
 def test_a_record_of_something_else_is_refused(quick, tmp_path, capsys):
     out = tmp_path / "out"
     out.mkdir()

@@ -6,6 +6,7 @@ import math
 import sys
 from typing import Any
 
+import jax
 import numpy as np
 import pytest
 from hypothesis import given
@@ -143,6 +144,30 @@ def test_an_older_jax_may_have_written_it():
 def test_other_platforms_are_refused_with_the_remedy(choice, needle, tmp_path):
     with pytest.raises(InputError, match=needle):
         engine_of(read_artifact(written(tmp_path / "a.astro")), choice)
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "Unknown backend cuda. Available backends are ['cpu']",
+        "Backend 'cuda' failed to initialize: Unable to load CUDA.\n------\n" + "more\n" * 999,
+        "INTERNAL: CUDA_ERROR_NO_DEVICE: no CUDA-capable device is detected",
+    ],
+)
+def test_a_device_that_is_not_there_is_told_of_in_one_line(said, tmp_path, monkeypatch):
+    """One that never was, one without its driver, one that fell off the bus."""
+
+    def devices(platform):
+        raise jax.errors.JaxRuntimeError(said) if "INTERNAL" in said else RuntimeError(said)
+
+    monkeypatch.setattr(jax, "devices", devices)
+    parts = {"cuda/start.stablehlo": b"no function"}
+    path = written(tmp_path / "a.astro", parts, platforms=("cpu", "cuda"))
+    with pytest.raises(InputError) as refused:
+        engine_of(read_artifact(path), "cuda")
+    told = str(refused.value)
+    assert told.startswith(f"{path}: platform is cuda; expected a device that is here ({said[:20]}")
+    assert len(told.splitlines()) == 1 and len(told) < 300 + len(str(path))
 
 
 def test_what_is_no_function_is_refused(tmp_path):

@@ -127,6 +127,7 @@ def test_a_robot_waits_for_a_goal_and_then_drives(artifact, engine):
     now, verdict = seen(pose), {"twist": np.zeros(2)}
     for way, status, speed in ((None, Status.NO_GOAL, 0.0), (goal, Status.OK, SPEED)):
         for _ in range(8):
+            pose = (pose[0] + 0.1 * float(verdict["twist"][0]), *pose[1:])
             now = seen(pose, verdict["twist"])
             state, report = robot.think(state, now, way)
             assert report["finite_candidates"] == 1

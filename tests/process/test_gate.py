@@ -1,17 +1,24 @@
 """A robot whose gate and planner live apart decides as one that is whole."""
 
+import threading
+import time
+
+import jax
 import numpy as np
 import pytest
 
 from astro_jax import navigator
 from astro_jax.deploy.artifact import read_artifact
-from astro_jax.deploy.engine import xla_engine
+from astro_jax.deploy.engine import Engine, xla_engine
 from astro_jax.deploy.export import export_artifact
 from astro_jax.deploy.runtime import Runtime
+from astro_jax.process import planner_process
+from astro_jax.process.beats import SILENT, Beats
 from astro_jax.process.buttons import Buttons
+from astro_jax.process.folder import WIRE, Start
 from astro_jax.process.gate import LATE, Gate
-from astro_jax.process.mailbox import Letter
-from astro_jax.process.split import BRIEFED, DRIVEN, part
+from astro_jax.process.mailbox import Letter, Mailbox
+from astro_jax.process.split import BRIEFED, DRIVEN, GATE_NUMBERS, layouts, part
 from astro_jax.reactive.senses import Mode
 from astro_jax.types import Grid, Reason, RouteField, SmoothGrid
 from astro_jax.wire import told
@@ -33,12 +40,16 @@ TICK = SECOND // 50
 
 
 @pytest.fixture(scope="module")
-def runtime(tmp_path_factory, compiled_quickly):
+def artifact(tmp_path_factory, compiled_quickly):
     path = tmp_path_factory.mktemp("gate") / "small.astro"
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(navigator, "plan", straight_on)
         export_artifact(path, SMALL, house=HOUSE)
-    artifact = read_artifact(path)
+    return read_artifact(path)
+
+
+@pytest.fixture(scope="module")
+def runtime(artifact):
     return lambda: Runtime(artifact, xla_engine(artifact))
 
 
@@ -180,3 +191,92 @@ def test_the_emergency_stop_holds_until_it_is_let_go_and_re_armed(two):
     assert set(modes[:100]) == {Mode.E_STOPPED} and Mode.E_STOPPED not in modes[105:]
     assert fast > 0.2 and np.all(np.diff([fast, *speeds[:60]]) <= 1e-6)
     assert not np.any(speeds[50:100]) and speeds[-1] > 0.2
+
+
+# ---- an engine that breaks, as a GPU that is lost ---------------------------------------
+
+LOST = jax.errors.JaxRuntimeError("INTERNAL: CUDA_ERROR_LAUNCH_FAILED: unspecified launch failure")
+GOOD = 3
+"""Thoughts before it is lost; the first one warms it up."""
+
+
+class AskedOfNobody:
+    """Signals are the test's own."""
+
+    to_end = False
+
+
+@pytest.fixture
+def start(artifact, tmp_path, monkeypatch):
+    """A robot of which only the planner is there."""
+    (tmp_path / WIRE).mkdir()
+    rows, columns = HOUSE
+    floor = b"\xfe" * rows * columns
+    (tmp_path / "home.pgm").write_bytes(b"P5 %d %d 255\n" % (columns, rows) + floor)
+    (tmp_path / "home.yaml").write_text(
+        "image: home.pgm\nresolution: 0.1\norigin: [0, 0, 0]\n"
+        "negate: 0\noccupied_thresh: 0.65\nfree_thresh: 0.25\n"
+    )
+    for name in ("few_pauses", "give_back"):
+        monkeypatch.setattr(planner_process, name, lambda: None)
+    monkeypatch.setattr(planner_process, "come_first", lambda role: "in no hurry")
+    monkeypatch.setattr(planner_process, "Asked", AskedOfNobody)
+    monkeypatch.setattr(planner_process, "snapshot", lambda inbox, due: seen((1.0, 1.5, 0.0)))
+    return Start(
+        name="test",
+        artifact=artifact.where,
+        engine="cuda",
+        cache=None,
+        map=str(tmp_path / "home.yaml"),
+        wire="loopback",
+        domain=0,
+        interface="lo",
+        log=None,
+        goal=None,
+        listen=False,
+    )
+
+
+def test_an_engine_that_breaks_ends_the_planner_which_is_not_heard_any_more(
+    artifact, start, tmp_path, monkeypatch
+):
+    """No plan of that cycle, no sign of life: for the gate the same as one that was killed."""
+    kinds, thoughts = layouts(artifact), []
+
+    def think(given):
+        thoughts.append(given)
+        if len(thoughts) > GOOD:
+            raise LOST
+        return artifact.golden("think")[1]
+
+    engine = Engine(
+        name="one that breaks",
+        calls={"start": lambda given: artifact.golden("start")[1], "think": think},
+        keep=dict,
+    )
+    monkeypatch.setattr(planner_process, "engine_for", lambda *given: engine)
+    letters = Mailbox(tmp_path / "gate.box", kinds.gate, writes=True)
+    outputs = {k.removeprefix("state."): v for k, v in artifact.golden("act")[1].items()}
+    over = threading.Event()
+
+    def gate():
+        tick = 0
+        while not over.wait(0.02):
+            tick += 1
+            numbers = {**dict.fromkeys(GATE_NUMBERS, 0), "tick": tick, "due": time.monotonic_ns()}
+            letters.write(numbers, part(DRIVEN, outputs))
+
+    ticking = threading.Thread(target=gate)
+    ticking.start()
+    try:
+        with pytest.raises(jax.errors.JaxRuntimeError) as raised:
+            planner_process.run_planner(tmp_path, start)
+    finally:
+        over.set()
+        ticking.join()
+    assert raised.value is LOST and len(thoughts) == GOOD + 1
+    assert Mailbox(tmp_path / "planner.box", kinds.planner).count == GOOD - 1
+    beats = Beats(tmp_path / "beats.box")
+    assert beats.silence("planner", time.monotonic_ns()) < 3600.0  # it was heard
+    time.sleep(1.5 * SILENT)
+    assert beats.silence("planner", time.monotonic_ns()) > SILENT

@@ -1,4 +1,8 @@
-"""ORCA as a peer (``experiments/peers``): its half-planes and its choice, against brute force."""
+"""Peers (``experiments/peers``): ORCA against brute force, and those that are not installed."""
+
+import runpy
+import sys
+from types import SimpleNamespace
 
 import jax
 import jax.numpy as jnp
@@ -6,6 +10,7 @@ import numpy as np
 import pytest
 from scipy.optimize import minimize
 
+from experiments.peers import mppi, run
 from experiments.peers.velocity_obstacles import Bodies, half_planes, nearest
 
 COUNT, RADIUS, SECONDS, SHARE, TOP = 8, 0.6, 4.0, 0.5, 1.0
@@ -97,3 +102,24 @@ def test_the_choice_is_that_of_a_general_solver(met):
         else:
             np.testing.assert_allclose(chosen[k], best, atol=3e-3)
     assert 2 < relaxed < 40
+
+
+@pytest.mark.parametrize("absent", ["torch", "pytorch_mppi"])
+def test_a_peer_that_is_not_installed_gets_one_line(absent, tmp_path, monkeypatch, capsys):
+    """Whether there is nothing of it, or only what it is built on."""
+
+    def imported(name):
+        if name.split(".")[0] == absent:
+            raise ModuleNotFoundError(f"No module named '{absent}'")
+
+    monkeypatch.setattr(mppi, "importlib", SimpleNamespace(import_module=imported))
+    results = tmp_path / "rows.jsonl"
+    given = ["--planner", "mppi-1", "--suite", "crossing", "--cases", "crossing-1-000"]
+    monkeypatch.setattr(sys, "argv", ["peers", *given, "--results", str(results)])
+    with pytest.raises(SystemExit) as ended:
+        runpy.run_path(str(run.__file__), run_name="__main__")
+    assert ended.value.code == 2
+    (line,) = capsys.readouterr().err.strip().splitlines()
+    assert line.startswith("peers: planner is mppi (") and absent in line
+    assert line.endswith("pip install -r experiments/peers/requirements.txt)")
+    assert not results.exists()

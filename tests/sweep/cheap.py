@@ -18,6 +18,8 @@ def work(job: int | str) -> Mapping[str, Any]:
         raise ValueError("no such world\nat all")
     if job == "kill":
         os.kill(os.getpid(), signal.SIGKILL)
+    if job == "hang":
+        time.sleep(1e6)
     if job == "slow":
         time.sleep(0.3)
         return {"figure": 0.5, "process": os.getpid()}

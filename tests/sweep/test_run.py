@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import textwrap
+import time
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -95,6 +96,27 @@ def test_what_raises_or_takes_its_process_down_is_isolated_and_recorded(tmp_path
     alone = tmp_path / "alone"
     run_sweep(work, good, manifest(given), alone, at_once)
     assert told(read_rows(alone)[1]) == told([row for row in rows if not row["failed"]])
+
+
+def test_what_hangs_is_killed_at_its_limit_and_recorded_and_the_others_go_on(tmp_path, monkeypatch):
+    monkeypatch.setattr(dispatch, "TRIES", 2)
+    given = tasks([*range(4), "hang", "slow", *range(6, 10)])
+    backend = lambda work, left: on_processes(work, left, jobs=1, limit=2.0)
+    began = time.monotonic()
+    run_sweep(work, given, manifest(given), tmp_path, backend)
+    assert time.monotonic() - began >= 4.0
+    _, rows = read_rows(tmp_path)
+    assert len(rows) == 10
+    (hung,) = [row for row in rows if row["failed"]]
+    assert (hung["case"], hung["tries"]) == ("hang", 2)
+    assert hung["reason"] == "it took longer than the limit of 2 s"
+
+
+def test_a_limit_of_ages_is_none(tmp_path):
+    given = tasks(range(3))
+    backend = lambda work, left: on_processes(work, left, jobs=2, limit=1e12)
+    run_sweep(work, given, manifest(given), tmp_path, backend)
+    assert not any(row["failed"] for row in read_rows(tmp_path)[1])
 
 
 def test_a_dask_worker_is_killed_and_another_one_takes_over(tmp_path):
