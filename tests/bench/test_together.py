@@ -8,6 +8,7 @@ import jax
 import numpy as np
 import pytest
 
+from astro_jax.bench import together as at_once
 from astro_jax.bench.guides import Asked, guides
 from astro_jax.bench.together import Run, together
 from astro_jax.config import DEFAULT_ROBOT, PlannerParams
@@ -15,7 +16,6 @@ from astro_jax.errors import InputError, UnreachableError
 from astro_jax.route.guidance import Look
 from astro_jax.route.house import HouseMap
 from astro_jax.suites import crossing
-from astro_jax.suites import together as at_once
 from astro_jax.suites.drive import driver
 from astro_jax.types import Grid
 
