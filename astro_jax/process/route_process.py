@@ -14,6 +14,7 @@ import numpy as np
 from astro_jax.errors import InputError, MessageError
 from astro_jax.process.asked import Asked
 from astro_jax.process.beats import Beats
+from astro_jax.process.buttons import ALL, Buttons
 from astro_jax.process.ears import frames_of
 from astro_jax.process.folder import Start, write_stats
 from astro_jax.process.mailbox import Letter, Mailbox
@@ -62,8 +63,9 @@ class _Route:
         # an unreadable goal is refused before there is a place to start from
         self._wanted = None if self._way.count else start.goal
         self._wire = joined(
-            start.wire, folder, (GOAL,) if start.listen else (), start.domain, start.interface
+            start.wire, folder, (GOAL, *ALL) if start.listen else (), start.domain, start.interface
         )
+        self._buttons = Buttons()
         self._worker = RouteWorker(self._map, robot)
         self._beats = Beats(folder / "beats.box")
         self._counts = {"goals": 0, "refused goals": 0, "ways": 0, "no way": 0}
@@ -90,8 +92,13 @@ class _Route:
             time.sleep(EVERY)
 
     def _listen(self) -> None:
-        for _, message in self._wire.take():
+        for topic, message in self._wire.take():
+            if topic in ALL:
+                self._buttons.hear(topic, message)
+                continue
             try:
+                if self._buttons.holds():
+                    raise MessageError("goal", "while the emergency stop holds", "one after it")
                 self._wanted = _goal_of(message, self._frame)
             except MessageError as error:
                 self._counts["refused goals"] += 1

@@ -220,12 +220,17 @@ def test_the_emergency_stop_is_heard_over_the_wire_and_so_is_its_end(robot):
     robot.wire.publish(E_STOP, told.button(True))
     robot.wait(lambda: robot.mode == Mode.E_STOPPED)
     robot.wait(lambda: robot.letter().numbers["twist_v"] == 0)
+    # a goal that is told now would be driven to as soon as it is armed: it is refused
+    way = Mailbox(robot.folder / "way.box", robot.kinds.way)
+    goal = told.goal("map", np.array([31.0, 12.0, 0.0]), time.monotonic_ns(), clock_offset())
+    robot.wire.publish(GOAL, goal)
     robot.wire.publish(E_STOP, told.button(False))
     count = robot.letter().count
     robot.wait(lambda: robot.letter().count > count + 50)
     assert robot.mode == Mode.E_STOPPED
     robot.wire.publish(REARM, told.button(True))
     robot.wait(robot.drives)
+    assert way.read().arrays["field.goal_map"][0] != 31.0
 
 
 def test_there_is_one_robot_of_a_name(robot, command, capsys):
@@ -261,6 +266,8 @@ def test_asked_to_end_it_stands_still_first(robot):
     # of four to each of two mailboxes: the fourth is a scan, if one that contradicts itself
     assert went["wire"]["malformed"] == 7 and went["wire"]["refused rt/scan"] == 1
     assert went["lost records"] > 0
+    asked = json.loads((robot.folder / "stats-route.json").read_text())
+    assert asked["refused goals"] >= 1 and "emergency stop" in asked["said"]
 
 
 def test_its_black_boxes_replay_bit_by_bit_and_can_be_drawn(robot, artifact, tmp_path):
