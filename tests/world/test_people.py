@@ -15,7 +15,7 @@ from scipy.optimize import linear_sum_assignment
 from astro_jax.types import Detections, Kind
 from astro_jax.world import people
 from astro_jax.world.association import GATE, associate
-from astro_jax.world.detections import RADIUS
+from astro_jax.world.detections import RADIUS, sound
 from astro_jax.world.people import BODY, follow, no_tracks, update_tracks
 
 DT = 0.1
@@ -692,3 +692,24 @@ def test_nobody_is_taken_to_walk_through_the_robot():
     np.testing.assert_array_equal(tracks.velocity_map[slot[0]], 0.0)
     seen = after(tracks, frame([[-0.2, 0.0]], capacity=CAPACITY), dt=0.1)
     assert abs(float(seen.xy_map[slot[0], 0])) < least
+
+
+def test_slopes_are_finite_where_covariances_are_round():
+    """The larger eigenvalue of a round one has no slope of its own: it was 0 · ∞."""
+    frame = Detections(
+        xy_map=jnp.array([[1.0, 2.0], [3.0, -1.0]]),
+        xy_cov=jnp.stack([0.01 * jnp.eye(2), jnp.diag(jnp.array([0.01, 0.04]))]),
+        radius=jnp.full(2, 0.25),
+        kind=jnp.zeros(2, jnp.int32),
+        identity=jnp.full(2, -1),
+        seen=jnp.ones(2, bool),
+        age=jnp.float32(0.0),
+    )
+
+    def variances(scale):
+        scaled = dataclasses.replace(frame, xy_cov=scale * frame.xy_cov)
+        return sound(scaled, jnp.zeros(2))[1]
+
+    values, slopes = jax.jvp(variances, (jnp.float32(1.0),), (jnp.float32(1.0),))
+    np.testing.assert_allclose(values, [0.01, 0.04], atol=2e-6)
+    np.testing.assert_allclose(slopes, [0.01, 0.04], atol=2e-6)
