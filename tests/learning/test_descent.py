@@ -78,16 +78,25 @@ def test_a_wild_slope_decides_nothing():
 
     best, _ = descend(shaken, HAND, TASKS, SEARCH, 100)
     assert best.patience == pytest.approx(6.0, rel=0.2)
+
+
+def test_a_drives_slope_is_cut_to_twice_the_median_of_its_batch():
+    late = np.array([[0.3, 0.4], [0.0, -0.5], [3e9, 4e9], [np.nan, 0.0], [0.5, 0.0], [0.4, 0.3]])
+    slope = np.zeros((6, 3, 2))
+    slope[:, 0] = late
     step = Step(
         x=np.zeros(2),
-        tasks=np.arange(3),
-        outcome=np.ones((3, 3)),
-        slope=np.array([[[3e9, 4e9], [0, 0], [0, 0]], [[np.nan, 0]] * 3, [[0, 0]] * 3], float),
-        hand=np.ones((3, 3)),
+        tasks=np.arange(6),
+        outcome=np.ones((6, 3)),
+        slope=slope,
+        hand=np.ones((6, 3)),
         multiplier=np.array(0.0),
     )
-    # the mean of two drives, of which one moved by the most that is believed
-    assert downhill(step, 0.5) == pytest.approx(LONGEST * np.array([0.3, 0.4]))
+    assert LONGEST == 2.0
+    cut = np.array([[0.3, 0.4], [0.0, -0.5], [0.6, 0.8], [0.5, 0.0], [0.4, 0.3]])
+    assert downhill(step, 0.5) == pytest.approx(cut.mean(axis=0))
+    lost = dataclasses.replace(step, slope=np.full((6, 3, 2), np.nan))
+    assert not downhill(lost, 0.5).any()
 
 
 def test_the_slope_is_that_of_the_lagrangian():
