@@ -28,7 +28,7 @@ from astro_jax.route.worker import Cancelled, Found, RouteWorker
 from astro_jax.types import Grid
 from astro_jax.wire.sensed import clock_offset
 from astro_jax.wire.told import occupancy_grid
-from astro_jax.wire.topics import GOAL, MAP
+from astro_jax.wire.topics import CANCEL, GOAL, MAP
 from astro_jax.world.content import heading
 from astro_jax.world.inbox import SECOND
 
@@ -63,12 +63,16 @@ class _Route:
         # an unreadable goal is refused before there is a place to start from
         self._wanted = None if self._way.count else start.goal
         self._wire = joined(
-            start.wire, folder, (GOAL, *ALL) if start.listen else (), start.domain, start.interface
+            start.wire,
+            folder,
+            (GOAL, CANCEL, *ALL) if start.listen else (),
+            start.domain,
+            start.interface,
         )
         self._buttons = Buttons()
         self._worker = RouteWorker(self._map, robot)
         self._beats = Beats(folder / "beats.box")
-        self._counts = {"goals": 0, "refused goals": 0, "ways": 0, "no way": 0}
+        self._counts = {"goals": 0, "refused goals": 0, "cancelled": 0, "ways": 0, "no way": 0}
         self._said, self._asked = "", -np.inf
         self._seen: Letter | None = None
 
@@ -95,6 +99,12 @@ class _Route:
         for topic, message in self._wire.take():
             if topic in ALL:
                 self._buttons.hear(topic, message)
+                continue
+            if topic is CANCEL:
+                if message["data"]:
+                    self._wanted = None
+                    self._worker.cancel()
+                    self._counts["cancelled"] += 1
                 continue
             try:
                 if self._buttons.holds():

@@ -40,6 +40,8 @@ GOAL = Topic(name="rt/goal_pose", type="geometry_msgs/PoseStamped", depth=1)
 E_STOP = Topic(name="rt/e_stop", type="std_msgs/Bool", depth=1, latched=True)
 """Pressed, or let go again; the robot rests until it is re-armed as well."""
 REARM = Topic(name="rt/rearm", type="std_msgs/Bool", depth=1)
+CANCEL = Topic(name="rt/cancel", type="std_msgs/Bool", depth=1)
+"""True: the robot has nowhere to go any more, and brakes along its way."""
 MAP = Topic(name="rt/map", type="nav_msgs/OccupancyGrid", depth=1, latched=True)
 PLAN = Topic(name="rt/plan", type="nav_msgs/Path", depth=1)
 CANDIDATES = Topic(name="rt/candidates", type="visualization_msgs/MarkerArray", depth=1)
@@ -48,7 +50,7 @@ TRACKS = Topic(name="rt/tracks", type="vision_msgs/Detection3DArray", depth=1)
 TOPICS = (
     *(COMMAND, SCAN, ODOMETRY, DETECTIONS, TRANSFORMS),
     *(E_STOP, REARM),
-    *(GOAL, MAP, PLAN, CANDIDATES, TRACKS),
+    *(GOAL, CANCEL, MAP, PLAN, CANDIDATES, TRACKS),
 )
 
 MOST_TAKEN = 64

@@ -30,7 +30,7 @@ from astro_jax.wire import told
 from astro_jax.wire.cdr import encoded
 from astro_jax.wire.loopback import Loopback
 from astro_jax.wire.sensed import clock_offset
-from astro_jax.wire.topics import E_STOP, GOAL, ODOMETRY, REARM, SCAN
+from astro_jax.wire.topics import CANCEL, E_STOP, GOAL, ODOMETRY, REARM, SCAN
 from tests.deploy.small import HOUSE, SMALL, straight_on
 from tests.process.peer import Peer
 
@@ -212,6 +212,21 @@ def test_of_a_flood_of_goals_the_last_one_counts(robot):
     robot.wait(taken)
     assert robot.wire.counts["unsent"] > sent  # the mailbox is bounded; nobody waited
     assert way.count < 50
+    robot.wait(robot.drives)
+
+
+def test_44_a_cancelled_goal_is_braked_for_and_another_one_driven_to(robot):
+    robot.wait(robot.drives)
+    way = Mailbox(robot.folder / "way.box", robot.kinds.way)
+    goal = way.read().arrays["field.goal_map"].astype(float)
+    robot.wire.publish(CANCEL, told.button(False))
+    robot.wire.publish(CANCEL, told.button(True))
+    robot.wait(lambda: robot.letter().numbers["twist_v"] == 0)
+    assert robot.mode != Mode.E_STOPPED and not way.read().numbers["there"]
+    count = robot.letter().count
+    robot.wait(lambda: robot.letter().count > count + 50)
+    assert robot.letter().numbers["twist_v"] == 0
+    robot.wire.publish(GOAL, told.goal("map", goal, time.monotonic_ns(), clock_offset()))
     robot.wait(robot.drives)
 
 
