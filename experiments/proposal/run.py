@@ -46,7 +46,7 @@ REPEATS = 3
 def recorded() -> Moment:
     """All moments, a leading axis."""
     with np.load(OUT / "moments.npz", allow_pickle=False) as arrays:
-        return record.rebuild(Moment, arrays)
+        return record.rebuild(Moment, arrays, "")
 
 
 def drive() -> None:

@@ -174,7 +174,9 @@ def crop(field: RouteField, pose_map: np.ndarray) -> RouteField:
 
 
 def flatten(tree, prefix: str = "") -> dict[str, np.ndarray]:
-    """Arrays of nested dataclasses by dotted name."""
+    """Arrays of nested dataclasses by dotted name; what is None is left out."""
+    if tree is None:
+        return {}
     if not dataclasses.is_dataclass(tree):
         return {prefix.removesuffix("."): np.asarray(tree)}
     found: dict[str, np.ndarray] = {}
@@ -185,6 +187,11 @@ def flatten(tree, prefix: str = "") -> dict[str, np.ndarray]:
 
 def rebuild(kind, arrays, prefix: str):
     """Inverse of ``flatten``; KeyError when the package's types have changed since."""
+    kinds = typing.get_args(kind)
+    if type(None) in kinds:
+        if not any(f"{name}.".startswith(prefix) for name in arrays):
+            return None
+        kind = kinds[0]
     if not dataclasses.is_dataclass(kind):
         return jnp.asarray(arrays[prefix.removesuffix(".")])
     hints = typing.get_type_hints(kind)

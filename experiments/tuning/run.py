@@ -1,6 +1,6 @@
 """Weights from walkers, params from closed loops, and both beside hand-tuned ones.
 
-    python experiments/tuning/run.py walkers crossing crowd table
+    python experiments/tuning/run.py walkers crossing crowd slopes table
 
 Each word is a step; ASTRO_JAX_DATA names the data.  Everything is kept in out/tuning; ``crowd``
 goes on from there if it was interrupted.  README.md tells what came of it.
@@ -27,12 +27,20 @@ STEPS = {
         *["--generations", "12"],
         *["--out", str(OUT / "crowd"), "--tensorboard", str(OUT / "tensorboard")],
     ],
+    "slopes": [
+        *["learn", "descend", "--suite", "crossing", "--seconds", "4"],
+        *["--train", "crossing-*-00?", "head-on-*-00?"],
+        *["--judge", "crossing-*-30[0-2]", "head-on-*-30[0-2]"],
+        *["overtaking-*-30[0-2]", "doorway-*-30[0-2]"],
+        *["--steps", "14", "--batch", "6", "--out", str(OUT / "slopes")],
+    ],
 }
 
 
 def table() -> None:
     """Print what the reports say."""
-    for path in (OUT / "walkers/report.json", OUT / "crossing.json", OUT / "crowd/report.json"):
+    reports = [OUT / name / "report.json" for name in ("walkers", "crowd", "slopes")]
+    for path in (*reports, OUT / "crossing.json"):
         if not path.exists():
             continue
         report = json.loads(path.read_text())
