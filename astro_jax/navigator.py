@@ -18,6 +18,7 @@ from astro_jax.body.screen import ScreenPlan, plan_screen, resting_screen
 from astro_jax.body.servo import ScreenState, initial_screen
 from astro_jax.config import Latency, PlannerConfig, PlannerParams, RobotConfig
 from astro_jax.local.planner import basis_of, initial_state, plan
+from astro_jax.local.proposal import Proposal
 from astro_jax.reactive.briefing import resting_plan
 from astro_jax.reactive.gate import react
 from astro_jax.reactive.path import upcoming_twists
@@ -127,10 +128,12 @@ def think(
     field: RouteField,
     snapshot: Snapshot,
     gaze: Gaze | None = None,
+    proposal: Proposal | None = None,
 ) -> tuple[NavigatorState, WorldAtEffect, Diagnostics]:
     """One local cycle: remember what was seen, look ahead to t_effect, plan from there.
 
-    ``gaze`` says what the screen is to look at, by default where the robot goes.
+    ``gaze`` says what the screen is to look at, by default where the robot goes.  ``proposal``: a
+    network that says where to look for plans, by default none (``local/proposal.py``).
     """
     gaze = ahead() if gaze is None else gaze
     health, snapshot = examine(robot, config, latency, state.health, state.local_map, snapshot)
@@ -139,7 +142,9 @@ def think(
     world = predict(robot, config, params, state, snapshot.odometry)
     way = crop_field(field, snapshot.house_from_map, state.local_map.grid)
     within = backing(robot)
-    planner, next_plan, diagnostics = plan(within, config, params, state.planner, world, way)
+    planner, next_plan, diagnostics = plan(
+        within, config, params, state.planner, world, way, proposal
+    )
     fit = health.fit & obeys(state.actuation)
     status = jnp.where(fit, next_plan.status, jnp.int32(Status.BAD_INPUT))
     next_plan = dataclasses.replace(next_plan, status=status)

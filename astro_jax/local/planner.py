@@ -17,6 +17,7 @@ from astro_jax.local import candidates
 from astro_jax.local.judge import Judged, judge_of, looks
 from astro_jax.local.metric import inverse_metric
 from astro_jax.local.nearest import nearest
+from astro_jax.local.proposal import Proposal, propose
 from astro_jax.local.refine import refine
 from astro_jax.local.search import best_first, distinct, search
 from astro_jax.local.tail import StoppingTail, stopping_tail
@@ -42,8 +43,11 @@ def plan(
     state: PlannerState,
     world: WorldAtEffect,
     field: RouteField,
+    proposal: Proposal | None = None,
 ) -> tuple[PlannerState, Plan, Diagnostics]:
     """One planning cycle; ``robot`` and ``config`` are static, all else is data.
+
+    With a ``proposal`` the last of the seeds are what a network says (``local/proposal.py``).
 
     Always returns finite arrays: with nothing finite to choose from, the full stop and a
     status that the gate treats as a stop.
@@ -63,6 +67,9 @@ def plan(
     judge_exactly = judge_of(robot, config, params, basis, world, field, exact)
 
     seeds = candidates.seeds(robot, config, params, basis, world, field, state.controls, key_seeds)
+    if proposal is not None:
+        own = propose(robot, basis, proposal, world, field, state.controls)
+        seeds = jnp.concatenate([seeds[..., : -own.shape[-1]], own], axis=-1)
     z, cost, xy = search(config, judge_roughly, seeds, key_local)
     finalists = best_first(z, cost, config.finalists)
     starts, start_cost = distinct(z, cost, xy, config.descents)

@@ -21,11 +21,12 @@ import optax
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "search_quality"))
 import record
 from arena import CONDITIONS, keys_of, known_before, multistart
-from network import WAYS, Layer, features, initial, propose
 from ours import SPLITS, price, search_from
-from problem import Moment, folded, judge_at, seeds_of
+from problem import BASIS, DIMENSION, ROBOT, Moment, folded, judge_at, seeds_of
 
 from astro_jax.config import PlannerConfig
+from astro_jax.learning.network_file import read_proposal, write_proposal
+from astro_jax.local.proposal import WAYS, Proposal, features, propose, untaught
 
 OUT = record.REPOSITORY / "out" / "proposal"
 HOMES = record.HOMES["train"]
@@ -83,32 +84,31 @@ def train() -> None:
     held = np.arange(count) % HELD == 0
     random = np.random.default_rng(0)
 
-    def loss(layers, moments, cold):
+    def loss(network, moments, cold):
         def one(moment, cold):
             bare = dataclasses.replace(moment, previous=jnp.zeros_like(moment.previous))
             moment = jax.tree.map(lambda a, b: jnp.where(cold, a, b), bare, moment)
-            cost = judge_at(moment)(propose(layers, features(moment)))[0]
+            cost = judge_at(moment)(proposed(network, moment))[0]
             return least(cost), jnp.min(jnp.where(jnp.isfinite(cost), cost, 30.0))
 
         soft, hard = jax.lax.map(lambda own: one(*own), (moments, cold))
         return jnp.mean(soft), jnp.mean(hard)
 
     taken = lambda which: jax.tree.map(lambda leaf: leaf[which], moments)
-    inputs = jax.eval_shape(features, taken(0)).shape[0]
-    layers = initial(jax.random.key(0), inputs)
+    network = untaught(jax.random.key(0), seen(taken(0)).shape[0], DIMENSION)
     rule = optax.chain(
         optax.clip_by_global_norm(1.0),
         optax.adamw(optax.cosine_decay_schedule(RATE, STEPS), weight_decay=1e-3),
     )
-    state = rule.init(layers)
+    state = rule.init(network)
 
     @jax.jit
-    def step(layers, state, moments, cold):
-        (_, hard), slope = jax.value_and_grad(loss, has_aux=True)(layers, moments, cold)
+    def step(network, state, moments, cold):
+        (_, hard), slope = jax.value_and_grad(loss, has_aux=True)(network, moments, cold)
         sound = jnp.isfinite(optax.global_norm(slope))
-        change, after = rule.update(slope, state, layers)
+        change, after = rule.update(slope, state, network)
         keep = lambda new, old: jnp.where(sound, new, old)
-        moved = jax.tree.map(keep, optax.apply_updates(layers, change), layers)
+        moved = jax.tree.map(keep, optax.apply_updates(network, change), network)
         return moved, jax.tree.map(keep, after, state), hard
 
     judged = jax.jit(loss)
@@ -117,11 +117,11 @@ def train() -> None:
     best, curve, began = np.inf, [], time.perf_counter()
     for number in range(STEPS):
         which = random.choice(learn, BATCH, replace=False)
-        layers, state, hard = step(layers, state, taken(which), random.random(BATCH) < 0.5)
+        network, state, hard = step(network, state, taken(which), random.random(BATCH) < 0.5)
         curve.append(float(hard))
         if number % 100 == 99:
             cold = np.arange(BATCH) % 2 == 0
-            value = float(np.mean([judged(layers, taken(part), cold)[1] for part in check]))
+            value = float(np.mean([judged(network, taken(part), cold)[1] for part in check]))
             kept = value < best
             print(
                 f"{number + 1}: {np.mean(curve[-100:]):.3f}, held out {value:.3f}"
@@ -130,34 +130,27 @@ def train() -> None:
             )
             if kept:
                 best = value
-                arrays = {
-                    f"{n}.{name}": getattr(layer, name)
-                    for n, layer in enumerate(layers)
-                    for name in ("weight", "bias")
-                }
-                np.savez(OUT / "network.npz", **arrays)
+                write_proposal(OUT / "network.npz", network)
 
 
-def loaded() -> list[Layer]:
-    """The network that was kept."""
-    with np.load(OUT / "network.npz", allow_pickle=False) as arrays:
-        count = len(arrays.files) // 2
-        return [
-            Layer(weight=jnp.asarray(arrays[f"{n}.weight"]), bias=jnp.asarray(arrays[f"{n}.bias"]))
-            for n in range(count)
-        ]
+def seen(moment: Moment):
+    return features(ROBOT, BASIS, moment.world, moment.field, moment.previous)
+
+
+def proposed(network: Proposal, moment: Moment):
+    return propose(ROBOT, BASIS, network, moment.world, moment.field, moment.previous)
 
 
 def judge() -> None:
     """The planner's own search with its own seeds, and with proposals in place of its last ones."""
     moments, strata, _ = record.load("test")
-    layers, costs, ends = loaded(), {}, []
+    network, costs, ends = read_proposal(OUT / "network.npz"), {}, []
     for budget in TRIED:
         for name, count in (("own seeds", 0), ("with proposals", WAYS)):
-            call = searcher(layers, SPLITS[budget], count)
+            call = searcher(network, SPLITS[budget], count)
             for condition in CONDITIONS:
-                seen = known_before(moments, condition)
-                traces = [call(seen, keys_of(moments, repeat)) for repeat in range(REPEATS)]
+                before = known_before(moments, condition)
+                traces = [call(before, keys_of(moments, repeat)) for repeat in range(REPEATS)]
                 costs[name, condition, budget] = np.stack(
                     [np.where(t.spent <= budget, t.cost, np.inf).min(axis=1) for t in traces]
                 )
@@ -165,7 +158,7 @@ def judge() -> None:
             print(name, budget, price(SPLITS[budget]), flush=True)
 
     def alone(moment: Moment):
-        return jnp.min(judge_at(moment)(propose(layers, features(moment)))[0])
+        return jnp.min(judge_at(moment)(proposed(network, moment))[0])
 
     for condition in CONDITIONS:
         cost = jax.jit(lambda seen: jax.lax.map(alone, seen))(known_before(moments, condition))
@@ -177,15 +170,15 @@ def judge() -> None:
     show(costs, known)
 
 
-def searcher(layers: list[Layer], config: PlannerConfig, proposed: int):
-    """The search of many moments, ``proposed`` of its seeds said by the network."""
+def searcher(network: Proposal, config: PlannerConfig, count: int):
+    """The search of many moments, ``count`` of its seeds said by the network."""
 
     def one(own):
         moment, key = own
         key_seeds, key_local = jax.random.split(key)
-        seeds = folded(seeds_of(moment, key_seeds, config.candidates - proposed))
-        if proposed:
-            seeds = jnp.concatenate([seeds, propose(layers, features(moment))], axis=-1)
+        seeds = folded(seeds_of(moment, key_seeds, config.candidates - count))
+        if count:
+            seeds = jnp.concatenate([seeds, proposed(network, moment)], axis=-1)
         return search_from(moment, seeds, key_local, config)
 
     return jax.jit(lambda moments, keys: jax.lax.map(one, (moments, keys)))
