@@ -151,15 +151,16 @@ def rolled_on_the_spot(memory: Memory, odometry: Odometry, elapsed: Scalar) -> F
 
     A base that says its last message again and again, each time as if it were new, is not found
     out by a scan that does the same.  The same message once more is older than it was: it proves
-    nothing, and is too old soon.  Nor does a gyroscope's noise at rest.
+    nothing, and is too old soon.  Nor does a gyroscope's noise at rest, and a base that says that it
+    rests is believed: a single wrong twist must not hold a robot that stands for ever.
     """
     same = jnp.all(odometry.pose_map == memory.pose_map)
     again = jnp.asarray(odometry.age) >= memory.odometry_age + 1e-3
     rates = jnp.abs(odometry.twist)
+    # what is not a number stirs nothing: it is a fault of its own
     step = jnp.sum(jnp.where(rates > jnp.array(STIRS), rates, 0.0)) * jnp.asarray(elapsed)
-    # what is not a number is a fault of its own
-    counts = jnp.isfinite(step) & ~again
-    return jnp.where(same, memory.rolled + jnp.where(counts, step, 0.0), 0.0)
+    rolled = jnp.where(step > 0.0, memory.rolled + jnp.where(again, 0.0, step), 0.0)
+    return jnp.where(same & jnp.isfinite(rolled), rolled, 0.0)
 
 
 def same_content(memory: Memory, scan: Scan) -> Bool[Array, ""]:

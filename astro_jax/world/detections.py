@@ -6,7 +6,6 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from astro_jax.geometry import safe_norm
 from astro_jax.types import Detections
 
 LEAST_VAR, MOST_VAR = 0.01**2, 10.0**2
@@ -38,7 +37,9 @@ def sound(
     xy, cov = detections.xy_map, detections.xy_cov
     p, q, r = cov[:, 0, 0], cov[:, 0, 1], cov[:, 1, 1]
     # a round one would have an endless slope
-    largest = 0.5 * (p + r) + safe_norm(jnp.stack([0.5 * (p - r), q], axis=-1))
+    square = 0.25 * (p - r) ** 2 + q**2
+    slender = jnp.sqrt(jnp.where(square > 0.0, square, 1.0))
+    largest = 0.5 * (p + r) + jnp.where(square > 0.0, slender, 0.0)
     slack = 1e-3 * largest
     proper = (jnp.abs(q - cov[:, 1, 0]) <= slack) & (p >= 0.0) & (r >= 0.0)
     proper = proper & (q**2 <= p * r + slack**2) & (largest < MOST_VAR)

@@ -20,7 +20,7 @@ SPEED = 0.3
 """m/s."""
 
 
-def straight_on(robot, config, params, state, world, way):
+def straight_on(robot, config, params, state, world, way, proposal=None):
     """In place of ``local.planner.plan``; costs what is left of the way, times patience."""
     plan = resting_plan(robot, config, world.pose_map, Status.OK)
     x, y, yaw = world.pose_map

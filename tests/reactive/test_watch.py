@@ -170,6 +170,21 @@ def test_03_odometry_that_hangs_while_its_wheels_roll_stops(twist, hangs):
     assert int(react(moved)[1].reason) != Reason.BAD_STATE
 
 
+def test_03_one_wrong_twist_does_not_hold_a_robot_that_stands():
+    """Its pose will not change before it may move."""
+    case = put(healthy(), "senses.odometry.age", healthy().state.memory.odometry_age)
+    reasons = []
+    for number in range(14):
+        twist = (9.0, 0.0) if number == 0 else (0.0, 0.0)
+        case = put(case, "senses.odometry.twist", f32(twist))
+        case = put(case, "state.phase", f32(0.0))
+        state, verdict = react(case)
+        case = case._replace(state=jax.tree.map(np.asarray, state))
+        reasons.append(int(verdict.reason))
+    assert reasons[0] == Reason.BAD_STATE and Reason.BAD_STATE not in reasons[1:]
+    assert int(verdict.mode) <= Mode.SLOWED
+
+
 def test_03_at_rest_or_told_once_more_the_same_odometry_is_no_fault():
     for twist, older in (((0.0, 0.0), 0.0), ((0.02, -0.09), 0.0), ((0.5, 0.0), 0.012)):
         case = put(healthy(), "senses.odometry.twist", f32(twist))
