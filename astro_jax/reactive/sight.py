@@ -151,8 +151,8 @@ def rolled_on_the_spot(memory: Memory, odometry: Odometry, elapsed: Scalar) -> F
 
     A base that says its last message again and again, each time as if it were new, is not found
     out by a scan that does the same.  The same message once more is older than it was: it proves
-    nothing, and is too old soon.  Nor does a gyroscope's noise at rest, and a base that says that it
-    rests is believed: a single wrong twist must not hold a robot that stands for ever.
+    nothing, and is too old soon.  Nor does a gyroscope's noise at rest; and a base that says that
+    it rests is believed: a single wrong twist must not hold a robot that stands for ever.
     """
     same = jnp.all(odometry.pose_map == memory.pose_map)
     again = jnp.asarray(odometry.age) >= memory.odometry_age + 1e-3
