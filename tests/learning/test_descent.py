@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
@@ -183,7 +184,8 @@ def ticks(x, y=None, people=((9.0, 9.0),)):
     speed = np.gradient(x.ravel(), 0.02).reshape(x.shape)
     still = np.zeros_like(x)
     xy = np.broadcast_to(np.asarray(people), (*x.shape, len(people), 2))
-    logged = dict.fromkeys(("time", "command", "scale", "mode", "reason", "pan", "contacts"), still)
+    names = ("time", "command", "scale", "mode", "reason", "pan", "contacts")
+    logged: dict[str, Any] = dict.fromkeys(names, still)
     return TickLog(
         **logged,
         pose_map=jnp.asarray(np.stack([x, y, still], axis=-1), jnp.float32),

@@ -218,11 +218,15 @@ def test_of_a_flood_of_goals_the_last_one_counts(robot):
 def test_44_a_cancelled_goal_is_braked_for_and_another_one_driven_to(robot):
     robot.wait(robot.drives)
     way = Mailbox(robot.folder / "way.box", robot.kinds.way)
-    goal = way.read().arrays["field.goal_map"].astype(float)
+    letter = way.read()
+    assert letter is not None
+    goal = letter.arrays["field.goal_map"].astype(float)
     robot.wire.publish(CANCEL, told.button(False))
     robot.wire.publish(CANCEL, told.button(True))
     robot.wait(lambda: robot.letter().numbers["twist_v"] == 0)
-    assert robot.mode != Mode.E_STOPPED and not way.read().numbers["there"]
+    letter = way.read()
+    assert robot.mode != Mode.E_STOPPED
+    assert letter is not None and not letter.numbers["there"]
     count = robot.letter().count
     robot.wait(lambda: robot.letter().count > count + 50)
     assert robot.letter().numbers["twist_v"] == 0
@@ -245,7 +249,8 @@ def test_the_emergency_stop_is_heard_over_the_wire_and_so_is_its_end(robot):
     assert robot.mode == Mode.E_STOPPED
     robot.wire.publish(REARM, told.button(True))
     robot.wait(robot.drives)
-    assert way.read().arrays["field.goal_map"][0] != 31.0
+    letter = way.read()
+    assert letter is not None and letter.arrays["field.goal_map"][0] != 31.0
 
 
 def test_there_is_one_robot_of_a_name(robot, command, capsys):

@@ -151,6 +151,7 @@ def test_03_odometry_that_hangs_while_its_wheels_roll_stops(twist, hangs):
     case = put(healthy(), "senses.odometry.twist", f32(twist))
     case = put(case, "senses.odometry.age", case.state.memory.odometry_age)
     rolled, goes_on = 0.0, []
+    _, verdict = react(case)
     for number in range(60):
         if not hangs:
             ranges = case.senses.scan.ranges + f32(1e-4 * (-1) ** number)
@@ -174,6 +175,7 @@ def test_03_one_wrong_twist_does_not_hold_a_robot_that_stands():
     """Its pose will not change before it may move."""
     case = put(healthy(), "senses.odometry.age", healthy().state.memory.odometry_age)
     reasons = []
+    _, verdict = react(case)
     for number in range(14):
         twist = (9.0, 0.0) if number == 0 else (0.0, 0.0)
         case = put(case, "senses.odometry.twist", f32(twist))
