@@ -37,9 +37,10 @@ from jaxtyping import Float, Int
 
 from astro_jax.config import PlannerParams
 from astro_jax.errors import InputError
-from astro_jax.learning.archive import read_arrays, write_arrays
+from astro_jax.learning.archive import write_arrays
 from astro_jax.learning.closed_loop import Search, Task, check, identity_of, tasks_of
 from astro_jax.learning.features import with_weights
+from astro_jax.learning.record import read_search
 
 FORM, VERSION = "astro_jax descent", 1
 LATE, JERK, NEAR = range(3)
@@ -198,16 +199,7 @@ def read_steps(path: Path, identity: Mapping[str, Any]) -> list[Step]:
     Raises:
       InputError: what ``read_arrays`` refuses, another descent, or arrays that do not fit.
     """
-    arrays, note = read_arrays(path, FORM, VERSION)
-    where = str(path)
-    if not isinstance(note, dict):
-        raise InputError("record", "without its search", "a record of a search", where)
-    for name, value in identity.items():
-        if note.get(name) != value:
-            raise InputError(name, "other than the record's", "what the record was made for", where)
-    for name in NAMES:
-        if name not in arrays or arrays[name].dtype.kind not in "iuf":
-            raise InputError(name, "missing", "an array of numbers", where)
+    arrays, where = read_search(path, FORM, VERSION, identity, NAMES), str(path)
     x, tasks = arrays["x"], arrays["tasks"]
     if x.ndim != 2 or tasks.ndim != 2 or tasks.dtype.kind not in "iu":
         raise InputError("x", x.shape, "steps of params", where)

@@ -54,16 +54,7 @@ def read_record(path: Path, identity: Mapping[str, Any]) -> list[Generation]:
       InputError: what ``read_arrays`` refuses, another search, arrays that do not fit together, or
         a number that is not finite.
     """
-    arrays, note = read_arrays(path, FORM, VERSION)
-    where = str(path)
-    if not isinstance(note, dict):
-        raise InputError("record", "without its search", "a record of a search", where)
-    for name, value in identity.items():
-        if note.get(name) != value:
-            raise InputError(name, "other than the record's", "what the record was made for", where)
-    for name in NAMES:
-        if name not in arrays or arrays[name].dtype.kind not in "iuf":
-            raise InputError(name, "missing", "an array of numbers", where)
+    arrays, where = read_search(path, FORM, VERSION, identity, NAMES), str(path)
     x, tasks = arrays["x"], arrays["tasks"]
     if x.ndim != 3 or tasks.ndim != 2 or tasks.dtype.kind not in "iu":
         raise InputError("x", x.shape, "generations of members", where)
@@ -85,3 +76,24 @@ def read_record(path: Path, identity: Mapping[str, Any]) -> list[Generation]:
         if not np.isfinite(arrays[name][..., [0, 2, 3]]).all():
             raise InputError(name, "not finite", "finite numbers", where)
     return [Generation(**{name: arrays[name][k] for name in NAMES}) for k in range(count)]
+
+
+def read_search(
+    path: Path, form: str, version: int, identity: Mapping[str, Any], names: Sequence[str]
+) -> dict[str, np.ndarray]:
+    """The named arrays of a file that the search which ``identity`` describes has written.
+
+    Raises:
+      InputError: what ``read_arrays`` refuses, another search, or an array that is not there.
+    """
+    arrays, note = read_arrays(path, form, version)
+    where = str(path)
+    if not isinstance(note, dict):
+        raise InputError("record", "without its search", "a record of a search", where)
+    for name, value in identity.items():
+        if note.get(name) != value:
+            raise InputError(name, "other than the record's", "what the record was made for", where)
+    for name in names:
+        if name not in arrays or arrays[name].dtype.kind not in "iuf":
+            raise InputError(name, "missing", "an array of numbers", where)
+    return dict(arrays)
