@@ -146,10 +146,7 @@ def learn_tune(
     setup = suite.setup(order.variant)
     hand = setup.params
     names = list(suite.load(order.folder, setup, order.variant))
-    learn_from = named(names, train)
-    held = [name for name in named(names, judged) if name not in learn_from] if judged else []
-    tasks: list[Task] = [(name, run) for run in range(runs) for name in learn_from]
-    against = [(name, run) for run in range(runs) for name in held]
+    learn_from, tasks, against = _parted(names, train, judged, runs)
     with evaluator(order, setup, jobs) as evaluate:
         learned, done = tune(evaluate, hand, tasks, search, generations, start, record, tell, log)
         rows = compared(evaluate, hand, learned, against)
@@ -199,12 +196,9 @@ def learn_descend(
     if cycles < 3:
         raise InputError("seconds", seconds, f"at least {3 * setup.config.period:g}")
     names = list(suite.load(order.folder, setup, order.variant))
-    learn_from = named(names, train)
-    held = [name for name in named(names, judged) if name not in learn_from] if judged else []
-    tasks: list[Task] = [(name, run) for run in range(runs) for name in learn_from]
+    learn_from, tasks, against = _parted(names, train, judged, runs)
     drive = slope_driver(order, setup, search.names, cycles)
     learned, done = descend(drive, setup.params, tasks, search, steps, rate, record, log)
-    against = [(name, run) for run in range(runs) for name in held]
     with evaluator(order, setup, jobs) as evaluate:
         rows = compared(evaluate, setup.params, learned, against)
     metrics, intervals = summed_up(rows)
@@ -227,6 +221,16 @@ def learn_descend(
         },
         seed=search.seed,
     )
+
+
+def _parted(
+    names: Sequence[str], train: Sequence[str], judged: Sequence[str], runs: int
+) -> tuple[list[str], list[Task], list[Task]]:
+    """(Cases to learn from, their tasks, those of the cases to judge on that are none of these)."""
+    learn_from = named(names, train)
+    held = [name for name in named(names, judged) if name not in learn_from] if judged else []
+    of = lambda cases: [(name, run) for run in range(runs) for name in cases]
+    return learn_from, of(learn_from), of(held)
 
 
 def slope_driver(order: Order, setup: Setup, names: Sequence[str], cycles: int) -> SlopeDrive:

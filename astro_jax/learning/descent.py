@@ -154,7 +154,8 @@ def descend(
 
 def cost_and_breach(step: Step, smoothness: float) -> tuple[float, float]:
     """(c, g) of a step."""
-    change = np.log(step.outcome / step.hand)
+    # where nobody is, near is nothing at all: no ratio of it
+    change = np.log(step.outcome[:, :NEAR] / step.hand[:, :NEAR])
     cost = change[:, LATE] + smoothness * change[:, JERK]
     return float(cost.mean()), float((step.outcome - step.hand)[:, NEAR].mean())
 
@@ -167,7 +168,7 @@ def next_multiplier(step: Step) -> float:
 def downhill(step: Step, smoothness: float) -> Float[np.ndarray, "W"]:
     """The slope of the Lagrangian: the mean over drives, each of them cut."""
     push = max(0.0, float(step.multiplier) + STIFFNESS * cost_and_breach(step, 0.0)[1])
-    relative = step.slope / step.outcome[..., None]
+    relative = step.slope[:, :NEAR] / step.outcome[:, :NEAR, None]
     each = relative[:, LATE] + smoothness * relative[:, JERK] + push * step.slope[:, NEAR]
     length = np.linalg.norm(each, axis=-1)
     sound = np.isfinite(length)

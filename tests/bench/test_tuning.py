@@ -3,6 +3,7 @@
 import contextlib
 import math
 
+import numpy as np
 import pytest
 
 from astro_jax.bench import tuning
@@ -10,6 +11,7 @@ from astro_jax.bench.suites import Order
 from astro_jax.config import DEFAULT_ROBOT
 from astro_jax.errors import InputError
 from astro_jax.learning.closed_loop import Outcome, Search
+from astro_jax.learning.descent import Slopes
 
 SEARCH = Search(names=("patience",), population=6, batch=4)
 
@@ -80,6 +82,35 @@ def test_judged_on_other_cases_than_it_learned_from(quick):
     expected = 1.0 / (1.0 + math.log(4.0 / 6.0) ** 2)
     assert report.metrics["time_ratio"] == pytest.approx(expected, rel=0.01)
     assert report.metrics["patience"] == learned.patience
+
+
+def test_a_descent_is_judged_on_other_cases_than_it_went_down_on(quick, monkeypatch):
+    learned_from = []
+
+    def slope_driver(order, setup, names, cycles):
+        assert names == ("patience",) and cycles == 40
+
+        def drive(params, tasks):
+            learned_from.extend(name for name, _ in tasks)
+            away = math.log(params.patience / 6.0)
+            outcome = np.tile([1.0 + away**2, 1.0, 0.0], (len(tasks), 1))
+            slope = np.zeros((len(tasks), 3, 1))
+            slope[:, 0, 0] = 2.0 * away
+            return Slopes(outcome=outcome, slope=slope)
+
+        return drive
+
+    monkeypatch.setattr(tuning, "slope_driver", slope_driver)
+    order = Order(suite="crossing")
+    told = (order, ["crossing-*-00?"], ["crossing-*-00?", "head-on-*-00?"], 2, SEARCH, 40)
+    learned, report = tuning.learn_descend(*told, seconds=4.0, rate=0.1)
+    assert learned.patience == pytest.approx(6.0, rel=0.02)
+    held = {row["case"] for row in report.cases}
+    assert all(name.startswith("head-on") for name in held) and len(report.cases) == 2 * 30
+    assert set(learned_from) <= set(report.config["train"]) and {n for n, _ in quick} == held
+    assert report.metrics["steps"] == 40.0 and report.metrics["time_ratio"] < 1.0
+    with pytest.raises(InputError, match="seconds"):
+        tuning.learn_descend(*told, seconds=0.1, rate=0.1)
 
 
 def test_unknown_cases_are_refused(quick):
